@@ -1,0 +1,113 @@
+// What an engine needs from outside and may not fetch itself: randomness, memory, a log sink, and limits.
+//
+// Hooks are plain function pointers with a context, not virtual functions: the library is built without RTTI, and a class
+// that derives from one of ours could not be linked by code that is built with it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "pollrtc/types.h"
+
+namespace pollrtc {
+
+// A source of random bytes. Tags, transaction ids, passwords and cookie keys come from it, so in production it must be
+// a cryptographic generator; a test gives a seeded one and gets the same packets each run.
+struct Rng {
+  // Fills the whole span. Returns false when it cannot; the engine then refuses the call or ends, with NoRandomness.
+  bool (*fill)(void* context, MutBytes out) = nullptr;
+  void* context = nullptr;
+};
+
+// Where an engine's memory comes from. Running out is an ordinary result (null), not an end.
+struct Memory {
+  // `align` is a power of two. Null means that there is none.
+  void* (*allocate)(void* context, std::size_t bytes, std::size_t align) = nullptr;
+  // Takes back what allocate() gave, with the same size and alignment.
+  void (*release)(void* context, void* block, std::size_t bytes, std::size_t align) = nullptr;
+  void* context = nullptr;
+};
+
+// operator new and delete, without exceptions.
+POLLRTC_API Memory default_memory();
+
+enum class LogLevel : std::uint8_t { Trace, Debug, Info, Warning, Error, Off };
+
+struct LogSink {
+  // One line, without its end. `room` is the layer that speaks: "ice", "dtls", "sctp", "sdp", "peer", "net", "api".
+  void (*write)(void* context, LogLevel level, std::string_view room, std::string_view line) = nullptr;
+  void* context = nullptr;
+  LogLevel level = LogLevel::Off;  // lines below it are not even formatted
+};
+
+// Every bound on what a peer or a user can make us hold or do. Names and numbers: docs/limits.md.
+struct Limits {
+  // ICE and STUN
+  std::uint16_t ice_local_candidates = 64;
+  std::uint16_t ice_remote_candidates = 64;
+  std::uint16_t ice_prflx = 16;             // peer-reflexive candidates learned from checks
+  std::uint16_t ice_pairs = 100;            // RFC 8445 §6.1.2.5
+  std::uint16_t stun_pending = 128;         // transactions under way
+  std::uint16_t stun_errors_per_second = 100;
+  std::uint16_t stun_errors_per_source = 10;  // per second
+
+  // DTLS
+  std::uint32_t dtls_handshake_buffer = 32 * 1024;
+  std::uint16_t dtls_pre_verified = 4;  // datagrams kept while the role is not known yet
+  Duration dtls_handshake_timeout = std::chrono::seconds(30);
+
+  // SCTP
+  std::uint32_t sctp_rx_window = 1024 * 1024;  // bytes held for the user and for reassembly, overhead included
+  std::uint32_t sctp_tx_buffer_channel = 2 * 1024 * 1024;
+  std::uint32_t sctp_tx_buffer = 8 * 1024 * 1024;
+  std::uint32_t sctp_max_message_rx = 256 * 1024;  // announced as a=max-message-size
+  std::uint32_t sctp_tsn_span = 16384;             // how far above the cumulative TSN a chunk is taken
+  std::uint32_t sctp_chunks_queued = 16384;
+  std::uint16_t sctp_dup_tsns = 20;
+  std::uint16_t sctp_streams = 65535;  // RFC 8831 §6.2; state is made on first use
+  std::uint16_t sctp_ootb_replies_per_second = 10;
+
+  // Data channels
+  std::uint16_t dc_channels = 1024;
+  std::uint32_t dc_pre_open = 64 * 1024;  // bytes kept for streams whose OPEN has not come
+  std::uint32_t api_rx_queue = 16384;     // unread messages, all channels together
+
+  // SDP
+  std::uint32_t sdp_size = 128 * 1024;
+  std::uint32_t sdp_line = 8 * 1024;
+  std::uint16_t sdp_sections = 16;
+
+  // The profile for small machines.
+  static constexpr Limits small() {
+    Limits limits;
+    limits.ice_local_candidates = 16;
+    limits.ice_remote_candidates = 16;
+    limits.ice_prflx = 4;
+    limits.ice_pairs = 24;
+    limits.stun_pending = 32;
+    limits.dtls_handshake_buffer = 16 * 1024;
+    limits.sctp_rx_window = 128 * 1024;
+    limits.sctp_tx_buffer_channel = 256 * 1024;
+    limits.sctp_tx_buffer = 256 * 1024;
+    limits.sctp_max_message_rx = 64 * 1024;
+    limits.sctp_tsn_span = 2048;
+    limits.sctp_chunks_queued = 2048;
+    limits.dc_channels = 64;
+    limits.dc_pre_open = 8 * 1024;
+    limits.api_rx_queue = 1024;
+    limits.sdp_size = 32 * 1024;
+    limits.sdp_line = 4 * 1024;
+    limits.sdp_sections = 4;
+    return limits;
+  }
+};
+
+struct Environment {
+  Rng rng;
+  Memory memory = default_memory();
+  LogSink log;
+  Limits limits;
+};
+
+}  // namespace pollrtc

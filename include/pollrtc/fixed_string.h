@@ -1,0 +1,39 @@
+// FixedString<N>: up to N bytes of text inside the object, no heap.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace pollrtc {
+
+template <std::size_t N>
+class FixedString {
+ public:
+  constexpr FixedString() = default;
+
+  // Nothing when the text does not fit: a name cut short would be another name.
+  static constexpr std::optional<FixedString> from(std::string_view text) {
+    if (text.size() > N) return std::nullopt;
+    FixedString s;
+    std::copy(text.begin(), text.end(), s.text_.begin());
+    s.size_ = static_cast<std::uint16_t>(text.size());
+    return s;
+  }
+
+  constexpr std::string_view view() const { return {text_.data(), size_}; }
+  constexpr bool empty() const { return size_ == 0; }
+  static constexpr std::size_t capacity() { return N; }
+
+  friend constexpr bool operator==(const FixedString& a, const FixedString& b) { return a.view() == b.view(); }
+  friend constexpr bool operator==(const FixedString& a, std::string_view b) { return a.view() == b; }
+
+ private:
+  std::array<char, N> text_{};
+  std::uint16_t size_ = 0;
+};
+
+}  // namespace pollrtc
