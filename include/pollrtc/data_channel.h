@@ -1,0 +1,76 @@
+// DataChannel: Godot's WebRTCDataChannel in plain C++. Made by PeerConnection, held by shared_ptr; dropping
+// the last reference closes it. Everything happens in the connection's poll(), or in the call itself.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "pollrtc/peer.h"
+
+namespace pollrtc {
+
+struct DataChannelOptions {
+  bool ordered = true;
+  int max_retransmits = -1;       // negative: no limit; above 65535: 65535. At most one of these two.
+  int max_packet_life_time = -1;  // milliseconds
+  bool negotiated = false;        // both ends create it with the same `id`
+  int id = -1;                    // 0..65534; used only when negotiated
+  std::string protocol;
+  std::uint16_t priority = 256;
+};
+
+class POLLRTC_API DataChannel {
+ public:
+  enum class WriteMode : std::uint8_t { Text = 0, Binary = 1 };
+  static constexpr int kUnset =
+      65535;  // what get_id, get_max_retransmits, get_max_packet_life_time say for "none"
+
+  ~DataChannel();
+  DataChannel(const DataChannel&) = delete;
+  DataChannel& operator=(const DataChannel&) = delete;
+
+  // PacketPeer. put_packet of no bytes is OK and sends nothing (as in Godot); send() does send an empty
+  // message. Errors: InvalidState (not open), TooLarge, BufferFull (the channel stays open; try later).
+  Status put_packet(Bytes packet);  // as text or binary, by the write mode
+  // The oldest unread message; Empty when there is none. The bytes are good until the next get_packet().
+  Result<Bytes> get_packet();
+  int get_available_packet_count() const;
+  bool was_string_packet() const;  // of the packet last taken
+
+  Status send(Bytes message);
+  Status send_text(std::string_view message);
+
+  void set_write_mode(WriteMode mode);
+  WriteMode get_write_mode() const;  // Binary at first
+  ChannelState get_ready_state() const;
+  std::string get_label() const;
+  std::string get_protocol() const;
+  int get_id() const;
+  bool is_ordered() const;
+  bool is_negotiated() const;
+  int get_max_retransmits() const;
+  int get_max_packet_life_time() const;
+  std::size_t get_buffered_amount() const;
+  void set_buffered_amount_low_threshold(std::size_t bytes);
+  Status poll();  // nothing to do: the connection's poll() does it all
+  void close();
+
+  // Signals beyond Godot's; delivered from the connection's poll(). A handler may call anything, and drop
+  // anything.
+  std::function<void()> opened;
+  std::function<void()> closed;
+  std::function<void()> message_received;  // once for each message; get_packet() has it
+  std::function<void()> buffered_amount_low;
+
+ private:
+  friend class PeerConnection;
+  struct Shared;
+  DataChannel(std::shared_ptr<Shared> shared, ChannelHandle handle);
+  std::shared_ptr<Shared> shared_;
+  ChannelHandle handle_;
+  WriteMode write_mode_ = WriteMode::Binary;
+  bool was_text_ = false;
+};
+
+}  // namespace pollrtc

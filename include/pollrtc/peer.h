@@ -1,0 +1,210 @@
+// Peer: one WebRTC connection as a sans-I/O engine, for those who own their sockets and their clock
+// (consoles, servers, simulators). `PeerConnection` (peer_connection.h) is the same with sockets inside.
+//
+// Bytes and a time go in; bytes, events and a deadline come out:
+//
+//   Peer peer = *Peer::create(environment, config, now);
+//   peer.create_channel(now, {.label = "chat"});
+//   auto offer = peer.create_offer(now);
+//   peer.set_local_description(now, SdpType::Offer, *offer);      // gathering starts: tell it your addresses
+//   peer.add_local_address(now, my_socket_address);
+//   peer.local_addresses_done(now);
+//   loop:
+//     while (auto t = peer.poll_transmit(now, buffer)) send(t->path, buffer, t->size);
+//     while (peer.poll_event(event)) handle(event);
+//     wait for a datagram, or until peer.next_timeout();
+//     peer.handle_datagram(now, path, bytes)  or  peer.handle_timeout(now);
+//
+// Any order of calls is legal; nothing calls back; a call does bounded work. `now` may stand still but not go
+// back. Descriptions follow RFC 9429 (JSEP), channels RFC 8831 and 8832.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "pollrtc/candidate.h"
+#include "pollrtc/environment.h"
+#include "pollrtc/error.h"
+#include "pollrtc/result.h"
+#include "pollrtc/types.h"
+
+namespace pollrtc {
+
+enum class ConnectionState : std::uint8_t { New, Connecting, Connected, Disconnected, Failed, Closed };
+enum class GatheringState : std::uint8_t { New, Gathering, Complete };
+enum class SignalingState : std::uint8_t {
+  Stable,
+  HaveLocalOffer,
+  HaveRemoteOffer,
+  HaveLocalPranswer,
+  HaveRemotePranswer,
+  Closed
+};
+enum class ChannelState : std::uint8_t { Connecting, Open, Closing, Closed };
+enum class SdpType : std::uint8_t { Offer, Pranswer, Answer, Rollback };
+
+// The W3C names: "connecting", "have-local-offer", "offer" ...
+POLLRTC_API std::string_view name_of(ConnectionState);
+POLLRTC_API std::string_view name_of(GatheringState);
+POLLRTC_API std::string_view name_of(SignalingState);
+POLLRTC_API std::string_view name_of(ChannelState);
+POLLRTC_API std::string_view name_of(SdpType);
+POLLRTC_API std::optional<SdpType> sdp_type_from(std::string_view name);
+
+struct PeerConfig {
+  std::uint16_t sctp_port = 5000;  // 1..65535
+  std::int64_t unix_time = 0;   // seconds since 1970, for the certificate's validity; 0: a fixed day in 2026
+  bool allow_loopback = false;  // pair with remote loopback addresses though no local candidate is one
+  bool announce_zero_checksum = false;  // RFC 9653; some peers refuse an INIT that carries it
+};
+
+struct ChannelOptions {
+  std::string_view label;     // at most 65535 bytes of UTF-8
+  std::string_view protocol;  // likewise
+  bool ordered = true;
+  std::optional<std::uint16_t> max_retransmits;  // at most one of these two
+  std::optional<std::uint16_t> max_lifetime_ms;
+  bool negotiated = false;          // both ends create it with the same id; nothing is said on the wire
+  std::optional<std::uint16_t> id;  // 0..65534; required when negotiated, else ignored
+  std::uint16_t priority = 256;     // RFC 8831 §6.4: 128, 256, 512, 1024
+};
+
+// Names a channel of one Peer, from create_channel() or ChannelAnnounced until release_channel(). Never used
+// again.
+enum class ChannelHandle : std::uint32_t {};
+
+// What was asked for on the creator's side, and what the OPEN said on the other.
+struct ChannelInfo {
+  std::string_view label, protocol;  // good until release_channel()
+  std::optional<std::uint16_t> id;   // none until the DTLS role decides it
+  std::optional<std::uint16_t> max_retransmits, max_lifetime_ms;
+  std::uint16_t priority = 256;
+  bool ordered = true, negotiated = false;
+  ChannelState state = ChannelState::Connecting;
+  std::size_t buffered_amount = 0;   // bytes of payload not yet handed to the network
+  std::size_t waiting_messages = 0;  // whole messages that receive() would give
+};
+
+struct MessageView {
+  Bytes data;  // good until the next receive() on that channel, or its release
+  bool is_text = false;
+};
+
+struct PeerStats {
+  std::uint64_t datagrams_sent = 0, datagrams_received = 0, bytes_sent = 0,
+                bytes_received = 0;  // UDP payloads
+  std::uint64_t messages_sent = 0, messages_received = 0;
+  std::uint64_t drops[kDropCount] = {};  // indexed by Drop
+  std::optional<Path> selected_path;
+  CandidateType local_type = CandidateType::Host, remote_type = CandidateType::Host;  // of the selected pair
+  std::optional<Duration> ice_round_trip_time;
+  std::string_view dtls_version, dtls_cipher_suite;  // empty before the handshake is over
+  bool dtls_is_client = false;
+  Duration sctp_srtt{}, sctp_rto{};
+  std::uint64_t sctp_cwnd = 0, sctp_peer_rwnd = 0, sctp_outstanding = 0, sctp_retransmitted_chunks = 0;
+  Close close_reason = Close::None;
+};
+
+class POLLRTC_API Peer {
+ public:
+  struct GatheringNeeded {
+  };  // a local description was applied: add_local_address() and local_addresses_done() now
+  struct LocalCandidate {  // for the other end; an empty line says that there are no more
+    std::string mid;
+    int index;
+    std::string line;  // "candidate:..."
+  };
+  struct GatheringChanged {
+    GatheringState state;
+  };
+  struct SignalingChanged {
+    SignalingState state;
+  };
+  struct ConnectionChanged {
+    ConnectionState state;
+  };
+  struct ChannelAnnounced {
+    ChannelHandle channel;
+  };  // opened by the other end; it is Open
+  struct ChannelOpened {
+    ChannelHandle channel;
+  };  // one of ours
+  struct ChannelClosing {
+    ChannelHandle channel;
+  };  // the other end closes it
+  struct ChannelClosed {
+    ChannelHandle channel;
+    Close reason;  // Local or Remote when the closing was orderly
+  };
+  struct MessageReceived {
+    ChannelHandle channel;
+  };  // one for each message
+  struct BufferLow {
+    ChannelHandle channel;
+  };
+  using Event = std::variant<std::monostate, GatheringNeeded, LocalCandidate, GatheringChanged,
+                             SignalingChanged, ConnectionChanged, ChannelAnnounced, ChannelOpened,
+                             ChannelClosing, ChannelClosed, MessageReceived, BufferLow>;
+
+  // The environment is copied; what its hooks point to must outlive the peer. Errors: OutOfMemory,
+  // NoRandomness, Crypto.
+  static Result<Peer> create(const Environment& environment, const PeerConfig& config, Time now);
+  Peer(Peer&&) noexcept;
+  Peer& operator=(Peer&&) noexcept;
+  ~Peer();
+
+  // Offer and answer. Creating changes no state; setting a local description takes the last created text
+  // only.
+  Result<std::string> create_offer(
+      Time now);  // InvalidState: not stable or have-local-offer, or no channel was created
+  Result<std::string> create_answer(Time now);  // InvalidState: no offer of the other end
+  Status set_local_description(Time now, SdpType type, std::string_view sdp);
+  Status set_remote_description(Time now, SdpType type, std::string_view sdp);
+  // `mid` decides; when it is empty, `index` (the section's number) does. An empty line: there are no more.
+  // Before the remote description is known it is kept (up to Limits::ice_remote_candidates).
+  Status add_remote_candidate(Time now, std::string_view mid, int index, std::string_view line);
+
+  // Gathering, after GatheringNeeded. One call for each bound socket, and one for each STUN server's resolved
+  // address.
+  Status add_local_address(Time now, const Address& bound);
+  Status add_stun_server(Time now, const Address& server);
+  void local_addresses_done(Time now);
+
+  // Channels. Errors of create: InvalidArgument, AlreadyExists (id in use), LimitReached, OutOfMemory,
+  // Closed.
+  Result<ChannelHandle> create_channel(Time now, const ChannelOptions& options);
+  Result<ChannelInfo> channel(ChannelHandle channel) const;
+  // Errors: InvalidState (not open), TooLarge (for the other end, or for us), BufferFull (the channel stays
+  // open).
+  Status send(Time now, ChannelHandle channel, Bytes data, bool is_text);
+  std::optional<MessageView> receive(Time now, ChannelHandle channel);
+  // BufferLow comes when buffered_amount falls from above `bytes` to it or below.
+  Status set_buffer_low_threshold(ChannelHandle channel, std::size_t bytes);
+  Status close_channel(Time now, ChannelHandle channel);  // what was sent before still goes out first
+  void release_channel(Time now, ChannelHandle channel);  // closes it if need be, and forgets it
+
+  // Everything at once: SCTP ABORT and DTLS close_notify are what poll_transmit gives next; call it until
+  // empty.
+  void close(Time now);
+
+  Drop handle_datagram(Time now, const Path& path, Bytes datagram);
+  std::optional<Transmit> poll_transmit(Time now, MutBytes out);  // `out` of at least 1500 bytes
+  void handle_timeout(Time now);
+  Time next_timeout() const;
+  bool poll_event(Event& event);
+
+  ConnectionState connection_state() const;
+  GatheringState gathering_state() const;
+  SignalingState signaling_state() const;
+  std::size_t max_message_size() const;  // the largest that send() takes now, in bytes
+  PeerStats stats() const;
+
+ private:
+  struct Impl;
+  explicit Peer(Impl* impl);
+  Impl* impl_;
+};
+
+}  // namespace pollrtc
