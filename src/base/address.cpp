@@ -153,7 +153,8 @@ AddressText address_text(const Address& address) {
   if (!address.is_valid()) return builder.text();
   const bool brackets = address.family == Address::Family::IPv6;
   if (brackets) builder.character('[');
-  for (const char c : ip_text(address).view()) builder.character(c);
+  const auto ip = ip_text(address);  // named, as its view dies with it
+  for (const char c : ip.view()) builder.character(c);
   if (brackets) builder.character(']');
   builder.character(':');
   builder.number(address.port, 10);
