@@ -73,6 +73,9 @@ struct Limits {
   std::uint32_t dc_pre_open = 64 * 1024;  // bytes kept for streams whose OPEN has not come
   std::uint32_t api_rx_queue = 16384;     // unread messages, all channels together
 
+  // Name resolution
+  std::uint16_t dns_answers = 8;  // addresses taken from one name; 16 at the most
+
   // SDP
   std::uint32_t sdp_size = 128 * 1024;
   std::uint32_t sdp_line = 8 * 1024;
@@ -96,6 +99,7 @@ struct Limits {
     limits.dc_channels = 64;
     limits.dc_pre_open = 8 * 1024;
     limits.api_rx_queue = 1024;
+    limits.dns_answers = 4;
     limits.sdp_size = 32 * 1024;
     limits.sdp_line = 4 * 1024;
     limits.sdp_sections = 4;

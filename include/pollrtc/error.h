@@ -108,7 +108,10 @@ class Error {
   X(ChannelUnknownPpid, "message with a payload protocol we do not know")                   \
   X(ChannelUnknown, "message for a stream with no channel")                                 \
   X(ChannelLimit, "limit on channels or on data before their opening reached")              \
-  X(MessageTooLarge, "message above the size we announced")
+  X(MessageTooLarge, "message above the size we announced")                                 \
+  /* DNS, RFC 1035 */                                                                       \
+  X(DnsMalformed, "not a well-formed DNS message")                                          \
+  X(DnsUnexpected, "DNS message that answers no question of ours")
 
 enum class Drop : std::uint8_t {
 #define X(name, meaning) name,
