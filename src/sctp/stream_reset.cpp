@@ -1,0 +1,143 @@
+#include "sctp/stream_reset.h"
+
+namespace pollrtc::sctp {
+
+namespace {
+bool contains(const Vec<StreamId>& streams, StreamId stream) {
+  return std::find(streams.begin(), streams.end(), stream) != streams.end();
+}
+
+// A chunk can name some 32,000 streams, so no quadratic search: mark each in a bit table of the whole range.
+bool has_repeats(const Vec<StreamId>& streams, const Memory& memory) {
+  if (streams.size() < 2) return false;
+  Vec<std::uint32_t> seen(memory);
+  if (!seen.reserve(65536 / 32)) return true;
+  for (std::size_t i = 0; i < 65536 / 32; ++i) static_cast<void>(seen.push_back(0));
+  for (const StreamId stream : streams) {
+    std::uint32_t& word = seen[value_of(stream) / 32];
+    const std::uint32_t bit = std::uint32_t{1} << (value_of(stream) % 32);
+    if ((word & bit) != 0) return true;
+    word |= bit;
+  }
+  return false;
+}
+}  // namespace
+
+OutgoingReset::OutgoingReset(const Memory& memory, Tsn local_initial_tsn)
+    : waiting_(memory), requested_(memory), next_request_(local_initial_tsn.value()) {}
+
+Status OutgoingReset::ask(StreamId stream) {
+  if (is_under_way(stream)) return fail(ErrorCode::AlreadyExists, "a reset of this stream is under way");
+  const auto* const place = std::lower_bound(waiting_.begin(), waiting_.end(), stream);
+  if (!waiting_.insert(static_cast<std::size_t>(place - waiting_.begin()), stream)) {
+    return fail(ErrorCode::OutOfMemory, "no memory to note the reset");
+  }
+  return {};
+}
+
+bool OutgoingReset::is_under_way(StreamId stream) const {
+  return contains(waiting_, stream) || (in_flight_ && contains(requested_, stream));
+}
+
+void OutgoingReset::write(ByteWriter& out, ReconfigSeq peer_request_expected) const {
+  // RFC 6525 §5.1.2 A4: the response number says which request of the peer we saw last.
+  write_outgoing_reset(out, next_request_ - 1, peer_request_expected - 1, last_assigned_tsn_, streams());
+}
+
+bool OutgoingReset::on_timeout() {
+  unsent_ = true;
+  return !std::exchange(in_progress_, false);
+}
+
+OutgoingReset::Outcome OutgoingReset::on_response(const ReconfigResponse& response) {
+  if (!in_flight_ || response.response != next_request_ - 1) return Outcome::Ignored;
+  switch (response.result) {
+    case ReconfigResult::InProgress:
+      in_progress_ = true;
+      unsent_ = false;
+      return Outcome::InProgress;
+    case ReconfigResult::NothingToDo:
+    case ReconfigResult::Performed:
+      return Outcome::Performed;
+    default:
+      return Outcome::Refused;
+  }
+}
+
+void OutgoingReset::finish() {
+  in_flight_ = unsent_ = false;
+  requested_.clear();
+}
+
+IncomingReset::IncomingReset(const Memory& memory, Tsn peer_initial_tsn)
+    : expected_(peer_initial_tsn.value()), streams_(memory) {}
+
+// RFC 6525 §5.2.1: a request seen before gets the answer it got before; one out of turn gets "bad sequence
+// number".
+std::optional<ReconfigResult> IncomingReset::answer_without_work(ReconfigSeq request) {
+  if (request == expected_) return std::nullopt;
+  for (const ReconfigResponse& answer : answered_) {
+    if (answer.response == request) return answer.result;
+  }
+  return ReconfigResult::BadSequenceNumber;
+}
+
+ReconfigResult IncomingReset::remember(ReconfigSeq request, ReconfigResult result) {
+  if (answered_.full()) answered_.erase(0);
+  static_cast<void>(answered_.push_back({request, result}));
+  expected_ = request + 1;
+  return result;
+}
+
+ReconfigResult IncomingReset::refuse(ReconfigSeq request, ReconfigResult result) {
+  if (const auto known = answer_without_work(request)) return *known;
+  return remember(request, result);
+}
+
+bool IncomingReset::is_same_as_put_off(const OutgoingResetRequest& request) const {
+  if (request.last_assigned_tsn != last_tsn_ || request.streams.count() != streams_.size()) return false;
+  for (std::size_t i = 0; i < streams_.size(); ++i) {
+    if (request.streams[i] != streams_[i]) return false;
+  }
+  return true;
+}
+
+IncomingReset::Verdict IncomingReset::on_request(const OutgoingResetRequest& request, Tsn cumulative_tsn,
+                                                 std::uint16_t inbound_streams) {
+  if (const auto known = answer_without_work(request.request)) return {*known};
+  // Some peers ask again under a new number after "in progress": that is still the same reset, done once.
+  if ((put_off_ || completed_) && is_same_as_put_off(request)) {
+    put_off_request_ = request.request;
+    const bool is_done = std::exchange(completed_, false);
+    return {remember(request.request, is_done ? ReconfigResult::Performed : ReconfigResult::InProgress)};
+  }
+  completed_ = false;
+  if (put_off_) return {remember(request.request, ReconfigResult::AlreadyInProgress)};
+  const std::size_t count = request.streams.count();
+  streams_.clear();
+  if (!streams_.reserve(count)) return {remember(request.request, ReconfigResult::Denied)};
+  for (std::size_t i = 0; i < count; ++i) {
+    const StreamId stream = request.streams[i];
+    if (value_of(stream) >= inbound_streams) return {remember(request.request, ReconfigResult::WrongSsn)};
+    static_cast<void>(streams_.push_back(stream));
+  }
+  if (has_repeats(streams_, streams_.memory())) return {remember(request.request, ReconfigResult::WrongSsn)};
+  last_tsn_ = request.last_assigned_tsn;
+  put_off_request_ = request.request;
+  put_off_ = last_tsn_ > cumulative_tsn;
+  if (put_off_) return {remember(request.request, ReconfigResult::InProgress)};
+  return {remember(request.request, ReconfigResult::Performed), true};
+}
+
+bool IncomingReset::names(StreamId stream) const { return streams_.empty() || contains(streams_, stream); }
+
+ReconfigResponse IncomingReset::complete() {
+  put_off_ = false;
+  completed_ = true;
+  for (ReconfigResponse& answer : answered_) {
+    if (answer.response == put_off_request_) answer.result = ReconfigResult::Performed;
+  }
+  return {put_off_request_, ReconfigResult::Performed};
+}
+
+}  // namespace pollrtc::sctp

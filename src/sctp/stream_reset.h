@@ -1,0 +1,111 @@
+// Re-configuration of streams (RFC 6525): which resets we owe, asked for, answered and put off. Read §5.1.2,
+// §5.2.1, §5.2.2 and §5.2.7 first. Bookkeeping only: the association moves the SSNs and sends the chunks.
+//
+// Outgoing: at most one request is in flight; what is asked for meanwhile waits and shares the next one. A
+// stream waits until all its messages have TSNs, so the last assigned TSN covers them. Incoming: at most one
+// request is put off, until everything the peer sent before it has come.
+#pragma once
+
+#include "base/memory.h"
+#include "sctp/chunk_reconfig.h"
+
+namespace pollrtc::sctp {
+
+class OutgoingReset {
+ public:
+  // RFC 6525 §4.1: request numbers begin at the initial TSN.
+  OutgoingReset(const Memory& memory, Tsn local_initial_tsn);
+
+  // AlreadyExists when a reset of the stream is under way, OutOfMemory.
+  Status ask(StreamId stream);
+  // From ask() to the answer; meanwhile the stream takes no messages (§5.1.2 A1).
+  bool is_under_way(StreamId stream) const;
+  bool has_waiting() const { return !waiting_.empty(); }
+  bool is_in_flight() const { return in_flight_; }
+  bool owes_request() const { return in_flight_ && unsent_; }
+  std::span<const StreamId> streams() const { return {requested_.data(), requested_.size()}; }
+
+  // Makes one request of those waiting streams for which `is_drained(StreamId)`, at most `most` of them.
+  // False: none is, or one is in flight already.
+  template <class IsDrained>
+  bool start(Tsn last_assigned_tsn, std::size_t most, IsDrained&& is_drained);
+  // The same bytes at each try, since the peer tells requests apart by their number.
+  void write(ByteWriter& out, ReconfigSeq peer_request_expected) const;
+  void mark_sent() { unsent_ = false; }
+  // The timer ran out. True when that counts as an error of the association: "in progress" was not the last
+  // answer.
+  bool on_timeout();
+
+  enum class Outcome : std::uint8_t { Ignored, InProgress, Performed, Refused };
+  // After Performed or Refused, streams() still names the streams, until finish().
+  Outcome on_response(const ReconfigResponse& response);
+  void finish();
+
+ private:
+  Vec<StreamId> waiting_;    // ascending
+  Vec<StreamId> requested_;  // of the request in flight
+  Tsn last_assigned_tsn_;
+  ReconfigSeq next_request_;
+  bool in_flight_ = false;
+  bool unsent_ = false;
+  bool in_progress_ = false;
+};
+
+class IncomingReset {
+ public:
+  IncomingReset(const Memory& memory, Tsn peer_initial_tsn);
+
+  struct Verdict {
+    ReconfigResult result;
+    bool perform = false;  // reset the streams of the request now
+  };
+  Verdict on_request(const OutgoingResetRequest& request, Tsn cumulative_tsn, std::uint16_t inbound_streams);
+  // A request that we do not grant whatever it asks.
+  ReconfigResult refuse(ReconfigSeq request, ReconfigResult result);
+
+  // While a request is put off: DATA above its last TSN on its streams belongs to the time after the reset.
+  bool is_put_off() const { return put_off_; }
+  Tsn last_tsn() const { return last_tsn_; }
+  bool names(StreamId stream) const;
+  std::span<const StreamId> streams() const { return {streams_.data(), streams_.size()}; }  // empty: all
+  // The cumulative TSN has reached last_tsn(): the reset is performed now. The answer that the peer still
+  // waits for.
+  ReconfigResponse complete();
+
+  ReconfigSeq expected() const { return expected_; }
+
+ private:
+  std::optional<ReconfigResult> answer_without_work(ReconfigSeq request);
+  ReconfigResult remember(ReconfigSeq request, ReconfigResult result);
+  bool is_same_as_put_off(const OutgoingResetRequest& request) const;
+
+  ReconfigSeq expected_;
+  FixedVec<ReconfigResponse, 2> answered_;  // what the last chunk with requests was told
+  Vec<StreamId> streams_;                   // of the request put off
+  Tsn last_tsn_;
+  ReconfigSeq put_off_request_;
+  bool put_off_ = false;
+  bool completed_ = false;  // it was put off, is done, and the peer may not know
+};
+
+template <class IsDrained>
+bool OutgoingReset::start(Tsn last_assigned_tsn, std::size_t most, IsDrained&& is_drained) {
+  if (in_flight_) return false;
+  requested_.clear();
+  for (std::size_t i = 0; i < waiting_.size() && requested_.size() < most;) {
+    if (!is_drained(waiting_[i])) {
+      ++i;
+      continue;
+    }
+    if (!requested_.push_back(waiting_[i])) break;
+    waiting_.erase(i);
+  }
+  if (requested_.empty()) return false;
+  last_assigned_tsn_ = last_assigned_tsn;
+  ++next_request_;  // the request's own number is the one before
+  in_flight_ = unsent_ = true;
+  in_progress_ = false;
+  return true;
+}
+
+}  // namespace pollrtc::sctp
