@@ -1,0 +1,38 @@
+// The retransmission timeout as a plain value: RFC 9260 §6.3.1 (how it is computed) and §6.3.3 E2 (how it
+// backs off).
+#pragma once
+
+#include "pollrtc/types.h"
+#include "sctp/parameters_config.h"
+
+namespace pollrtc::sctp {
+
+class Rto {
+ public:
+  explicit Rto(const Parameters& parameters);
+
+  // A guess from elsewhere (ICE has measured the path): used until the first sample, then forgotten.
+  void set_initial_rtt(Duration rtt);
+  // A round trip that was measured on a chunk sent once (C2, C3). Ends any back-off. A sample below zero,
+  // which only a clock that steps back can give, is ignored; one above RTO.Max counts as RTO.Max.
+  void on_sample(Duration rtt);
+  void back_off();
+  // Undoes the doubling, as a sample would: for waits that were no sign of loss (zero window probes).
+  void clear_back_off();
+
+  Duration current() const { return current_; }
+  // Zero until the first sample.
+  Duration srtt() const { return srtt_; }
+  Duration rttvar() const { return rttvar_; }
+  bool has_sample() const { return srtt_ != Duration::zero(); }
+
+ private:
+  Duration clamp(Duration rto) const;
+
+  Duration min_, max_;
+  Duration base_;     // before any doubling
+  Duration current_;  // after it
+  Duration srtt_{}, rttvar_{};
+};
+
+}  // namespace pollrtc::sctp

@@ -1,0 +1,48 @@
+// The receiving half of an association: tracker and reassembly as the engine drives them. For each packet:
+// on_data() or on_forward_tsn() for its chunks in their order, then end_of_packet().
+#pragma once
+
+#include "sctp/rx_reassembly.h"
+#include "sctp/rx_tracker.h"
+
+namespace pollrtc::sctp {
+
+class RxData {
+ public:
+  enum class Outcome : std::uint8_t {
+    Accepted,
+    Duplicate,      // Drop::SctpDuplicate
+    Refused,        // Drop::SctpWindow: no room, or beyond the TSN span; the SACK that says so is due
+    InvalidStream,  // acknowledged and thrown away: answer ERROR(invalid stream identifier) (RFC 9260 §6.5)
+    NoUserData,     // answer ABORT(no user data) (§6.2)
+    Violation       // answer ABORT(protocol violation)
+  };
+
+  RxData(const Environment& env, const Parameters& parameters, Tsn peer_initial_tsn,
+         std::uint16_t inbound_streams, std::size_t max_message);
+
+  Outcome on_data(const DataChunk& chunk);
+  // False: beyond the TSN span (Drop::SctpWindow), nothing done.
+  bool on_forward_tsn(const ForwardTsnChunk& forward);
+  void end_of_packet(Time now) { tracker_.end_of_packet(now); }
+
+  bool receive(Message& out) { return reassembly_.receive(out); }
+  void release(std::size_t charge);
+  std::optional<StreamId> pop_too_large() { return reassembly_.pop_too_large(); }
+
+  bool write_sack(ByteWriter& out) { return tracker_.write_sack(out, reassembly_.a_rwnd()); }
+
+  RxTracker& tracker() { return tracker_; }
+  const RxTracker& tracker() const { return tracker_; }
+  RxReassembly& reassembly() { return reassembly_; }
+  const RxReassembly& reassembly() const { return reassembly_; }
+
+ private:
+  bool make_room(const DataChunk& chunk);
+
+  std::uint16_t inbound_streams_;
+  RxTracker tracker_;
+  RxReassembly reassembly_;
+};
+
+}  // namespace pollrtc::sctp

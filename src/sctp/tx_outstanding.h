@@ -1,0 +1,190 @@
+// Chunks that have a TSN and are not yet below the peer's cumulative ack: what is in flight, what is lost,
+// what to send next, and when to give up waiting. RFC 9260 §6.1 (sending), §6.2.1 (SACK), §6.3 (T3-rtx),
+// §7.2.4 (fast retransmit); RFC 3758 §3.5 and RFC 7496 §3.1 (partial reliability).
+//
+//   tx_outstanding.cpp       sending, T3, accounts        tx_sack.cpp  SACK and fast retransmit
+//   partial_reliability.cpp  abandoning, FORWARD TSN
+//
+// Chunks lie in a ring indexed by TSN - first TSN. Payloads are not here: a chunk is a piece of a TxMessage.
+// A SACK costs time for its gap blocks and for the chunks whose fate it changes, not for the window.
+#pragma once
+
+#include <optional>
+
+#include "base/bytes.h"
+#include "base/memory.h"
+#include "sctp/chunk_data.h"
+#include "sctp/chunk_sack.h"
+#include "sctp/congestion.h"
+#include "sctp/gap_ranges.h"
+#include "sctp/parameters_config.h"
+#include "sctp/rto.h"
+#include "sctp/tx_queue.h"
+
+namespace pollrtc::sctp {
+
+enum class SackResult : std::uint8_t {
+  Old,        // Drop::SctpOldSack
+  Nothing,    // nothing new acknowledged
+  Progress,   // DATA newly acknowledged: the error counter of the association goes to 0 (RFC 9260 §8.1)
+  Violation,  // a TSN we never assigned: ABORT(protocol violation) (§12.4)
+};
+
+enum class T3Result : std::uint8_t {
+  NotDue,
+  Expired,      // one error for the association (§8.1)
+  ProbeExpired  // of a window probe while SACKs come: no error (§6.1 A)
+};
+
+class TxOutstanding {
+ public:
+  // `queue` must outlive it. `mtu` is the largest SCTP packet.
+  TxOutstanding(const Environment& env, const Parameters& parameters, TxQueue& queue, Tsn initial_tsn,
+                std::size_t mtu);
+
+  void set_peer_rwnd(std::uint32_t a_rwnd) { peer_rwnd_ = a_rwnd; }  // from INIT or INIT ACK
+  void set_mtu(std::size_t mtu);
+  // The selected path changed: congestion control starts anew (§7.2.5.2).
+  void on_path_change() { congestion_.reset(); }
+  void set_shutdown_pending(bool pending) {
+    shutdown_pending_ = pending;
+  }  // then DATA carries the I bit (§6.1)
+  Rto& rto() { return rto_; }
+  const Rto& rto() const { return rto_; }
+
+  // Whether write_data() would put something into an empty packet now. Also decides what no longer deserves
+  // sending.
+  bool has_data_to_send(Time now);
+  // Fills the rest of one packet with DATA chunks, in TSN order; call it once a packet. How many it wrote.
+  std::size_t write_data(Time now, ByteWriter& out);
+
+  bool forward_tsn_is_due(Time now) const;
+  // False: no room, nothing written.
+  bool write_forward_tsn(Time now, ByteWriter& out);
+
+  SackResult on_sack(Time now, const SackChunk& sack);
+  // The cumulative TSN of a SHUTDOWN: no window, and missing gap blocks are no renege (§3.3.8).
+  SackResult on_shutdown(Time now, Tsn cumulative_tsn_ack);
+
+  T3Result handle_timeout(Time now);
+  Time next_timeout() const { return std::min(t3_due_, probe_due_); }
+
+  // Everything that was ever sent is acknowledged or given up, and the peer knows (§9.2: SHUTDOWN may go).
+  bool all_acknowledged() const { return chunks_.empty(); }
+
+  Tsn next_tsn() const { return cumulative_ + 1 + static_cast<std::uint32_t>(chunks_.size()); }
+  Tsn last_assigned_tsn() const { return next_tsn() - 1; }
+  Tsn cumulative_ack() const { return cumulative_; }
+  std::size_t cwnd() const { return congestion_.cwnd(); }
+  std::size_t ssthresh() const { return congestion_.ssthresh(); }
+  std::size_t flight_bytes() const { return flight_bytes_; }
+  std::size_t outstanding_payload() const { return flight_payload_; }
+  std::uint32_t peer_rwnd() const { return peer_rwnd_; }
+  bool in_fast_recovery() const { return fast_recovery_exit_.has_value(); }
+  std::uint64_t retransmissions() const { return retransmissions_; }
+  std::uint64_t chunks_sent() const { return chunks_sent_; }
+
+ private:
+  enum class Fate : std::uint8_t {
+    InFlight,   // counted as outstanding
+    Acked,      // by a gap block; may come back (§6.2.1 D iii)
+    Marked,     // to be retransmitted, not outstanding
+    Abandoned,  // RFC 3758 §3.5 A2: as if acknowledged, but never credited
+  };
+  struct Chunk {
+    TxMessageId message = kNoMessage;
+    std::uint32_t offset = 0;
+    std::uint16_t length = 0;  // 0: the place of fragments that were never sent (partial_reliability.cpp)
+    std::uint16_t transmissions = 0;
+    Fate fate = Fate::InFlight;
+    std::uint8_t misses = 0;
+    bool begin = false, end = false;
+    bool fast_retransmitted = false;  // not twice (§7.2.4 step 5)
+  };
+  struct SackState {  // of one SACK, while it is processed
+    std::size_t flight_before = 0;
+    std::size_t newly_acked = 0;
+    std::optional<Tsn> highest_newly_acked;
+    bool cumulative_moved = false;
+    bool reneged = false;
+    std::optional<Duration> rtt;
+  };
+
+  // A TSN's place in the ring; the cumulative one has offset 0, the first chunk 1.
+  std::uint32_t offset_of(Tsn tsn) const { return tsn.distance_from(cumulative_); }
+  Chunk& at_offset(std::uint32_t offset) { return chunks_[offset - 1]; }
+  std::uint32_t highest_offset() const { return static_cast<std::uint32_t>(chunks_.size()); }
+  static std::size_t wire_size(const Chunk& chunk) { return padded4(kDataHeader + chunk.length); }
+
+  // tx_outstanding.cpp
+  struct PacketPlan;
+  bool has_retransmission(Time now);
+  std::uint32_t first_marked();
+  bool may_send_new(Time now, std::size_t room, std::size_t& length);
+  bool write_retransmissions(Time now, ByteWriter& out, bool ignore_cwnd);
+  void write_chunk(ByteWriter& out, std::uint32_t offset);
+  void enter_flight(Chunk& chunk);
+  void leave_flight(Chunk& chunk, Fate fate);
+  void start_t3(Time now) { t3_due_ = now + rto_.current(); }
+  void settle_timers(Time now);
+  void refill_burst(std::size_t newly_acked);
+  // tx_sack.cpp
+  SackResult process(Time now, Tsn cumulative, const SackChunk* sack);
+  void advance_cumulative(Time now, Tsn cumulative, SackState& state);
+  bool is_valid_sack(const SackChunk& sack) const;
+  void apply_gaps(Time now, const SackChunk& sack, SackState& state);
+  void acknowledge(Time now, std::uint32_t offset, SackState& state);
+  void count_misses(Time now, const SackState& state);
+  void miss(Time now, std::uint32_t offset);
+  void sample_rtt(Time now, std::uint32_t offset, SackState& state);
+  // partial_reliability.cpp
+  // The chunk would have to be sent again: mark it, or abandon its message when its limits say so (RFC 7496
+  // §3.1).
+  void mark_or_abandon(Time now, std::uint32_t offset);
+  void abandon_message(std::uint32_t offset);
+  void advance_peer_ack_point();
+  bool is_given_up(const Chunk& chunk, Time now) const;
+
+  const Parameters parameters_;
+  TxQueue& queue_;
+  std::size_t mtu_;
+  std::size_t max_chunks_, max_bytes_;
+  Rto rto_;
+  CongestionController congestion_;
+
+  Tsn cumulative_;                  // the peer's cumulative ack
+  Ring<Chunk> chunks_;              // chunks_[0] has TSN cumulative_ + 1
+  GapRanges gaps_, fresh_gaps_;     // gap-acked, as offsets from cumulative_; the second is scratch
+  std::size_t flight_bytes_ = 0;    // InFlight chunks with header and padding
+  std::size_t flight_payload_ = 0;  // their payload
+  std::size_t kept_bytes_ = 0;      // payload of all chunks in the ring
+  std::size_t marked_count_ = 0;
+  Tsn marked_from_;  // no chunk below it is Marked
+  Tsn miss_from_;    // no chunk below it can still be fast retransmitted
+  std::uint32_t peer_rwnd_ = 0;
+
+  std::optional<Tsn> fast_recovery_exit_;
+  bool fast_retransmit_due_ = false;  // one packet, whatever cwnd is (§7.2.4 step 3)
+  bool one_packet_after_t3_ = false;  // and that packet is out: nothing more until an ack (§7.2.3)
+  bool t3_packet_due_ = false;
+  std::size_t burst_left_ = 0;  // packets
+
+  std::optional<Tsn> timed_tsn_;  // the chunk whose round trip is being measured
+  Time timed_since_{};
+
+  Time t3_due_ = kNever;
+  Time probe_due_ = kNever;
+  bool probe_allowed_ = false;  // one chunk into a closed window
+  bool probing_ = false;        // the chunk in flight is such a probe
+  bool sack_since_t3_ = false;
+
+  Tsn advanced_ack_point_;  // RFC 3758 §3.5 A1
+  Tsn forwarded_;           // the point that the last FORWARD TSN announced
+  Time forwarded_at_{};
+  bool forward_due_ = false;
+
+  bool shutdown_pending_ = false;
+  std::uint64_t retransmissions_ = 0, chunks_sent_ = 0;
+};
+
+}  // namespace pollrtc::sctp
