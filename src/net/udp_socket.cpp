@@ -1,0 +1,201 @@
+#include "net/udp_socket.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/ip.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "base/address.h"
+#include "net/socket_address.h"
+
+namespace pollrtc::net {
+namespace {
+
+// Chromium and others lose datagrams in the usual 208 KiB while one thread is busy; the system may give less.
+constexpr int kBufferBytes = 4 * 1024 * 1024;
+// How many ports of a range are tried: a range can have 65535, and each costs two system calls.
+constexpr std::uint32_t kMaxPortTries = 1024;
+// How many errors left over from earlier sends one receive() takes off the socket before it gives up.
+constexpr int kMaxPendingErrors = 16;
+
+#if defined(MSG_NOSIGNAL)
+constexpr int kSendFlags = MSG_NOSIGNAL;
+#else
+constexpr int kSendFlags = 0;  // SO_NOSIGPIPE is set instead
+#endif
+
+bool set_option(int fd, int level, int name, int value) {
+  return setsockopt(fd, level, name, &value, sizeof value) == 0;
+}
+
+FileDescriptor open_socket(bool v6) {
+#if defined(SOCK_NONBLOCK) && defined(SOCK_CLOEXEC)
+  return FileDescriptor(
+      ::socket(v6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP));
+#else
+  FileDescriptor fd(::socket(v6 ? AF_INET6 : AF_INET, SOCK_DGRAM, IPPROTO_UDP));
+  if (!fd.is_open()) return fd;
+  if (fcntl(fd.get(), F_SETFD, FD_CLOEXEC) != 0 || fcntl(fd.get(), F_SETFL, O_NONBLOCK) != 0)
+    return FileDescriptor();
+  return fd;
+#endif
+}
+
+// Linux cuts the wish at its maximum; BSD refuses what is above it.
+void ask_for_buffer(int fd, int option) {
+  for (int size = kBufferBytes; size >= 64 * 1024; size /= 2)
+    if (set_option(fd, SOL_SOCKET, option, size)) return;
+}
+
+bool prepare(int fd, bool v6) {
+  // One socket per family: an IPv4 peer must not show up as ::ffff:a.b.c.d.
+  if (v6 && !set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1)) return false;
+#if defined(SO_NOSIGPIPE)
+  set_option(fd, SOL_SOCKET, SO_NOSIGPIPE, 1);
+#endif
+  ask_for_buffer(fd, SO_RCVBUF);
+  ask_for_buffer(fd, SO_SNDBUF);
+  return true;
+}
+
+bool bind_to(int fd, const Address& local) {
+  const SocketAddress address = to_socket_address(local);
+  return ::bind(fd, address.get(), address.size) == 0;
+}
+
+bool bind_in_range(int fd, const Address& local, PortRange ports, std::uint32_t first_try) {
+  const std::uint32_t count = std::uint32_t{ports.last} - ports.first + 1;
+  const std::uint32_t tries = count < kMaxPortTries ? count : kMaxPortTries;
+  for (std::uint32_t i = 0; i < tries; ++i) {
+    const auto port = static_cast<std::uint16_t>(ports.first + (first_try % count + i) % count);
+    if (bind_to(fd, local.with_port(port))) return true;
+    if (errno != EADDRINUSE && errno != EACCES) return false;
+  }
+  return false;
+}
+
+SendResult send_result_of(int error) {
+  switch (error) {
+    case EAGAIN:
+#if EAGAIN != EWOULDBLOCK
+    case EWOULDBLOCK:
+#endif
+      return SendResult::WouldBlock;
+    case EMSGSIZE:
+      return SendResult::TooLarge;
+    case ENETUNREACH:
+    case EHOSTUNREACH:
+    case ENETDOWN:
+    case EHOSTDOWN:
+    case EADDRNOTAVAIL:  // our own address is gone from its interface
+      return SendResult::Unreachable;
+    case ECONNREFUSED:
+    case EPERM:
+    case EACCES:
+      return SendResult::Refused;
+    default:  // ENOBUFS too: BSD calls such a socket writable, so waiting for that would spin
+      return SendResult::Error;
+  }
+}
+
+// ICMP errors about datagrams sent earlier, which some systems hand to the next receive. They are hints that
+// anybody on the path can forge (RFC 8445 takes none as an answer), so they are passed over.
+bool is_about_an_earlier_send(int error) {
+  return error == ECONNREFUSED || error == ECONNRESET || error == EHOSTUNREACH || error == ENETUNREACH ||
+         error == EMSGSIZE || error == ENETDOWN || error == EHOSTDOWN || error == EPROTO ||
+         error == ENOPROTOOPT;
+}
+
+}  // namespace
+
+Result<UdpSocket> UdpSocket::bind(const Address& local, PortRange ports, std::uint32_t first_try) {
+  if (!local.is_valid()) return fail(ErrorCode::InvalidArgument, "a socket needs an address to be bound to");
+  if (ports.last < ports.first || (ports.first == 0 && ports.last != 0))
+    return fail(ErrorCode::InvalidArgument, "a port range runs from 1 or more upwards, or is 0 to 0");
+  const bool v6 = local.family == Address::Family::IPv6;
+  UdpSocket udp;
+  udp.fd_ = open_socket(v6);
+  if (!udp.fd_.is_open()) return fail(ErrorCode::Network, "the system gives no UDP socket");
+  if (!prepare(udp.fd(), v6)) return fail(ErrorCode::Network, "the system keeps IPv6 sockets open to IPv4");
+  const bool bound = ports.first == 0 ? bind_to(udp.fd(), local.with_port(0))
+                                      : bind_in_range(udp.fd(), local, ports, first_try);
+  if (!bound) return fail(ErrorCode::Network, "no port of this address could be bound");
+  SocketAddress name;
+  name.size = sizeof name.storage;
+  if (getsockname(udp.fd(), name.get(), &name.size) != 0)
+    return fail(ErrorCode::Network, "the system does not tell the port it chose");
+  udp.local_ = from_socket_address(name.get());
+  udp.set_dont_fragment(false);
+  return udp;
+}
+
+Received UdpSocket::receive(MutBytes buffer) {
+  SocketAddress source;
+  iovec part{buffer.data(), buffer.size()};
+  for (int errors = 0; errors < kMaxPendingErrors;) {
+    msghdr message{};
+    message.msg_name = &source.storage;
+    message.msg_namelen = sizeof source.storage;
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    const ssize_t got = recvmsg(fd(), &message, 0);
+    if (got >= 0) {
+      const bool whole = (message.msg_flags & MSG_TRUNC) == 0;
+      return {whole ? ReceiveResult::Received : ReceiveResult::Truncated, static_cast<std::size_t>(got),
+              from_socket_address(source.get())};
+    }
+    if (errno == EINTR) continue;
+    if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOMEM || errno == ENOBUFS) return {};
+    if (!is_about_an_earlier_send(errno)) return {ReceiveResult::Error, 0, {}};
+    ++errors;
+  }
+  return {};
+}
+
+SendResult UdpSocket::send_to(const Address& remote, Bytes datagram) {
+  if (remote.family != local_.family) return SendResult::Unreachable;
+  Address scoped = remote;
+  // A link-local address from a peer has no zone that means anything here: ours is meant.
+  if (remote.scope_id == 0 && is_link_local(remote)) scoped.scope_id = local_.scope_id;
+  const SocketAddress address = to_socket_address(scoped);
+  for (;;) {
+    const ssize_t sent =
+        sendto(fd(), datagram.data(), datagram.size(), kSendFlags, address.get(), address.size);
+    if (sent >= 0) return SendResult::Sent;
+    if (errno != EINTR) return send_result_of(errno);
+  }
+}
+
+void UdpSocket::set_dscp(std::uint8_t dscp) {
+  const int traffic_class = (dscp & 0x3f) << 2;
+  if (local_.family == Address::Family::IPv6) {
+    set_option(fd(), IPPROTO_IPV6, IPV6_TCLASS, traffic_class);
+  } else {
+    set_option(fd(), IPPROTO_IP, IP_TOS, traffic_class);
+  }
+}
+
+void UdpSocket::set_dont_fragment(bool on) {
+  const bool v6 = local_.family == Address::Family::IPv6;
+#if defined(IP_MTU_DISCOVER)
+  // "Do" sets DF and refuses what is larger than the known path MTU; "dont" cuts it here or lets a router cut
+  // it.
+  if (v6) {
+    set_option(fd(), IPPROTO_IPV6, IPV6_MTU_DISCOVER, on ? IPV6_PMTUDISC_DO : IPV6_PMTUDISC_DONT);
+  } else {
+    set_option(fd(), IPPROTO_IP, IP_MTU_DISCOVER, on ? IP_PMTUDISC_DO : IP_PMTUDISC_DONT);
+  }
+#else
+#if defined(IPV6_DONTFRAG)
+  if (v6) set_option(fd(), IPPROTO_IPV6, IPV6_DONTFRAG, on ? 1 : 0);
+#endif
+#if defined(IP_DONTFRAG)
+  if (!v6) set_option(fd(), IPPROTO_IP, IP_DONTFRAG, on ? 1 : 0);
+#endif
+  static_cast<void>(v6), static_cast<void>(on);
+#endif
+}
+
+}  // namespace pollrtc::net

@@ -1,0 +1,72 @@
+// UdpSocket: a non-blocking UDP socket bound to one address.
+//
+// Bound to one local address, so each datagram's Path is known without asking for packet information, and an
+// answer leaves from the address that was asked (RFC 8445 §7.3).
+#pragma once
+
+#include "net/file_descriptor.h"
+#include "pollrtc/result.h"
+#include "pollrtc/types.h"
+
+namespace pollrtc::net {
+
+// Ports to choose from, both ends included; 0 to 0 leaves the choice to the system.
+struct PortRange {
+  std::uint16_t first = 0;
+  std::uint16_t last = 0;
+};
+
+// None of these ends the socket: a datagram that did not go out is a lost datagram, and the engines know
+// loss.
+enum class SendResult : std::uint8_t {
+  Sent,
+  WouldBlock,   // the socket's buffer is full: the same datagram can go once the socket is writable
+  TooLarge,     // larger than the path or the system takes
+  Unreachable,  // no route, or the network is down
+  Refused,      // a firewall of this machine says no, or an earlier datagram met a closed port
+  Error,        // lost for another reason: an interface queue is full, memory is short
+};
+
+enum class ReceiveResult : std::uint8_t {
+  Received,
+  Nothing,    // come again when the socket is readable
+  Truncated,  // a datagram that did not fit the buffer; it is gone
+  Error,      // the socket is broken
+};
+
+struct Received {
+  ReceiveResult result = ReceiveResult::Nothing;
+  std::size_t size = 0;
+  Address source;
+};
+
+class UdpSocket {
+ public:
+  UdpSocket() = default;  // not open
+
+  // The port comes from `ports`, not from `local`. In a range the search begins at a place that `first_try`
+  // chooses (any number, best a random one), so that a stranger cannot foretell the port and neighbours do
+  // not all try the same.
+  static Result<UdpSocket> bind(const Address& local, PortRange ports = {}, std::uint32_t first_try = 0);
+
+  bool is_open() const { return fd_.is_open(); }
+  int fd() const { return fd_.get(); }
+  const Address& local() const { return local_; }  // with the port it got
+
+  Received receive(MutBytes buffer);
+  SendResult send_to(const Address& remote, Bytes datagram);
+
+  // The six bits of RFC 2474 that ask for a kind of treatment on the way (RFC 8837); a wish, so failure is no
+  // error.
+  void set_dscp(std::uint8_t dscp);
+  // Whether routers may cut our datagrams. Off at first: nothing here searches for the path MTU yet, our
+  // packets are small, and where the path is smaller still a packet in pieces gets through while one that
+  // must not be cut is lost without a word. Once something probes (RFC 8899 §4.1), it has to be on.
+  void set_dont_fragment(bool on);
+
+ private:
+  FileDescriptor fd_;
+  Address local_;
+};
+
+}  // namespace pollrtc::net
