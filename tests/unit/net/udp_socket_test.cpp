@@ -1,0 +1,123 @@
+// These tests use sockets on loopback; none waits for more than what is already there.
+#include "net/udp_socket.h"
+
+#include <fcntl.h>
+
+#include "base/address.h"
+#include "base/bytes.h"
+#include "net/poller.h"
+#include "support/bytes.h"
+#include "support/catch.h"
+
+using namespace pollrtc;
+using namespace pollrtc::net;
+using namespace std::chrono_literals;
+
+namespace {
+const Address kLoopback = Address::v4(127, 0, 0, 1, 0);
+
+UdpSocket open(const Address& address = kLoopback) {
+  auto socket = UdpSocket::bind(address);
+  REQUIRE(socket);
+  return std::move(*socket);
+}
+Received receive(UdpSocket& socket, MutBytes buffer) {
+  Poller poller;
+  REQUIRE(poller.add(socket.fd()));
+  poller.wait(1s);  // loopback delivers at once; the second is for a machine that stands still
+  return socket.receive(buffer);
+}
+bool has_ipv6() { return UdpSocket::bind(*parse_ip("::1")).has_value(); }
+}  // namespace
+
+TEST_CASE("a datagram goes from one socket to another with its source") {
+  UdpSocket a = open(), b = open();
+  CHECK(a.local().port != 0);
+  CHECK(a.local().same_ip(kLoopback));
+  CHECK(a.send_to(b.local(), as_bytes("hello")) == SendResult::Sent);
+  std::array<std::uint8_t, 64> buffer;
+  const Received got = receive(b, buffer);
+  REQUIRE(got.result == ReceiveResult::Received);
+  CHECK(as_text(Bytes(buffer).first(got.size)) == "hello");
+  CHECK(got.source == a.local());
+  CHECK(b.receive(buffer).result == ReceiveResult::Nothing);  // and does not block
+  CHECK(a.send_to(b.local(), {}) == SendResult::Sent);        // an empty datagram is a datagram
+  CHECK(receive(b, buffer).result == ReceiveResult::Received);
+}
+
+TEST_CASE("a datagram that does not fit the buffer is said to be cut") {
+  UdpSocket a = open(), b = open();
+  REQUIRE(a.send_to(b.local(), as_bytes("123456789")) == SendResult::Sent);
+  std::array<std::uint8_t, 8> buffer;
+  CHECK(receive(b, buffer).result == ReceiveResult::Truncated);
+  CHECK(b.receive(buffer).result == ReceiveResult::Nothing);
+}
+
+TEST_CASE("IPv6 sockets are IPv6 only") {
+  if (!has_ipv6()) return;
+  UdpSocket a = open(*parse_ip("::1")), b = open(*parse_ip("::1"));
+  CHECK(a.send_to(b.local(), as_bytes("x")) == SendResult::Sent);
+  std::array<std::uint8_t, 8> buffer;
+  const Received got = receive(b, buffer);
+  CHECK(got.source == a.local());
+  CHECK(got.source.scope_id == 0);
+  // The same port of the other family is free, which it is not when one socket serves both.
+  const UdpSocket any = open(*parse_ip("::"));
+  CHECK(UdpSocket::bind(Address::v4(0, 0, 0, 0, 0), {any.local().port, any.local().port}));
+}
+
+TEST_CASE("a port comes from the range, and a taken one is passed over") {
+  const UdpSocket taken = open();
+  const std::uint16_t port = taken.local().port;
+  if (port > 65000) return;
+  const auto next = UdpSocket::bind(kLoopback, {port, static_cast<std::uint16_t>(port + 50)});
+  REQUIRE(next);
+  CHECK(next->local().port > port);
+  CHECK(next->local().port <= port + 50);
+  CHECK(UdpSocket::bind(kLoopback, {port, port}).error() == ErrorCode::Network);
+  // The search begins where it is told to.
+  const auto tenth =
+      UdpSocket::bind(kLoopback, {port, static_cast<std::uint16_t>(port + 50)}, 51 * 1000 + 10);
+  REQUIRE(tenth);
+  CHECK(tenth->local().port >= port + 10);
+}
+
+TEST_CASE("what cannot be bound or sent says why") {
+  CHECK(UdpSocket::bind({}).error() == ErrorCode::InvalidArgument);
+  CHECK(UdpSocket::bind(kLoopback, {10, 9}).error() == ErrorCode::InvalidArgument);
+  CHECK(UdpSocket::bind(kLoopback, {0, 9}).error() == ErrorCode::InvalidArgument);
+  CHECK(UdpSocket::bind(Address::v4(203, 0, 113, 77, 0)).error() ==
+        ErrorCode::Network);  // not an address of ours
+  UdpSocket a = open();
+  CHECK(a.send_to(*parse_ip("::1", 9), as_bytes("x")) == SendResult::Unreachable);  // another family
+  CHECK(a.send_to({}, as_bytes("x")) == SendResult::Unreachable);
+  const test::ByteVector huge(70000);
+  CHECK(a.send_to(a.local(), huge) == SendResult::TooLarge);
+}
+
+TEST_CASE("sockets are not handed to children, and a closed port breaks nothing") {
+  UdpSocket a = open();
+  CHECK((fcntl(a.fd(), F_GETFD) & FD_CLOEXEC) != 0);
+  CHECK((fcntl(a.fd(), F_GETFL) & O_NONBLOCK) != 0);
+  Address gone;
+  {
+    const UdpSocket b = open();
+    gone = b.local();
+  }
+  for (int i = 0; i < 3; ++i) a.send_to(gone, as_bytes("x"));  // ICMP port unreachable comes back
+  std::array<std::uint8_t, 8> buffer;
+  CHECK(a.receive(buffer).result == ReceiveResult::Nothing);
+  a.set_dscp(46);
+  a.set_dont_fragment(true);
+  a.set_dont_fragment(false);
+  CHECK(a.send_to(a.local(), as_bytes("y")) == SendResult::Sent);
+}
+
+TEST_CASE("moving a socket leaves one owner") {
+  UdpSocket a = open();
+  const int fd = a.fd();
+  UdpSocket b = std::move(a);
+  CHECK(b.fd() == fd);
+  b = UdpSocket();
+  CHECK_FALSE(b.is_open());
+}
