@@ -13,14 +13,14 @@ enum class TcpType : std::uint8_t { None, Active, Passive, So };  // RFC 6544 §
 
 struct Candidate {
   FixedString<32> foundation;
-  Address address;                // invalid when `mdns_name` stands in its place
-  Address base;                   // local candidates only: what we send from
-  Address related;                // raddr and rport; invalid when absent or hidden
-  FixedString<64> mdns_name;      // "<uuid>.local" of a remote candidate whose address is hidden
-  FixedString<256> ufrag;         // the generation it belongs to, when its line says so (RFC 8838 §9)
-  std::uint32_t priority = 0;     // 1..2^31-1
+  Address address;             // invalid when `mdns_name` stands in its place
+  Address base;                // local candidates only: what we send from
+  Address related;             // raddr and rport; invalid when absent or hidden
+  FixedString<64> mdns_name;   // "<uuid>.local" of a remote candidate whose address is hidden
+  FixedString<256> ufrag;      // the generation it belongs to, when its line says so (RFC 8838 §9)
+  std::uint32_t priority = 0;  // 1..2^31-1
   std::uint16_t component = 1;
-  std::uint16_t mdns_port = 0;    // the port that goes with `mdns_name`
+  std::uint16_t mdns_port = 0;  // the port that goes with `mdns_name`
   CandidateType type = CandidateType::Host;
   Transport transport = Transport::Udp;
   TcpType tcp_type = TcpType::None;

@@ -10,6 +10,10 @@
 
 namespace pollrtc {
 
+namespace detail {
+class ConnectionCore;  // what a PeerConnection and its channels share; it lives as long as any of them
+}
+
 struct DataChannelOptions {
   bool ordered = true;
   int max_retransmits = -1;       // negative: no limit; above 65535: 65535. At most one of these two.
@@ -64,10 +68,11 @@ class POLLRTC_API DataChannel {
   std::function<void()> buffered_amount_low;
 
  private:
-  friend class PeerConnection;
-  struct Shared;
-  DataChannel(std::shared_ptr<Shared> shared, ChannelHandle handle);
-  std::shared_ptr<Shared> shared_;
+  friend class detail::ConnectionCore;
+  DataChannel(std::shared_ptr<detail::ConnectionCore> core, ChannelHandle handle);
+  Status send_as(Bytes message, bool is_text);
+
+  std::shared_ptr<detail::ConnectionCore> core_;
   ChannelHandle handle_;
   WriteMode write_mode_ = WriteMode::Binary;
   bool was_text_ = false;

@@ -28,7 +28,9 @@ class FixedString {
   constexpr bool empty() const { return size_ == 0; }
   static constexpr std::size_t capacity() { return N; }
 
-  friend constexpr bool operator==(const FixedString& a, const FixedString& b) { return a.view() == b.view(); }
+  friend constexpr bool operator==(const FixedString& a, const FixedString& b) {
+    return a.view() == b.view();
+  }
   friend constexpr bool operator==(const FixedString& a, std::string_view b) { return a.view() == b; }
 
  private:

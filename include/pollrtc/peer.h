@@ -162,6 +162,11 @@ class POLLRTC_API Peer {
   Result<std::string> create_answer(Time now);  // InvalidState: no offer of the other end
   Status set_local_description(Time now, SdpType type, std::string_view sdp);
   Status set_remote_description(Time now, SdpType type, std::string_view sdp);
+  // The description last set on this side, with the candidates found since; empty before.
+  std::string local_description() const;
+  // Whether the other end can take candidates after its description (RFC 8838 §3); nothing before its
+  // description. To one that cannot, hand local_description() only once gathering is Complete.
+  std::optional<bool> can_trickle() const;
   // `mid` decides; when it is empty, `index` (the section's number) does. An empty line: there are no more.
   // Before the remote description is known it is kept (up to Limits::ice_remote_candidates).
   Status add_remote_candidate(Time now, std::string_view mid, int index, std::string_view line);
@@ -194,6 +199,7 @@ class POLLRTC_API Peer {
   void handle_timeout(Time now);
   Time next_timeout() const;
   bool poll_event(Event& event);
+  bool has_event() const;  // poll_event() would give one
 
   ConnectionState connection_state() const;
   GatheringState gathering_state() const;

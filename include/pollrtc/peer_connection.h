@@ -21,7 +21,7 @@
 namespace pollrtc {
 
 struct IceServer {
-  std::vector<std::string> urls;  // "stun:host[:port]"; a turn: url is refused until it is supported
+  std::vector<std::string> urls;  // "stun:host[:port]"; turn:, turns: and stuns: are refused (NotSupported)
   std::string username, credential;
 };
 
@@ -79,8 +79,8 @@ class POLLRTC_API PeerConnection {
   PeerStats get_stats() const;
 
  private:
-  friend class DataChannel;
-  std::shared_ptr<DataChannel::Shared> shared_;
+  friend class detail::ConnectionCore;
+  std::shared_ptr<detail::ConnectionCore> core_;
 };
 
 }  // namespace pollrtc

@@ -1,6 +1,7 @@
 // Result<T, E>: a value or an error, for code without exceptions.
 //
-// The names are those of std::expected, which gcc 12 and clang 14 lack in C++20 mode, so that this can become an alias.
+// The names are those of std::expected, which gcc 12 and clang 14 lack in C++20 mode, so that this can become
+// an alias.
 //
 //   Result<int> parse(std::string_view text);
 //   if (auto n = parse("12")) use(*n); else report(n.error());
@@ -29,16 +30,18 @@ class [[nodiscard]] Result {
   using error_type = E;
 
   template <class U = T>
-    requires(std::is_constructible_v<T, U &&> && !std::is_same_v<std::remove_cvref_t<U>, Result>)
-  Result(U&& value) : state_(std::in_place_index<0>, std::forward<U>(value)) {}  // NOLINT: conversions are the point
+  requires(std::is_constructible_v<T, U&&> && !std::is_same_v<std::remove_cvref_t<U>, Result>)
+      Result(U&& value)
+      : state_(std::in_place_index<0>, std::forward<U>(value)) {}  // NOLINT: conversions are the point
   template <class F>
-    requires std::is_constructible_v<E, F>
-  Result(Unexpected<F> failure) : state_(std::in_place_index<1>, std::move(failure.error)) {}
+  requires std::is_constructible_v<E, F> Result(Unexpected<F> failure)
+      : state_(std::in_place_index<1>, std::move(failure.error)) {}
 
   bool has_value() const { return state_.index() == 0; }
   explicit operator bool() const { return has_value(); }
 
-  // Only when has_value(); else the program is wrong, and stops at a null pointer rather than going on with garbage.
+  // Only when has_value(); else the program is wrong, and stops at a null pointer rather than going on with
+  // garbage.
   T& operator*() & { return *std::get_if<0>(&state_); }
   const T& operator*() const& { return *std::get_if<0>(&state_); }
   T&& operator*() && { return std::move(*std::get_if<0>(&state_)); }
@@ -64,8 +67,7 @@ class [[nodiscard]] Result<void, E> {
 
   Result() = default;
   template <class F>
-    requires std::is_constructible_v<E, F>
-  Result(Unexpected<F> failure) : error_(std::move(failure.error)) {}
+  requires std::is_constructible_v<E, F> Result(Unexpected<F> failure) : error_(std::move(failure.error)) {}
 
   bool has_value() const { return !error_.has_value(); }
   explicit operator bool() const { return has_value(); }
@@ -77,7 +79,10 @@ class [[nodiscard]] Result<void, E> {
 
 using Status = Result<void, Error>;
 
-// `return fail(ErrorCode::TooLarge, "label is longer than 65535 bytes");` The text must live for ever (a literal).
-inline Unexpected<Error> fail(ErrorCode code, std::string_view detail) { return Unexpected{Error(code, detail)}; }
+// `return fail(ErrorCode::TooLarge, "label is longer than 65535 bytes");` The text must live for ever (a
+// literal).
+inline Unexpected<Error> fail(ErrorCode code, std::string_view detail) {
+  return Unexpected{Error(code, detail)};
+}
 
 }  // namespace pollrtc

@@ -18,9 +18,9 @@ namespace pollrtc {
 using Bytes = std::span<const std::uint8_t>;
 using MutBytes = std::span<std::uint8_t>;
 
-// A chrono clock that cannot be asked for the time: it has no now(). Every engine is told the time by its caller, so a
-// test can run in virtual time and two runs with the same inputs give the same bytes. The epoch is the caller's choice;
-// only differences matter. Resolution is one microsecond.
+// A chrono clock that cannot be asked for the time: it has no now(). Every engine is told the time by its
+// caller, so a test can run in virtual time and two runs with the same inputs give the same bytes. The epoch
+// is the caller's choice; only differences matter. Resolution is one microsecond.
 struct Clock {
   using duration = std::chrono::microseconds;
   using rep = duration::rep;
@@ -35,17 +35,23 @@ using Time = Clock::time_point;
 // "No deadline": what next_timeout() returns when an engine waits for nothing.
 inline constexpr Time kNever = Time::max();
 
-// An IPv4 or IPv6 transport address. An IPv4 address stands in the first four bytes of `ip`; the others are zero, so
-// that comparison is comparison of all fields. `scope_id` is the interface index of an IPv6 link-local address, else 0.
+// An IPv4 or IPv6 transport address. An IPv4 address stands in the first four bytes of `ip`; the others are
+// zero, so that comparison is comparison of all fields. `scope_id` is the interface index of an IPv6
+// link-local address, else 0.
 struct Address {
-  enum class Family : std::uint8_t { None = 0, IPv4 = 1, IPv6 = 2 };  // the numbers are STUN's (RFC 8489 §14.1)
+  enum class Family : std::uint8_t {
+    None = 0,
+    IPv4 = 1,
+    IPv6 = 2
+  };  // the numbers are STUN's (RFC 8489 §14.1)
 
   std::array<std::uint8_t, 16> ip{};
   std::uint32_t scope_id = 0;
   std::uint16_t port = 0;
   Family family = Family::None;
 
-  static constexpr Address v4(std::uint8_t a, std::uint8_t b, std::uint8_t c, std::uint8_t d, std::uint16_t port) {
+  static constexpr Address v4(std::uint8_t a, std::uint8_t b, std::uint8_t c, std::uint8_t d,
+                              std::uint16_t port) {
     Address address;
     address.ip = {a, b, c, d};
     address.port = port;

@@ -1,0 +1,110 @@
+// Data channels over one SCTP association: ids, states, opening, closing, inboxes (RFC 8831 §6, RFC 8832 §6).
+//
+//   create        Connecting --association up--> Open --close / stream reset--> Closing --both streams
+//   reset--> Closed
+//
+// A channel object lives from create() or the peer's OPEN until release(); it may be Closed long before that,
+// and then still gives the messages that nobody has read.
+#pragma once
+
+#include "base/drop_counters.h"
+#include "peer/dcep.h"
+#include "peer/event_queue.h"
+#include "pollrtc/peer.h"
+#include "sctp/association.h"
+
+namespace pollrtc {
+
+class Channels {
+ public:
+  Channels(const Environment& environment, EventQueue& events);
+  ~Channels();
+
+  Result<ChannelHandle> create(Time now, const ChannelOptions& options);
+  Result<ChannelInfo> info(ChannelHandle handle) const;
+  Status send(Time now, ChannelHandle handle, Bytes data, bool is_text, std::size_t max_message_size);
+  std::optional<MessageView> receive(ChannelHandle handle);
+  Status set_buffer_low_threshold(ChannelHandle handle, std::size_t bytes);
+  Status close(Time now, ChannelHandle handle);
+  void release(Time now, ChannelHandle handle);
+
+  bool any_created() const { return next_handle_ != 0; }
+
+  // RFC 8832 §6: the DTLS client opens even ids, the server odd ones. Known before the association is.
+  void on_role(bool dtls_client);
+  // The association is up: ours open, OPENs go out. `association` must outlive this object or on_ended().
+  void on_connected(Time now, sctp::Association& association, const sctp::Association::Connected& streams);
+  Drop on_message(Time now, sctp::Message message);
+  void on_stream_reset(Time now, const sctp::Association::StreamsReset& reset);  // by the other end
+  void on_reset_done(std::uint16_t stream, bool performed);                      // of ours
+  void on_buffer_low(std::uint16_t stream);
+  void on_message_too_large(Time now, std::uint16_t stream);
+  // The association is gone, or will never be: every channel closes.
+  void on_ended(Close reason);
+
+  std::uint64_t messages_sent() const { return messages_sent_; }
+  std::uint64_t messages_received() const { return messages_received_; }
+
+ private:
+  struct Inbound {
+    Buffer payload;
+    std::size_t charge;  // receive window it holds until it is read
+    bool is_text;
+  };
+  struct Channel {
+    explicit Channel(const Memory& memory)
+        : label(memory), protocol(memory), inbox(memory), current(memory) {}
+    Buffer label, protocol;
+    Ring<Inbound> inbox;
+    Buffer current;  // what the last receive() gave
+    std::size_t low_threshold = 0;
+    ChannelHandle handle{};
+    std::optional<std::uint16_t> id, max_retransmits, max_lifetime_ms;
+    std::uint16_t priority = 256;
+    ChannelState state = ChannelState::Connecting;
+    bool ordered = true, negotiated = false;
+    bool heard = false;  // the ACK or any message came: no need to force order any more (RFC 8832 §6)
+    bool own_reset_done = false, peer_reset_done = false;
+    bool released = false;
+  };
+  // In handle_by_id_: a stream that could not be reset, and so is never used again.
+  static constexpr std::uint32_t kUnusable = 0xffffffff;
+
+  Channel* find(ChannelHandle handle) const;
+  Channel* find_by_id(std::uint16_t id) const;
+  Result<Channel*> add(const ChannelOptions& options);
+  Status check(const ChannelOptions& options) const;
+  std::optional<std::uint16_t> free_id() const;
+  Status assign_id(Channel& channel, std::uint16_t id);
+  void open(Time now, Channel& channel);
+  void send_open(Time now, Channel& channel);
+  Drop on_dcep(Time now, std::uint16_t stream, Channel* channel, Bytes message);
+  Drop on_open(Time now, std::uint16_t stream, Channel* channel, Bytes message);
+  Drop deliver(Time now, Channel& channel, sctp::Message message);
+  Drop keep_for_later(Time now, sctp::Message message);
+  void deliver_kept(Time now, Channel& channel);
+  void refuse_stream(Time now, std::uint16_t stream);
+  void start_closing(Time now, Channel& channel);
+  void close_after_peer(Time now, Channel& channel);
+  void finish_closing_if_done(Channel& channel, Close reason);
+  void become_closed(Channel& channel, Close reason);
+  void become(Channel& channel, ChannelState next, std::string_view why);
+  void empty_inbox(Channel& channel);
+  void forget(Channel& channel);
+  bool wrong_parity_for_peer(std::uint16_t id) const;
+
+  const Environment& environment_;
+  EventQueue& events_;
+  FlatMap<std::uint32_t, Owned<Channel>> channels_;     // by handle
+  FlatMap<std::uint16_t, std::uint32_t> handle_by_id_;  // channels whose stream is in use
+  Vec<sctp::Message> kept_;                             // for streams whose channel is not there yet
+  std::size_t kept_bytes_ = 0;
+  sctp::Association* association_ = nullptr;
+  std::uint32_t next_handle_ = 0;
+  std::uint32_t streams_ = 65535;  // ids must be below it; known exactly once the association is up
+  std::optional<bool> dtls_client_;
+  std::optional<Close> ended_;
+  std::uint64_t messages_sent_ = 0, messages_received_ = 0;
+};
+
+}  // namespace pollrtc

@@ -1,0 +1,246 @@
+// What the association does to channels: messages, DCEP, stream resets (RFC 8832 §6, RFC 8831 §6.6, §6.7).
+#include "base/bytes.h"
+#include "base/log.h"
+#include "peer/channels.h"
+
+namespace pollrtc {
+
+void Channels::on_connected(Time now, sctp::Association& association,
+                            const sctp::Association::Connected& streams) {
+  association_ = &association;
+  streams_ = std::min(streams.outbound_streams, streams.inbound_streams);
+  for (std::size_t i = 0; i < channels_.size();
+       ++i) {  // by index: opening may close, but never adds or removes
+    Channel& channel = *channels_.begin()[i].value;
+    if (channel.state == ChannelState::Connecting) open(now, channel);
+  }
+}
+
+void Channels::open(Time now, Channel& channel) {
+  if (*channel.id >= streams_)
+    return become_closed(channel, Close::ProtocolViolation);  // W3C: "unable to create"
+  association_->set_stream_priority(*channel.id, channel.priority);
+  association_->set_buffer_low_threshold(*channel.id, channel.low_threshold);
+  channel.heard = channel.negotiated;  // RFC 8831 §6.5: no OPEN that a message could overtake
+  become(channel, ChannelState::Open, "the association is up");
+  if (!channel.negotiated) send_open(now, channel);
+  if (channel.state != ChannelState::Open) return;
+  events_.push(Peer::ChannelOpened{channel.handle});
+  deliver_kept(now, channel);
+}
+
+void Channels::send_open(Time now, Channel& channel) {
+  dcep::Open open;
+  open.label = as_text(channel.label);
+  open.protocol = as_text(channel.protocol);
+  open.priority = channel.priority;
+  open.ordered = channel.ordered;
+  if (channel.max_retransmits) open.max_retransmits = *channel.max_retransmits;
+  if (channel.max_lifetime_ms) open.max_lifetime_ms = *channel.max_lifetime_ms;
+  Buffer message(environment_.memory);
+  // RFC 8832 §6: ordered and reliable, whatever the channel is.
+  sctp::SendOptions options;
+  options.stream = *channel.id;
+  options.ppid = static_cast<std::uint32_t>(dcep::Ppid::Dcep);
+  if (!dcep::write_open(open, message) || !association_->send(now, options, message))
+    become_closed(channel, Close::OutOfMemory);
+}
+
+Drop Channels::on_message(Time now, sctp::Message message) {
+  const std::uint16_t stream = message.stream;
+  Channel* const channel = find_by_id(stream);
+  if (message.ppid == static_cast<std::uint32_t>(dcep::Ppid::Dcep)) {
+    const Drop drop = on_dcep(now, stream, channel, message.payload);
+    association_->release(message.charge);
+    return drop;
+  }
+  if (channel == nullptr) return keep_for_later(now, std::move(message));
+  return deliver(now, *channel, std::move(message));
+}
+
+Drop Channels::deliver(Time now, Channel& channel, sctp::Message message) {
+  using enum dcep::Ppid;
+  channel.heard = true;
+  const auto ppid = static_cast<dcep::Ppid>(message.ppid);
+  const bool is_text = ppid == String || ppid == StringEmpty;
+  if (!is_text && ppid != Binary && ppid != BinaryEmpty) {
+    association_->release(message.charge);
+    start_closing(now, channel);
+    return Drop::ChannelUnknownPpid;
+  }
+  if (channel.released ||
+      channel.state != ChannelState::Open) {  // what comes after our close() is not read any more
+    association_->release(message.charge);
+    return Drop::None;
+  }
+  if (ppid == StringEmpty || ppid == BinaryEmpty)
+    message.payload.truncate(0);  // RFC 8831 §6.6: whatever the bytes
+  const std::size_t charge = message.charge;
+  if (!channel.inbox.push_back(Inbound{std::move(message.payload), charge, is_text})) {
+    association_->release(charge);
+    start_closing(
+        now, channel);  // a reliable channel that lost a message must not go on as if nothing were missing
+    return Drop::OutOfMemory;
+  }
+  ++messages_received_;
+  events_.push_message(channel.handle);
+  return Drop::None;
+}
+
+// DEVIATION RFC 8832 §6: data on a stream without a channel is kept, not refused at once, since a negotiated
+// channel may be created late, and an OPEN that was sent first may arrive second.
+Drop Channels::keep_for_later(Time now, sctp::Message message) {
+  const std::size_t size = message.payload.size();
+  const std::size_t charge = message.charge;
+  const std::uint16_t stream = message.stream;
+  const bool unusable = handle_by_id_.find(stream) != nullptr;
+  if (!unusable && kept_bytes_ + size <= environment_.limits.dc_pre_open &&
+      kept_.push_back(std::move(message))) {
+    kept_bytes_ += size;
+    return Drop::None;
+  }
+  association_->release(charge);
+  if (!unusable) refuse_stream(now, stream);
+  return unusable ? Drop::ChannelUnknown : Drop::ChannelLimit;
+}
+
+void Channels::deliver_kept(Time now, Channel& channel) {
+  for (std::size_t i = 0; i < kept_.size();) {
+    if (kept_[i].stream != *channel.id) {
+      ++i;
+      continue;
+    }
+    sctp::Message message = std::move(kept_[i]);
+    kept_.erase(i);
+    kept_bytes_ -= message.payload.size();
+    (void)deliver(now, channel, std::move(message));
+  }
+}
+
+Drop Channels::on_dcep(Time now, std::uint16_t stream, Channel* channel, Bytes message) {
+  if (message.empty()) return Drop::DcepMalformed;
+  if (message[0] == dcep::kOpen) return on_open(now, stream, channel, message);
+  if (message[0] != dcep::kAck) return Drop::DcepUnexpected;  // RFC 8832 §8.2.1: no other is assigned
+  if (channel == nullptr) return Drop::DcepUnexpected;
+  channel->heard = true;  // asked for or not, first or second: there is nothing else to it
+  return Drop::None;
+}
+
+bool Channels::wrong_parity_for_peer(std::uint16_t id) const {
+  return dtls_client_ && (id % 2 == 0) == *dtls_client_;  // even ids are the client's
+}
+
+Drop Channels::on_open(Time now, std::uint16_t stream, Channel* channel, Bytes message) {
+  if (channel != nullptr) {  // RFC 8832 §6: an OPEN on a stream in use closes that channel
+    start_closing(now, *channel);
+    return Drop::DcepUnexpected;
+  }
+  const auto open = dcep::parse_open(message);
+  if (!open || wrong_parity_for_peer(stream) || handle_by_id_.find(stream) != nullptr) {
+    refuse_stream(now, stream);
+    return open ? Drop::DcepUnexpected : Drop::DcepMalformed;
+  }
+  if (channels_.size() >= environment_.limits.dc_channels) {
+    refuse_stream(now, stream);
+    return Drop::ChannelLimit;
+  }
+  const auto clamp = [](std::optional<std::uint32_t> value) -> std::optional<std::uint16_t> {
+    if (!value) return std::nullopt;
+    return static_cast<std::uint16_t>(std::min<std::uint32_t>(*value, 65535));
+  };
+  ChannelOptions options;
+  options.label = open->label;
+  options.protocol = open->protocol;
+  options.ordered = open->ordered;
+  options.priority = open->priority;
+  options.max_retransmits = clamp(open->max_retransmits);
+  options.max_lifetime_ms = clamp(open->max_lifetime_ms);
+  const Result<Channel*> added = add(options);
+  if (!added) {
+    refuse_stream(now, stream);
+    return Drop::OutOfMemory;
+  }
+  Channel& fresh = **added;
+  static constexpr std::uint8_t kAckMessage[1] = {dcep::kAck};
+  sctp::SendOptions ack;  // ordered and reliable, whatever the channel is
+  ack.stream = stream;
+  ack.ppid = static_cast<std::uint32_t>(dcep::Ppid::Dcep);
+  if (!assign_id(fresh, stream) || !association_->send(now, ack, kAckMessage)) {
+    handle_by_id_.erase(stream);
+    forget(fresh);
+    refuse_stream(now, stream);
+    return Drop::OutOfMemory;
+  }
+  association_->set_stream_priority(stream, fresh.priority);
+  fresh.heard = true;
+  become(fresh, ChannelState::Open, "opened by the other end");
+  events_.push(Peer::ChannelAnnounced{fresh.handle});
+  deliver_kept(now, fresh);
+  return Drop::None;
+}
+
+// "Closes" a stream that has no channel here: resets our half of it, so that the other end sees its channel
+// fail.
+void Channels::refuse_stream(Time now, std::uint16_t stream) {
+  for (std::size_t i = 0; i < kept_.size();) {
+    if (kept_[i].stream != stream) {
+      ++i;
+      continue;
+    }
+    kept_bytes_ -= kept_[i].payload.size();
+    association_->release(kept_[i].charge);
+    kept_.erase(i);
+  }
+  (void)association_->reset_stream(now, stream);
+}
+
+void Channels::on_stream_reset(Time now, const sctp::Association::StreamsReset& reset) {
+  if (!reset.all) {
+    if (Channel* const channel = find_by_id(reset.stream)) close_after_peer(now, *channel);
+    return;
+  }
+  for (std::size_t i = channels_.size(); i-- > 0;) {  // backwards: a released channel leaves the table here
+    Channel& channel = *channels_.begin()[i].value;
+    if (channel.id && channel.state != ChannelState::Closed) close_after_peer(now, channel);
+  }
+}
+
+void Channels::close_after_peer(Time now, Channel& channel) {
+  channel.peer_reset_done = true;
+  if (channel.state == ChannelState::Open) {
+    become(channel, ChannelState::Closing, "closed by the other end");
+    if (!channel.released) events_.push(Peer::ChannelClosing{channel.handle});
+    if (!association_->reset_stream(now, *channel.id)) channel.own_reset_done = true;
+  }
+  finish_closing_if_done(channel, Close::Remote);
+}
+
+void Channels::on_reset_done(std::uint16_t stream, bool performed) {
+  Channel* const channel = find_by_id(stream);
+  if (channel == nullptr || channel->state != ChannelState::Closing) return;
+  channel->own_reset_done = true;
+  if (!performed) {  // RFC 6525 §5.2.7 H3: the stream goes on with its old numbers, so nobody else may use it
+    POLLRTC_LOG(environment_, Warning, "peer", "the other end refused to reset stream {}", stream);
+    *handle_by_id_.find(stream) = kUnusable;
+    channel->peer_reset_done = true;
+  }
+  finish_closing_if_done(*channel, Close::Local);
+}
+
+void Channels::finish_closing_if_done(Channel& channel, Close reason) {
+  if (!channel.own_reset_done || !channel.peer_reset_done) return;
+  become_closed(channel, reason);
+  if (channel.released) forget(channel);
+}
+
+void Channels::on_buffer_low(std::uint16_t stream) {
+  const Channel* channel = find_by_id(stream);
+  if (channel != nullptr && channel->state == ChannelState::Open)
+    events_.push(Peer::BufferLow{channel->handle});
+}
+
+void Channels::on_message_too_large(Time now, std::uint16_t stream) {
+  if (Channel* const channel = find_by_id(stream)) start_closing(now, *channel);
+}
+
+}  // namespace pollrtc

@@ -1,0 +1,39 @@
+// Events on their way to the user, in the order in which they happened.
+#pragma once
+
+#include "base/memory.h"
+#include "pollrtc/peer.h"
+
+namespace pollrtc {
+
+class EventQueue {
+ public:
+  EventQueue(const Memory& memory, std::size_t message_limit)
+      : events_(memory), message_limit_(message_limit) {}
+
+  void push(Peer::Event event) {
+    if (!events_.push_back(std::move(event))) lost_ = true;
+  }
+  // MessageReceived is a hint (channel() tells how many wait), so a user who reads without polling events
+  // costs nothing: beyond the limit no more of them are queued.
+  void push_message(ChannelHandle channel) {
+    if (events_.size() < message_limit_) push(Peer::MessageReceived{channel});
+  }
+  bool pop(Peer::Event& event) {
+    if (events_.empty()) return false;
+    event = std::move(events_.front());
+    events_.pop_front();
+    return true;
+  }
+  void clear() { events_.clear(); }
+  bool empty() const { return events_.empty(); }
+  // An event could not be stored. The connection must end, since its user no longer knows its state.
+  bool lost() const { return lost_; }
+
+ private:
+  Ring<Peer::Event> events_;
+  std::size_t message_limit_;
+  bool lost_ = false;
+};
+
+}  // namespace pollrtc

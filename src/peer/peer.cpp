@@ -1,0 +1,258 @@
+// Peer's public door, and the state of the whole.
+#include "pollrtc/peer.h"
+
+#include <array>
+#include <new>
+
+#include "base/engine.h"
+#include "base/log.h"
+#include "peer/peer_impl.h"
+
+namespace pollrtc {
+
+static_assert(NetworkEngine<Peer> && NetworkEngine<ice::Agent>);
+static_assert(PacketEngine<dtls::Session> && PacketEngine<sctp::Association>);
+
+namespace {
+
+constexpr std::int64_t kSomeDayIn2026 = 1767225600;  // for a caller that does not know the time
+constexpr std::size_t kSmallestBuffer = 1500;
+
+template <class Enum, std::size_t N>
+std::string_view look_up(const std::array<std::string_view, N>& names, Enum value) {
+  const auto index = static_cast<std::size_t>(value);
+  return index < N ? names[index] : std::string_view("?");
+}
+
+constexpr std::array<std::string_view, 4> kSdpTypes{"offer", "pranswer", "answer", "rollback"};
+
+}  // namespace
+
+std::string_view name_of(ConnectionState state) {
+  static constexpr std::array<std::string_view, 6> kNames{"new",          "connecting", "connected",
+                                                          "disconnected", "failed",     "closed"};
+  return look_up(kNames, state);
+}
+std::string_view name_of(GatheringState state) {
+  static constexpr std::array<std::string_view, 3> kNames{"new", "gathering", "complete"};
+  return look_up(kNames, state);
+}
+std::string_view name_of(SignalingState state) {
+  static constexpr std::array<std::string_view, 6> kNames{
+      "stable", "have-local-offer", "have-remote-offer", "have-local-pranswer", "have-remote-pranswer",
+      "closed"};
+  return look_up(kNames, state);
+}
+std::string_view name_of(ChannelState state) {
+  static constexpr std::array<std::string_view, 4> kNames{"connecting", "open", "closing", "closed"};
+  return look_up(kNames, state);
+}
+std::string_view name_of(SdpType type) { return look_up(kSdpTypes, type); }
+std::optional<SdpType> sdp_type_from(std::string_view name) {
+  for (std::size_t i = 0; i < kSdpTypes.size(); ++i)
+    if (kSdpTypes[i] == name) return static_cast<SdpType>(i);
+  return std::nullopt;
+}
+
+Peer::Impl::Impl(const Environment& env, const PeerConfig& peer_config, dtls::Certificate own_certificate)
+    : environment(env),
+      config(peer_config),
+      events(environment.memory, environment.limits.api_rx_queue),
+      channels(environment, events),
+      certificate(std::move(own_certificate)),
+      agent(environment, ice::AgentConfig{.allow_remote_loopback = peer_config.allow_loopback}) {}
+
+Result<Peer> Peer::create(const Environment& environment, const PeerConfig& config, Time now) {
+  if (config.sctp_port == 0) return fail(ErrorCode::InvalidArgument, "the SCTP port must not be 0");
+  Environment copy = environment;
+  Result<dtls::Certificate> certificate =
+      dtls::Certificate::generate(copy, config.unix_time != 0 ? config.unix_time : kSomeDayIn2026);
+  if (!certificate) return Unexpected{certificate.error()};
+  void* const block = copy.memory.allocate(copy.memory.context, sizeof(Impl), alignof(Impl));
+  if (block == nullptr) return fail(ErrorCode::OutOfMemory, "no memory for a peer");
+  Peer peer(new (block) Impl(copy, config, *std::move(certificate)));
+
+  Impl& impl = *peer.impl_;
+  if (const Status status = impl.agent.start(now); !status) return Unexpected{status.error()};
+  const Result<sdp::Origin> origin = sdp::make_origin(copy.rng);
+  if (!origin) return Unexpected{origin.error()};
+  const Result<std::string> tls_id = sdp::make_tls_id(copy.rng);
+  if (!tls_id) return Unexpected{tls_id.error()};
+  impl.origin = *origin;
+  impl.tls_id = *tls_id;
+  return peer;
+}
+
+Peer::Peer(Impl* impl) : impl_(impl) {}
+Peer::Peer(Peer&& other) noexcept : impl_(std::exchange(other.impl_, nullptr)) {}
+Peer& Peer::operator=(Peer&& other) noexcept {
+  std::swap(impl_, other.impl_);
+  return *this;
+}
+Peer::~Peer() {
+  if (impl_ == nullptr) return;
+  const Memory memory = impl_->environment.memory;
+  impl_->~Impl();
+  memory.release(memory.context, impl_, sizeof(Impl), alignof(Impl));
+}
+
+void Peer::Impl::become(ConnectionState next) {
+  if (connection_state == next) return;
+  POLLRTC_LOG(environment, Info, "peer", "connection: {} -> {}", name_of(connection_state), name_of(next));
+  connection_state = next;
+  events.push(ConnectionChanged{next});
+}
+void Peer::Impl::become(SignalingState next) {
+  if (signaling_state == next) return;
+  signaling_state = next;
+  events.push(SignalingChanged{next});
+}
+void Peer::Impl::become(GatheringState next) {
+  if (gathering_state == next) return;
+  gathering_state = next;
+  events.push(GatheringChanged{next});
+}
+
+// Connected: ICE has a path and DTLS is up. A path lost for a while is Disconnected, and may come back.
+void Peer::Impl::update_connection_state() {
+  if (has_ended() || !dtls || dtls->state() != dtls::SessionState::Connected) return;
+  become(agent.state() == ice::AgentState::Disconnected ? ConnectionState::Disconnected
+                                                        : ConnectionState::Connected);
+}
+
+// The connection ends by itself or by the other end's will. Channels close, and what the other end should be
+// told is owed.
+void Peer::Impl::end(Time now, ConnectionState state, Close reason) {
+  if (has_ended()) return;
+  close_reason = reason;
+  if (association) association->abort(now, "Close called");
+  // Nothing goes to a path without consent (RFC 7675 §5.1), and there is nobody to tell without DTLS.
+  goodbye_owed = dtls && dtls_started && path && agent.selected_path();
+  if (!goodbye_owed) agent.close(now);
+  channels.on_ended(reason);
+  become(state);
+  become(SignalingState::Closed);
+}
+
+void Peer::Impl::close(Time now) {
+  end(now, ConnectionState::Closed, Close::Local);
+  // After a failure the user may still say that it is over.
+  connection_state = ConnectionState::Closed;
+  events.clear();
+}
+
+std::size_t Peer::Impl::max_message_size() const {
+  const auto& remote = remote_current ? remote_current : remote_pending;
+  const std::uint64_t theirs = remote ? remote->max_message_size : sdp::kDefaultMaxMessageSize;
+  return static_cast<std::size_t>(std::min<std::uint64_t>(theirs, environment.limits.sctp_tx_buffer_channel));
+}
+
+PeerStats Peer::Impl::stats() const {
+  PeerStats s = counters;
+  s.messages_sent = channels.messages_sent();
+  s.messages_received = channels.messages_received();
+  DropCounters all = drops;
+  all += agent.drops();
+  const ice::AgentStats ice_stats = agent.stats();
+  s.selected_path = agent.selected_path();
+  if (ice_stats.selected_local) s.local_type = ice_stats.selected_local->type;
+  if (ice_stats.selected_remote) s.remote_type = ice_stats.selected_remote->type;
+  s.ice_round_trip_time = agent.round_trip_time();
+  if (dtls) {
+    all += dtls->drops();
+    if (dtls->state() == dtls::SessionState::Connected) {
+      s.dtls_version = "DTLS 1.2";
+      s.dtls_cipher_suite = dtls->cipher_suite();
+    }
+  }
+  const auto& remote = remote_current ? remote_current : remote_pending;
+  s.dtls_is_client = remote && remote->our_role == sdp::DtlsRole::Client;
+  if (association) {
+    all += association->drops();
+    const sctp::AssociationStats sctp_stats = association->stats();
+    s.sctp_srtt = sctp_stats.srtt;
+    s.sctp_rto = sctp_stats.rto;
+    s.sctp_cwnd = sctp_stats.cwnd;
+    s.sctp_peer_rwnd = sctp_stats.peer_rwnd;
+    s.sctp_outstanding = sctp_stats.outstanding_bytes;
+    s.sctp_retransmitted_chunks = sctp_stats.retransmissions;
+  }
+  for (std::size_t i = 0; i < kDropCount; ++i) s.drops[i] = all[static_cast<Drop>(i)];
+  s.close_reason = close_reason;
+  return s;
+}
+
+Result<std::string> Peer::create_offer(Time) { return impl_->create_offer(); }
+Result<std::string> Peer::create_answer(Time) { return impl_->create_answer(); }
+Status Peer::set_local_description(Time now, SdpType type, std::string_view sdp) {
+  const Status status = impl_->set_local_description(now, type, sdp);
+  impl_->pump(now);
+  return status;
+}
+Status Peer::set_remote_description(Time now, SdpType type, std::string_view sdp) {
+  const Status status = impl_->set_remote_description(now, type, sdp);
+  impl_->pump(now);
+  return status;
+}
+std::string Peer::local_description() const { return impl_->local_description(); }
+std::optional<bool> Peer::can_trickle() const {
+  const auto& remote = impl_->remote_pending ? impl_->remote_pending : impl_->remote_current;
+  return remote ? std::optional(remote->trickle) : std::nullopt;
+}
+Status Peer::add_remote_candidate(Time now, std::string_view mid, int index, std::string_view line) {
+  const Status status = impl_->add_remote_candidate(now, mid, index, line);
+  impl_->pump(now);
+  return status;
+}
+Status Peer::add_local_address(Time now, const Address& bound) {
+  const Status status = impl_->agent.add_local_address(now, bound, true);
+  impl_->pump(now);
+  return status;
+}
+Status Peer::add_stun_server(Time now, const Address& server) {
+  const Status status = impl_->agent.add_server(now, server);
+  impl_->pump(now);
+  return status;
+}
+void Peer::local_addresses_done(Time now) {
+  impl_->agent.local_addresses_done(now);
+  impl_->pump(now);
+}
+
+Result<ChannelHandle> Peer::create_channel(Time now, const ChannelOptions& options) {
+  if (impl_->has_ended()) return fail(ErrorCode::Closed, "the connection has ended");
+  return impl_->channels.create(now, options);
+}
+Result<ChannelInfo> Peer::channel(ChannelHandle channel) const { return impl_->channels.info(channel); }
+Status Peer::send(Time now, ChannelHandle channel, Bytes data, bool is_text) {
+  return impl_->channels.send(now, channel, data, is_text, impl_->max_message_size());
+}
+std::optional<MessageView> Peer::receive(Time, ChannelHandle channel) {
+  return impl_->channels.receive(channel);
+}
+Status Peer::set_buffer_low_threshold(ChannelHandle channel, std::size_t bytes) {
+  return impl_->channels.set_buffer_low_threshold(channel, bytes);
+}
+Status Peer::close_channel(Time now, ChannelHandle channel) { return impl_->channels.close(now, channel); }
+void Peer::release_channel(Time now, ChannelHandle channel) { impl_->channels.release(now, channel); }
+
+void Peer::close(Time now) { impl_->close(now); }
+Drop Peer::handle_datagram(Time now, const Path& path, Bytes datagram) {
+  return impl_->handle_datagram(now, path, datagram);
+}
+std::optional<Transmit> Peer::poll_transmit(Time now, MutBytes out) {
+  if (out.size() < kSmallestBuffer) return std::nullopt;
+  return impl_->poll_transmit(now, out);
+}
+void Peer::handle_timeout(Time now) { impl_->handle_timeout(now); }
+Time Peer::next_timeout() const { return impl_->next_timeout(); }
+bool Peer::poll_event(Event& event) { return impl_->events.pop(event); }
+bool Peer::has_event() const { return !impl_->events.empty(); }
+
+ConnectionState Peer::connection_state() const { return impl_->connection_state; }
+GatheringState Peer::gathering_state() const { return impl_->gathering_state; }
+SignalingState Peer::signaling_state() const { return impl_->signaling_state; }
+std::size_t Peer::max_message_size() const { return impl_->max_message_size(); }
+PeerStats Peer::stats() const { return impl_->stats(); }
+
+}  // namespace pollrtc

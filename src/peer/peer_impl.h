@@ -1,0 +1,111 @@
+// Peer's inside: the one place that knows all engines.
+//   peer.cpp            the public door, and the state of the whole
+//   peer_transport.cpp  the walk of a datagram in and out, what the engines report
+//   peer_signaling.cpp  descriptions and candidates
+#pragma once
+
+#include <string>
+
+#include "base/drop_counters.h"
+#include "dtls/certificate.h"
+#include "dtls/session.h"
+#include "ice/agent.h"
+#include "peer/channels.h"
+#include "peer/event_queue.h"
+#include "peer/signaling.h"
+#include "pollrtc/peer.h"
+#include "sctp/association.h"
+#include "sdp/description.h"
+#include "sdp/offer_answer.h"
+
+namespace pollrtc {
+
+struct Peer::Impl {
+  Impl(const Environment& env, const PeerConfig& peer_config, dtls::Certificate own_certificate);
+
+  // --- signalling
+  Result<std::string> create_offer();
+  Result<std::string> create_answer();
+  Status set_local_description(Time now, SdpType type, std::string_view text);
+  Status set_remote_description(Time now, SdpType type, std::string_view text);
+  Status set_remote_offer(SignalingState next, const sdp::Description& description);
+  Status set_remote_answer(Time now, SignalingState next, const sdp::Description& description);
+  void roll_back();
+  Status add_remote_candidate(Time now, std::string_view mid, int index, std::string_view line);
+  std::string local_description() const;
+  sdp::LocalParameters local_parameters() const;
+  Status start_transports(Time now);
+  void use_candidate(Time now, const Candidate& candidate);
+  void use_waiting_candidates(Time now);
+  void on_local_candidate(const Candidate& candidate);
+  void on_gathering_done();
+
+  // --- transport
+  Drop handle_datagram(Time now, const Path& path, Bytes datagram);
+  Drop handle_dtls(Time now, const Path& path, Bytes datagram);
+  std::optional<Transmit> poll_transmit(Time now, MutBytes out);
+  std::size_t poll_payload(Time now, MutBytes out);
+  std::size_t poll_goodbye(Time now, MutBytes out);
+  void handle_timeout(Time now);
+  Time next_timeout() const;
+  void pump(Time now);  // lets what one engine reports reach the others
+  void pump_ice(Time now);
+  void pump_dtls(Time now);
+  void pump_sctp(Time now);
+  void on_path(Time now, const Path& path);
+  void on_dtls_connected(Time now);
+  void on_sctp_ended(Time now, const sctp::Association::Ended& ended);
+
+  // --- state
+  void close(Time now);
+  void end(Time now, ConnectionState state, Close reason);
+  void update_connection_state();
+  void become(ConnectionState next);
+  void become(SignalingState next);
+  void become(GatheringState next);
+  bool has_ended() const { return close_reason != Close::None; }
+  std::size_t max_message_size() const;
+  PeerStats stats() const;
+
+  Environment environment;
+  PeerConfig config;
+  EventQueue events;
+  Channels channels;
+  DropCounters drops;  // ours; each engine counts its own
+  dtls::Certificate certificate;
+
+  ice::Agent agent;
+  Owned<dtls::Session> dtls;
+  Owned<sctp::Association> association;
+  std::optional<Path> path;  // the last one selected: where data goes, and where a goodbye goes
+  bool dtls_started = false;
+
+  ConnectionState connection_state = ConnectionState::New;
+  GatheringState gathering_state = GatheringState::New;
+  SignalingState signaling_state = SignalingState::Stable;
+  Close close_reason = Close::None;
+  bool goodbye_owed = false;
+  bool close_notify_queued = false;
+
+  // Descriptions. "Current" is what was agreed on last, "pending" what is on the table (RFC 9429 §3.2).
+  sdp::Origin origin;
+  std::string tls_id;
+  std::optional<sdp::Description> last_made;  // by create_offer or create_answer: its version is used up
+  std::string last_offer, last_answer;        // their texts: all that set_local_description takes
+  std::optional<sdp::Description> local_current, local_pending;
+  std::optional<sdp::Description> remote_offer;
+  std::optional<sdp::Remote> remote_current, remote_pending;
+  bool transports_started = false;
+  bool is_offerer = false;
+  std::vector<Candidate> local_candidates;
+  struct WaitingCandidate {  // came before the description that it belongs to
+    std::string mid;
+    int index;
+    std::optional<Candidate> candidate;  // none: end of candidates
+  };
+  std::vector<WaitingCandidate> waiting_candidates;
+
+  PeerStats counters;  // only the datagram and byte counts are kept here
+};
+
+}  // namespace pollrtc

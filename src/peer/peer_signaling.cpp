@@ -1,0 +1,257 @@
+// Descriptions and candidates of a Peer: RFC 9429 §4.1 and §5. The grammar and the pure rules are in `sdp`.
+#include <algorithm>
+
+#include "base/log.h"
+#include "peer/peer_impl.h"
+#include "sdp/candidate_line.h"
+
+namespace pollrtc {
+namespace {
+
+const std::string kFirstMid = "0";
+
+Unexpected<Error> wrong_state(std::string_view detail) { return fail(ErrorCode::InvalidState, detail); }
+
+}  // namespace
+
+sdp::LocalParameters Peer::Impl::local_parameters() const {
+  sdp::LocalParameters local;
+  local.origin = origin;
+  local.mid = remote_current && !remote_current->mid.empty() ? remote_current->mid : kFirstMid;
+  local.ufrag = agent.local_ufrag();
+  local.pwd = agent.local_pwd();
+  for (const Fingerprint& fingerprint : certificate.fingerprints()) local.fingerprints.push_back(fingerprint);
+  local.tls_id = tls_id;
+  local.sctp_port = config.sctp_port;
+  local.max_message_size = environment.limits.sctp_max_message_rx;
+  local.candidates = local_candidates;
+  local.end_of_candidates = gathering_state == GatheringState::Complete;
+  return local;
+}
+
+Result<std::string> Peer::Impl::create_offer() {
+  if (signaling_state == SignalingState::Closed) return fail(ErrorCode::Closed, "the connection is closed");
+  if (signaling_state != SignalingState::Stable && signaling_state != SignalingState::HaveLocalOffer)
+    return wrong_state("an offer of the other end waits for its answer");
+  if (!channels.any_created())
+    return wrong_state("create a data channel first: an offer needs something to offer");
+  const std::size_t data_index = remote_current ? remote_current->index : 0;
+  Result<sdp::Description> made =
+      sdp::make_offer(local_parameters(), local_current ? &*local_current : nullptr, data_index);
+  if (!made) return Unexpected{made.error()};
+  if (last_made) sdp::stamp(*made, *last_made);
+  last_made = *made;
+  return last_offer = sdp::write_description(*made);
+}
+
+Result<std::string> Peer::Impl::create_answer() {
+  if (signaling_state == SignalingState::Closed) return fail(ErrorCode::Closed, "the connection is closed");
+  if (signaling_state != SignalingState::HaveRemoteOffer &&
+      signaling_state != SignalingState::HaveLocalPranswer)
+    return wrong_state("there is no offer of the other end to answer");
+  Result<sdp::Description> made = sdp::make_answer(local_parameters(), *remote_offer, *remote_pending);
+  if (!made) return Unexpected{made.error()};
+  if (last_made) sdp::stamp(*made, *last_made);
+  last_made = *made;
+  return last_answer = sdp::write_description(*made);
+}
+
+std::string Peer::Impl::local_description() const {
+  const auto& description = local_pending ? local_pending : local_current;
+  if (!description) return {};
+  sdp::Description now_known = *description;
+  const std::size_t index = remote_current ? remote_current->index : 0;
+  if (index < now_known.sections.size() && now_known.sections[index].port != 0) {
+    sdp::Section& section = now_known.sections[index];
+    section.candidates = local_candidates;
+    section.transport.end_of_candidates = gathering_state == GatheringState::Complete;
+  }
+  return sdp::write_description(now_known);
+}
+
+Status Peer::Impl::set_local_description(Time now, SdpType type, std::string_view text) {
+  const auto next = next_signaling_state(signaling_state, Side::Local, type);
+  if (!next) return wrong_state("a local description of this type is not allowed in this signaling state");
+  if (type == SdpType::Rollback) {
+    roll_back();
+    return {};
+  }
+  // RFC 9429 §5.4: what was created is set as it was created; anything else would promise what we do not do.
+  const std::string& created = type == SdpType::Offer ? last_offer : last_answer;
+  if (created.empty() || text != created)
+    return fail(ErrorCode::InvalidArgument, "a local description must be the text that was created last");
+
+  if (type == SdpType::Offer) {
+    local_pending = *last_made;
+    is_offerer = true;
+  } else {
+    if (const Status status = start_transports(now); !status) return status;
+    local_current = *last_made;
+    local_pending.reset();
+    remote_current = remote_pending;
+    if (type == SdpType::Answer) remote_pending.reset();
+  }
+  become(*next);
+  if (connection_state == ConnectionState::New) become(ConnectionState::Connecting);
+  if (gathering_state == GatheringState::New) {
+    become(GatheringState::Gathering);
+    events.push(GatheringNeeded{});
+  }
+  use_waiting_candidates(now);
+  return {};
+}
+
+Status Peer::Impl::set_remote_description(Time now, SdpType type, std::string_view text) {
+  const auto next = next_signaling_state(signaling_state, Side::Remote, type);
+  if (!next) return wrong_state("a remote description of this type is not allowed in this signaling state");
+  if (type == SdpType::Rollback) {
+    roll_back();
+    return {};
+  }
+  const Result<sdp::Description> parsed = sdp::parse_description(text, environment.limits);
+  if (!parsed) return Unexpected{parsed.error()};
+  const Status status =
+      type == SdpType::Offer ? set_remote_offer(*next, *parsed) : set_remote_answer(now, *next, *parsed);
+  if (status && type != SdpType::Offer) use_waiting_candidates(now);
+  return status;
+}
+
+Status Peer::Impl::set_remote_offer(SignalingState next, const sdp::Description& description) {
+  const Result<sdp::Remote> remote =
+      sdp::read_offer(description, remote_current ? &*remote_current : nullptr);
+  if (!remote) return Unexpected{remote.error()};
+  if (transports_started && remote_current) {
+    const sdp::Changes changes = sdp::changes(*remote_current, *remote);
+    if (changes.ice || changes.dtls || changes.sctp)
+      return fail(ErrorCode::NotSupported, "an offer that restarts ICE, DTLS or SCTP is not supported yet");
+  }
+  remote_offer = description;
+  remote_pending = *remote;
+  is_offerer = false;
+  become(next);
+  return {};
+}
+
+Status Peer::Impl::set_remote_answer(Time now, SignalingState next, const sdp::Description& description) {
+  sdp::AnswerContext context;
+  context.current = remote_current ? &*remote_current : nullptr;
+  context.after_pranswer = signaling_state == SignalingState::HaveRemotePranswer;
+  const Result<sdp::Remote> remote = sdp::read_answer(*local_pending, description, context);
+  if (!remote) return Unexpected{remote.error()};
+  if (!remote->has_data) return fail(ErrorCode::Refused, "the answer rejects the data channel section");
+  const std::optional<sdp::Remote> before = remote_pending;
+  remote_pending = *remote;
+  if (const Status status = start_transports(now); !status) {
+    remote_pending = before;
+    return status;
+  }
+  remote_current = *remote;
+  if (next == SignalingState::Stable) {
+    local_current = *local_pending;
+    local_pending.reset();
+    remote_pending.reset();
+  }
+  become(next);
+  return {};
+}
+
+// RFC 9429 §5.7. Nothing of a pending offer has reached the transports, so there is nothing to undo in them.
+void Peer::Impl::roll_back() {
+  local_pending.reset();
+  remote_pending.reset();
+  remote_offer.reset();
+  last_offer.clear();
+  last_answer.clear();
+  become(SignalingState::Stable);
+}
+
+// Both descriptions are known: tells the engines what remote_pending says. A later exchange changes none of
+// it.
+Status Peer::Impl::start_transports(Time now) {
+  const sdp::Remote& remote = *remote_pending;
+  if (transports_started || !remote.has_data) return {};
+  dtls::SessionConfig session_config;
+  Result<Owned<dtls::Session>> session = dtls::Session::create(environment, certificate, session_config);
+  if (!session) return Unexpected{session.error()};
+  if (const Status status = (*session)->set_remote_fingerprints(now, remote.fingerprints); !status)
+    return status;
+  // RFC 8445 §6.1.1: the offerer controls, unless only one end is full: then that one does.
+  agent.set_controlling(now, is_offerer || remote.ice_lite);
+  if (const Status status = agent.set_remote_credentials(now, remote.ufrag, remote.pwd, remote.ice_lite);
+      !status)
+    return status;
+  dtls = *std::move(session);
+  transports_started = true;
+  channels.on_role(remote.our_role == sdp::DtlsRole::Client);
+  for (const Candidate& candidate : remote.candidates) use_candidate(now, candidate);
+  if (remote.end_of_candidates) agent.end_of_remote_candidates(now);
+  return {};
+}
+
+void Peer::Impl::use_candidate(Time now, const Candidate& candidate) {
+  const sdp::Remote& remote = remote_current ? *remote_current : *remote_pending;
+  // RFC 8838 §9: a candidate of another generation is ignored.
+  if (!candidate.ufrag.empty() && candidate.ufrag != std::string_view(remote.ufrag)) return;
+  if (!agent.add_remote_candidate(now, candidate))
+    POLLRTC_LOG(environment, Info, "peer", "a remote candidate was beyond the limit");
+}
+
+void Peer::Impl::use_waiting_candidates(Time now) {
+  if (!transports_started) return;
+  std::vector<WaitingCandidate> waiting;
+  waiting.swap(waiting_candidates);
+  const sdp::Remote& remote = *remote_current;
+  for (const WaitingCandidate& w : waiting) {
+    const bool ours = w.mid.empty() ? w.index < 0 || static_cast<std::size_t>(w.index) == remote.index
+                                    : remote.mid.empty() || w.mid == remote.mid;
+    if (!ours) continue;
+    if (w.candidate) {
+      use_candidate(now, *w.candidate);
+    } else {
+      agent.end_of_remote_candidates(now);
+    }
+  }
+}
+
+Status Peer::Impl::add_remote_candidate(Time now, std::string_view mid, int index, std::string_view line) {
+  if (signaling_state == SignalingState::Closed) return fail(ErrorCode::Closed, "the connection is closed");
+  std::optional<Candidate> candidate;
+  if (!line.empty()) {
+    if (mid.empty() && index < 0)
+      return fail(ErrorCode::InvalidArgument, "a candidate needs the mid or the index of its section");
+    const Result<Candidate> parsed = sdp::parse_candidate(line);
+    // RFC 8839 §5.1: a well-formed candidate that we cannot use is ignored.
+    if (!parsed) return parsed.error() == ErrorCode::Refused ? Status() : Status(Unexpected{parsed.error()});
+    candidate = *parsed;
+  }
+  if (transports_started) {
+    const sdp::Remote& remote = *remote_current;
+    if (!mid.empty() && !remote.mid.empty() && mid != remote.mid)
+      return fail(ErrorCode::NotFound, "no section has this mid");
+    if (mid.empty() && index >= 0 && static_cast<std::size_t>(index) >= remote.section_count)
+      return fail(ErrorCode::NotFound, "no section has this index");
+  }
+  if (waiting_candidates.size() > environment.limits.ice_remote_candidates)
+    return fail(ErrorCode::LimitReached, "too many candidates wait for their description");
+  waiting_candidates.push_back({std::string(mid), index, candidate});
+  use_waiting_candidates(now);
+  return {};
+}
+
+void Peer::Impl::on_local_candidate(const Candidate& candidate) {
+  local_candidates.push_back(candidate);
+  Candidate signalled = candidate;
+  if (const auto ufrag = FixedString<256>::from(agent.local_ufrag())) signalled.ufrag = *ufrag;
+  const sdp::LocalParameters local = local_parameters();
+  const int index = remote_current ? static_cast<int>(remote_current->index) : 0;
+  events.push(LocalCandidate{local.mid, index, sdp::write_candidate(signalled, false)});
+}
+
+void Peer::Impl::on_gathering_done() {
+  if (gathering_state == GatheringState::Complete) return;
+  become(GatheringState::Complete);
+  const int index = remote_current ? static_cast<int>(remote_current->index) : 0;
+  events.push(LocalCandidate{local_parameters().mid, index, {}});
+}
+
+}  // namespace pollrtc

@@ -1,0 +1,230 @@
+// The walk of a datagram. In: first byte -> ICE, or DTLS -> SCTP -> channels. Out: ICE first, then DTLS's own
+// flights, then SCTP packets sealed one to a record (RFC 8261 §3).
+#include <algorithm>
+
+#include "base/log.h"
+#include "peer/demux.h"
+#include "peer/peer_impl.h"
+
+namespace pollrtc {
+namespace {
+
+// RFC 8831 §5: until a larger one is found, an IP packet is at most 1200 bytes on IPv4 and 1280 on IPv6. What
+// is left for SCTP after IP, UDP, a TURN channel (4) and a DTLS 1.2 AES-GCM record (13 + 8 + 16), the largest
+// of our suites.
+constexpr std::uint32_t kBelowSctp = 8 + 4 + 13 + 8 + 16;
+constexpr std::uint32_t kSctpMtu4 = 1200 - 20 - kBelowSctp;
+constexpr std::uint32_t kSctpMtu6 = 1280 - 40 - kBelowSctp;
+// Room for one decrypted record, on the stack. A longer one is dropped and counted; the peers measured
+// send 1.2 kB.
+constexpr std::size_t kLargestRecord = 4096;
+constexpr std::size_t kLargestPacket = 1280;  // of ours
+
+// RFC 6347 §4.2.4.1 has 1 s; we know the round trip already, and RFC 9147 §5.8.2 takes 1.5 of it. DTLS-34 has
+// the floor.
+Duration first_dtls_timeout(std::optional<Duration> round_trip_time) {
+  if (!round_trip_time) return std::chrono::seconds(1);
+  return std::clamp<Duration>(*round_trip_time * 3 / 2, std::chrono::milliseconds(50),
+                              std::chrono::seconds(1));
+}
+
+}  // namespace
+
+Drop Peer::Impl::handle_datagram(Time now, const Path& from, Bytes datagram) {
+  ++counters.datagrams_received;
+  counters.bytes_received += datagram.size();
+  if (has_ended()) return drops.count(Drop::Ended);
+  if (datagram.empty()) return drops.count(Drop::Empty);
+  Drop drop = Drop::UnknownProtocol;
+  switch (protocol_of(datagram[0])) {
+    case Protocol::Stun:
+      drop = agent.handle_datagram(now, from, datagram);
+      break;
+    case Protocol::Dtls:
+      drop = handle_dtls(now, from, datagram);
+      break;
+    default:
+      drops.count(drop);
+      break;
+  }
+  pump(now);
+  return drop;
+}
+
+Drop Peer::Impl::handle_dtls(Time now, const Path& from, Bytes datagram) {
+  if (!dtls) return drops.count(Drop::NoSession);
+  // Until our own check of the path has succeeded, whoever sent this may be anyone (RFC 8827 §6.3, RFC 8445
+  // §12.1).
+  if (!agent.is_validated(from)) return drops.count(Drop::UnknownPath);
+  return dtls->handle_packet(now, datagram);
+}
+
+void Peer::Impl::pump(Time now) {
+  pump_ice(now);
+  pump_dtls(now);
+  pump_sctp(now);
+  if (events.lost() && !has_ended()) end(now, ConnectionState::Failed, Close::OutOfMemory);
+  update_connection_state();
+}
+
+void Peer::Impl::pump_ice(Time now) {
+  ice::Agent::Event event;
+  while (agent.poll_event(event)) {
+    if (const auto* local = std::get_if<ice::Agent::LocalCandidate>(&event))
+      on_local_candidate(local->candidate);
+    if (std::holds_alternative<ice::Agent::GatheringDone>(event)) on_gathering_done();
+    if (const auto* selected = std::get_if<ice::Agent::PairSelected>(&event)) on_path(now, selected->path);
+    if (const auto* change = std::get_if<ice::Agent::StateChanged>(&event)) {
+      POLLRTC_LOG(environment, Debug, "peer", "ice: {} -> {}", ice::name_of(change->from),
+                  ice::name_of(change->to));
+      if (change->to == ice::AgentState::Failed)
+        end(now, ConnectionState::Failed, path ? Close::ConsentExpired : Close::IceFailed);
+    }
+  }
+}
+
+void Peer::Impl::on_path(Time now, const Path& selected) {
+  path = selected;
+  if (dtls_started || !dtls) return;
+  dtls_started = true;
+  const sdp::Remote& remote = remote_current ? *remote_current : *remote_pending;
+  const auto role = remote.our_role == sdp::DtlsRole::Client ? dtls::Role::Client : dtls::Role::Server;
+  if (!dtls->start(now, role, first_dtls_timeout(agent.round_trip_time())))
+    end(now, ConnectionState::Failed, Close::DtlsFailed);
+}
+
+void Peer::Impl::pump_dtls(Time now) {
+  if (!dtls) return;
+  dtls::Session::Event event;
+  while (dtls->poll_event(event)) {
+    if (std::holds_alternative<dtls::Session::Connected>(event)) on_dtls_connected(now);
+    if (const auto* ended = std::get_if<dtls::Session::Ended>(&event)) {
+      const bool orderly = ended->reason == Close::Remote || ended->reason == Close::Local;
+      end(now, orderly ? ConnectionState::Closed : ConnectionState::Failed, ended->reason);
+    }
+  }
+  if (!association) return;
+  std::array<std::uint8_t, kLargestRecord> record;
+  while (const std::size_t size = dtls->receive(record)) {
+    (void)association->handle_packet(now, Bytes(record).first(size));
+    pump_sctp(now);
+  }
+}
+
+void Peer::Impl::on_dtls_connected(Time now) {
+  if (has_ended() || association) return;
+  const sdp::Remote& remote = remote_current ? *remote_current : *remote_pending;
+  if (remote.sctp_port == 0) return;  // RFC 8841 §9.3: no association is wanted
+  sctp::AssociationConfig c;
+  c.local_port = config.sctp_port;
+  c.remote_port = remote.sctp_port;
+  c.mtu = path && path->remote.family == Address::Family::IPv6 ? kSctpMtu6 : kSctpMtu4;
+  c.max_message_rx = environment.limits.sctp_max_message_rx;
+  c.announce_zero_checksum = config.announce_zero_checksum;
+  association = Owned<sctp::Association>::make(environment.memory, environment, c);
+  if (!association) return end(now, ConnectionState::Failed, Close::OutOfMemory);
+  if (const auto rtt = agent.round_trip_time()) association->set_initial_rtt(*rtt);
+  if (!association->connect(now)) end(now, ConnectionState::Failed, Close::SctpSetupFailed);
+}
+
+void Peer::Impl::pump_sctp(Time now) {
+  if (!association || has_ended()) return;
+  sctp::Association::Event event;
+  sctp::Message message(environment.memory);
+  // Messages before events: what was sent ahead of a stream reset or an ABORT is the user's.
+  bool more = true;
+  while (more && !has_ended()) {
+    while (association->receive(message)) drops.count(channels.on_message(now, std::move(message)));
+    more = association->poll_event(event);
+    if (!more) break;
+    if (const auto* up = std::get_if<sctp::Association::Connected>(&event))
+      channels.on_connected(now, *association, *up);
+    if (const auto* reset = std::get_if<sctp::Association::StreamsReset>(&event))
+      channels.on_stream_reset(now, *reset);
+    if (const auto* done = std::get_if<sctp::Association::ResetDone>(&event))
+      channels.on_reset_done(done->stream, done->performed);
+    if (const auto* low = std::get_if<sctp::Association::BufferLow>(&event))
+      channels.on_buffer_low(low->stream);
+    if (const auto* large = std::get_if<sctp::Association::MessageTooLarge>(&event)) {
+      drops.count(Drop::MessageTooLarge);
+      channels.on_message_too_large(now, large->stream);
+    }
+    // A WebRTC end never restarts an association on the same DTLS session (RFC 8841 §9.3): what follows is
+    // not ours.
+    if (std::holds_alternative<sctp::Association::Restarted>(event))
+      end(now, ConnectionState::Closed, Close::Restarted);
+    if (const auto* ended = std::get_if<sctp::Association::Ended>(&event)) on_sctp_ended(now, *ended);
+  }
+}
+
+void Peer::Impl::on_sctp_ended(Time now, const sctp::Association::Ended& ended) {
+  POLLRTC_LOG(environment, Info, "peer", "sctp ended: {} (cause {}) {}", name_of(ended.reason),
+              ended.cause_code, ended.detail.view());
+  const bool by_choice =
+      ended.reason == Close::Remote || ended.reason == Close::RemoteAbort || ended.reason == Close::Local;
+  end(now, by_choice ? ConnectionState::Closed : ConnectionState::Failed, ended.reason);
+}
+
+std::optional<Transmit> Peer::Impl::poll_transmit(Time now, MutBytes out) {
+  std::optional<Transmit> transmit;
+  if (has_ended()) {
+    const std::size_t size = poll_goodbye(now, out);
+    if (size != 0) transmit = Transmit{*path, size};
+  } else {
+    transmit = agent.poll_transmit(now, out);
+    if (!transmit) {
+      if (const auto selected = agent.selected_path()) {
+        path = selected;
+        if (const std::size_t size = poll_payload(now, out); size != 0) transmit = Transmit{*selected, size};
+      }
+    }
+    pump(now);
+  }
+  if (transmit) {
+    ++counters.datagrams_sent;
+    counters.bytes_sent += transmit->size;
+  }
+  return transmit;
+}
+
+std::size_t Peer::Impl::poll_payload(Time now, MutBytes out) {
+  if (!dtls) return 0;
+  if (const std::size_t size = dtls->poll_packet(now, out); size != 0) return size;
+  if (!association || dtls->state() != dtls::SessionState::Connected) return 0;
+  std::array<std::uint8_t, kLargestPacket> packet;
+  const std::size_t size = association->poll_packet(now, packet);
+  if (size == 0) return 0;
+  return dtls->send(now, Bytes(packet).first(size), out).value_or(std::size_t{0});
+}
+
+// What is owed at the end, in this order: the SCTP ABORT, the DTLS close_notify or alert.
+std::size_t Peer::Impl::poll_goodbye(Time now, MutBytes out) {
+  if (!goodbye_owed) return 0;
+  if (const std::size_t size = poll_payload(now, out); size != 0) return size;
+  if (!close_notify_queued) {
+    close_notify_queued = true;
+    dtls->close(now);
+    if (const std::size_t size = dtls->poll_packet(now, out); size != 0) return size;
+  }
+  goodbye_owed = false;
+  agent.close(now);
+  return 0;
+}
+
+void Peer::Impl::handle_timeout(Time now) {
+  if (has_ended()) return;
+  agent.handle_timeout(now);
+  if (dtls) dtls->handle_timeout(now);
+  if (association) association->handle_timeout(now);
+  pump(now);
+}
+
+Time Peer::Impl::next_timeout() const {
+  if (has_ended()) return kNever;
+  Time next = agent.next_timeout();
+  if (dtls) next = std::min(next, dtls->next_timeout());
+  if (association) next = std::min(next, association->next_timeout());
+  return next;
+}
+
+}  // namespace pollrtc
