@@ -1,15 +1,14 @@
 // A program outside the project, built against the installed library by `./run install-check`.
-#include <pollrtc/environment.h>
-#include <pollrtc/error.h>
-#include <pollrtc/types.h>
+#include <pollrtc/peer_connection.h>
 
 #include <cstdio>
 
 int main() {
-  const pollrtc::Memory memory = pollrtc::default_memory();
-  void* block = memory.allocate(memory.context, 64, 8);
-  if (block == nullptr) return 1;
-  memory.release(memory.context, block, 64, 8);
-  if (pollrtc::name_of(pollrtc::Drop::SctpTag) != "SctpTag") return 1;
-  std::puts("ok");
+  pollrtc::PeerConnection connection;
+  std::string offer;
+  connection.session_description_created = [&](const std::string&, const std::string& sdp) { offer = sdp; };
+  if (!connection.create_data_channel("chat")) return 1;
+  if (!connection.create_offer() || !connection.poll()) return 1;
+  std::fputs(offer.c_str(), stdout);
+  return offer.find("webrtc-datachannel") == std::string::npos ? 1 : 0;
 }

@@ -1,5 +1,5 @@
-// Each case below must be refused by the compiler, for the reason it names; without a case, the file compiles.
-// must_not_compile.py runs it once for each: `#ifdef NAME  // error: pattern`.
+// Each case below must be refused by the compiler, for the reason it names; without a case, the file
+// compiles. must_not_compile.py runs it once for each: `#ifdef NAME  // error: pattern`.
 #include "base/serial.h"
 #include "pollrtc/result.h"
 #include "pollrtc/types.h"
