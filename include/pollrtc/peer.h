@@ -71,8 +71,7 @@ struct ChannelOptions {
   std::uint16_t priority = 256;     // RFC 8831 §6.4: 128, 256, 512, 1024
 };
 
-// Names a channel of one Peer, from create_channel() or ChannelAnnounced until release_channel(). Never used
-// again.
+// Names a channel of one Peer, from create_channel() or ChannelAnnounced until release_channel(). Never reused.
 enum class ChannelHandle : std::uint32_t {};
 
 // What was asked for on the creator's side, and what the OPEN said on the other.
@@ -93,8 +92,8 @@ struct MessageView {
 };
 
 struct PeerStats {
-  std::uint64_t datagrams_sent = 0, datagrams_received = 0, bytes_sent = 0,
-                bytes_received = 0;  // UDP payloads
+  std::uint64_t datagrams_sent = 0, datagrams_received = 0;
+  std::uint64_t bytes_sent = 0, bytes_received = 0;  // UDP payloads
   std::uint64_t messages_sent = 0, messages_received = 0;
   std::uint64_t drops[kDropCount] = {};  // indexed by Drop
   std::optional<Path> selected_path;
@@ -109,9 +108,10 @@ struct PeerStats {
 
 class POLLRTC_API Peer {
  public:
-  struct GatheringNeeded {
-  };  // a local description was applied: add_local_address() and local_addresses_done() now
-  struct LocalCandidate {  // for the other end; an empty line says that there are no more
+  // A local description was applied: call add_local_address() and local_addresses_done() now.
+  struct GatheringNeeded {};
+  // For the other end. An empty line says that there are no more.
+  struct LocalCandidate {
     std::string mid;
     int index;
     std::string line;  // "candidate:..."
@@ -125,22 +125,26 @@ class POLLRTC_API Peer {
   struct ConnectionChanged {
     ConnectionState state;
   };
+  // The other end opened a channel; it is Open.
   struct ChannelAnnounced {
     ChannelHandle channel;
-  };  // opened by the other end; it is Open
+  };
+  // One of ours is Open.
   struct ChannelOpened {
     ChannelHandle channel;
-  };  // one of ours
+  };
+  // The other end closes it.
   struct ChannelClosing {
     ChannelHandle channel;
-  };  // the other end closes it
+  };
   struct ChannelClosed {
     ChannelHandle channel;
     Close reason;  // Local or Remote when the closing was orderly
   };
+  // One for each message; receive() gives it.
   struct MessageReceived {
     ChannelHandle channel;
-  };  // one for each message
+  };
   struct BufferLow {
     ChannelHandle channel;
   };
@@ -148,18 +152,17 @@ class POLLRTC_API Peer {
                              SignalingChanged, ConnectionChanged, ChannelAnnounced, ChannelOpened,
                              ChannelClosing, ChannelClosed, MessageReceived, BufferLow>;
 
-  // The environment is copied; what its hooks point to must outlive the peer. Errors: OutOfMemory,
-  // NoRandomness, Crypto.
+  // The environment is copied; what its hooks point to must outlive the peer.
+  // Errors: OutOfMemory, NoRandomness, Crypto.
   static Result<Peer> create(const Environment& environment, const PeerConfig& config, Time now);
   Peer(Peer&&) noexcept;
   Peer& operator=(Peer&&) noexcept;
   ~Peer();
 
-  // Offer and answer. Creating changes no state; setting a local description takes the last created text
-  // only.
-  Result<std::string> create_offer(
-      Time now);  // InvalidState: not stable or have-local-offer, or no channel was created
-  Result<std::string> create_answer(Time now);  // InvalidState: no offer of the other end
+  // Creating a description changes no state; set_local_description() takes only the text created last.
+  // InvalidState: an offer of the other end waits, or no channel was created; and, for an answer, no such offer waits.
+  Result<std::string> create_offer(Time now);
+  Result<std::string> create_answer(Time now);
   Status set_local_description(Time now, SdpType type, std::string_view sdp);
   Status set_remote_description(Time now, SdpType type, std::string_view sdp);
   // The description last set on this side, with the candidates found since; empty before.
@@ -171,18 +174,15 @@ class POLLRTC_API Peer {
   // Before the remote description is known it is kept (up to Limits::ice_remote_candidates).
   Status add_remote_candidate(Time now, std::string_view mid, int index, std::string_view line);
 
-  // Gathering, after GatheringNeeded. One call for each bound socket, and one for each STUN server's resolved
-  // address.
+  // Gathering, after GatheringNeeded: a call for each bound socket and for each STUN server's resolved address.
   Status add_local_address(Time now, const Address& bound);
   Status add_stun_server(Time now, const Address& server);
   void local_addresses_done(Time now);
 
-  // Channels. Errors of create: InvalidArgument, AlreadyExists (id in use), LimitReached, OutOfMemory,
-  // Closed.
+  // Errors: InvalidArgument, AlreadyExists (the id is in use), LimitReached, OutOfMemory, Closed.
   Result<ChannelHandle> create_channel(Time now, const ChannelOptions& options);
   Result<ChannelInfo> channel(ChannelHandle channel) const;
-  // Errors: InvalidState (not open), TooLarge (for the other end, or for us), BufferFull (the channel stays
-  // open).
+  // Errors: InvalidState (not open), TooLarge (for the other end, or for us), BufferFull (it stays open).
   Status send(Time now, ChannelHandle channel, Bytes data, bool is_text);
   std::optional<MessageView> receive(Time now, ChannelHandle channel);
   // BufferLow comes when buffered_amount falls from above `bytes` to it or below.
@@ -190,8 +190,7 @@ class POLLRTC_API Peer {
   Status close_channel(Time now, ChannelHandle channel);  // what was sent before still goes out first
   void release_channel(Time now, ChannelHandle channel);  // closes it if need be, and forgets it
 
-  // Everything at once: SCTP ABORT and DTLS close_notify are what poll_transmit gives next; call it until
-  // empty.
+  // Ends all at once: SCTP ABORT and DTLS close_notify are what poll_transmit() gives next; call it until it is empty.
   void close(Time now);
 
   Drop handle_datagram(Time now, const Path& path, Bytes datagram);
