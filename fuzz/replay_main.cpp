@@ -1,5 +1,6 @@
-// A plain main for a fuzz target: runs it once over each file named, or each file of a folder named. It needs no fuzzing
-// engine, so the kept corpus runs with every compiler and sanitizer, and one bad input can be stepped through.
+// A plain main for a fuzz target: runs it once over each file named, or each file of a folder named. It needs
+// no fuzzing engine, so the kept corpus runs with every compiler and sanitizer, and one bad input can be
+// stepped through.
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>

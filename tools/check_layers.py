@@ -55,12 +55,12 @@ BANNED_HEADERS = {
     "format": "gcc 12 lacks it",
 }
 
-# std:: names that allocate behind our back, and the rooms of src/ that may use them: text lives in sdp, and the public
-# doors of peer and api speak the standard library's types.
+# std:: names that allocate behind our back, and the rooms of src/ that may use them: descriptions are text, sdp reads them
+# and peer keeps them; the doors of api speak the standard library's types.
 OWNING_NAMES = {
-    "string": {"sdp", "peer", "api"},
+    **dict.fromkeys(["string", "vector"], {"sdp", "peer", "api"}),
     **dict.fromkeys(["function", "map", "multimap", "unordered_map", "set", "unordered_set", "shared_ptr", "weak_ptr",
-                     "make_shared", "unique_ptr", "make_unique", "vector", "deque", "list", "to_string"], {"sdp", "api"}),
+                     "make_shared", "unique_ptr", "make_unique", "deque", "list", "to_string"], {"sdp", "api"}),
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?:<([^>]+)>|"([^"]+)")', re.MULTILINE)
