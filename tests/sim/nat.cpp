@@ -1,0 +1,62 @@
+#include "sim/nat.h"
+
+#include <algorithm>
+
+namespace pollrtc::sim {
+namespace {
+
+// The part of an address that a rule looks at.
+Address part(NatRule rule, const Address& remote) {
+  if (rule == NatRule::EndpointIndependent) return {};
+  return rule == NatRule::AddressDependent ? remote.with_port(0) : remote;
+}
+
+}  // namespace
+
+std::optional<Address> Nat::outbound(Time now, const Address& inner, const Address& remote) {
+  if (inner.family != public_ip_.family || remote.family != public_ip_.family) return std::nullopt;
+  expire(now);
+  const Address towards = part(config.mapping, remote);
+  auto mapping = std::find_if(mappings_.begin(), mappings_.end(),
+                              [&](const Mapping& m) { return m.inner == inner && m.towards == towards; });
+  if (mapping == mappings_.end()) {
+    const auto port = free_port();
+    if (!port) return std::nullopt;
+    mapping = mappings_.insert(mappings_.end(), Mapping{inner, towards, *port, now, {}});
+  }
+  mapping->used = now;
+  mapping->permitted[part(config.filtering, remote)] = now;
+  return public_ip_.with_port(mapping->port);
+}
+
+std::optional<Address> Nat::inbound(Time now, const Address& remote, const Address& external) {
+  expire(now);
+  for (Mapping& mapping : mappings_) {
+    if (mapping.port != external.port) continue;
+    const auto permission = mapping.permitted.find(part(config.filtering, remote));
+    if (permission == mapping.permitted.end()) return std::nullopt;
+    if (config.inbound_refreshes) mapping.used = permission->second = now;
+    return mapping.inner;
+  }
+  return std::nullopt;
+}
+
+void Nat::forget() { mappings_.clear(); }
+
+void Nat::expire(Time now) {
+  std::erase_if(mappings_, [&](const Mapping& m) { return now - m.used >= config.lifetime; });
+  for (Mapping& mapping : mappings_)
+    std::erase_if(mapping.permitted, [&](const auto& p) { return now - p.second >= config.lifetime; });
+}
+
+std::optional<std::uint16_t> Nat::free_port() {
+  for (int tries = 0; tries < 45000; ++tries) {
+    const std::uint16_t port = next_port_;
+    next_port_ = next_port_ == 65535 ? std::uint16_t{20000} : static_cast<std::uint16_t>(next_port_ + 1);
+    if (std::none_of(mappings_.begin(), mappings_.end(), [&](const Mapping& m) { return m.port == port; }))
+      return port;
+  }
+  return std::nullopt;
+}
+
+}  // namespace pollrtc::sim
