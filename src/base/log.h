@@ -3,8 +3,7 @@
 // The option -Dlogging=false removes every line at build time.
 #pragma once
 
-#include <fmt/core.h>
-
+#include "base/format.h"
 #include "pollrtc/environment.h"
 
 namespace pollrtc {
@@ -12,11 +11,11 @@ namespace pollrtc {
 #if defined(POLLRTC_LOGGING) && !POLLRTC_LOGGING
 #define POLLRTC_LOG(environment, severity, room, ...) static_cast<void>(0)
 #else
-#define POLLRTC_LOG(environment, severity, room, ...)                            \
-  do {                                                                           \
-    const ::pollrtc::LogSink& pollrtc_sink = (environment).log;                  \
-    if (pollrtc_sink.write != nullptr && ::pollrtc::LogLevel::severity >= pollrtc_sink.level)      \
-      ::pollrtc::write_log(pollrtc_sink, ::pollrtc::LogLevel::severity, room, __VA_ARGS__); \
+#define POLLRTC_LOG(environment, severity, room, ...)                                         \
+  do {                                                                                        \
+    const ::pollrtc::LogSink& pollrtc_sink = (environment).log;                               \
+    if (pollrtc_sink.write != nullptr && ::pollrtc::LogLevel::severity >= pollrtc_sink.level) \
+      ::pollrtc::write_log(pollrtc_sink, ::pollrtc::LogLevel::severity, room, __VA_ARGS__);   \
   } while (false)
 #endif
 
@@ -25,8 +24,7 @@ template <class... Args>
 void write_log(const LogSink& sink, LogLevel level, std::string_view room, fmt::format_string<Args...> format,
                Args&&... args) {
   char line[400];
-  const auto result = fmt::format_to_n(line, sizeof line, format, std::forward<Args>(args)...);
-  sink.write(sink.context, level, room, {line, result.size < sizeof line ? result.size : sizeof line});
+  sink.write(sink.context, level, room, format_text(line, format, std::forward<Args>(args)...));
 }
 
 }  // namespace pollrtc

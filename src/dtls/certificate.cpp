@@ -3,11 +3,11 @@
 #include <mbedtls/ecp.h>
 #include <mbedtls/platform_util.h>
 
-#include <fmt/core.h>
+#include <algorithm>
 #include <chrono>
-
 #include <optional>
 
+#include "base/format.h"
 #include "crypto/digest.h"
 #include "dtls/certificate_key.h"
 
@@ -37,11 +37,11 @@ TimeText time_text(std::int64_t unix_time) {
   const year_month_day date(day);
   const hh_mm_ss clock(time - day);
   TimeText out{};
-  *fmt::format_to_n(out.text, sizeof out.text - 1, "{:04}{:02}{:02}{:02}{:02}{:02}",
-                    static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
-                    static_cast<unsigned>(date.day()), clock.hours().count(), clock.minutes().count(),
-                    clock.seconds().count())
-       .out = '\0';
+  const std::string_view digits =
+      format_text(out.text, "{:04}{:02}{:02}{:02}{:02}{:02}", static_cast<int>(date.year()),
+                  static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                  clock.hours().count(), clock.minutes().count(), clock.seconds().count());
+  out.text[std::min(digits.size(), sizeof out.text - 1)] = '\0';
   return out;
 }
 
