@@ -36,7 +36,7 @@ class RenoController {
   // Before a packet with DATA is written while nothing is in flight: what idleness since the last one costs
   // (§7.2.1).
   void on_send_after_idle(Time now, Duration rto);
-  void on_sent(Time now) { last_sent_ = now; }
+  void on_sent(Time now);
   // Another path or another DSCP: everything starts anew (§7.2.5).
   void reset();
   // A larger or smaller packet. cwnd in bytes stays (RFC 8899 §3 item 7), but is never below one packet.
@@ -50,6 +50,7 @@ class RenoController {
   std::size_t ssthresh_ = 0;
   std::size_t partial_bytes_acked_ = 0;
   Time last_sent_ = kNever;  // never yet
+  bool is_idle_ = false;     // since the last step for idleness nothing was sent
 };
 
 template <class C>

@@ -47,6 +47,7 @@ class RxReassembly {
   // The peer reset its outgoing stream (RFC 6525 §5.2.2): SSN 0 is next.
   void reset_stream(StreamId stream);
   void reset_all_streams();
+  void set_next_ssn(StreamId stream, Ssn ssn);  // for tests of wrap-around
   // Messages that begin above `last` on any stream wait until release_deferred(): a reset is under way that
   // is to be performed once `last` has been received (RFC 6525 §5.2.2 E2).
   void defer_above(Tsn last) { defer_above_ = last; }
@@ -82,22 +83,34 @@ class RxReassembly {
     std::uint32_t held = kNone;
   };
 
-  Added add_whole(const DataChunk& chunk);
-  Added add_fragment(const DataChunk& chunk);
-  bool contradicts(const DataChunk& chunk, const Fragment* left, const Fragment* right) const;
-  Added complete_run(const DataChunk& last_piece, Tsn first, Tsn last);
-  Fragment* join(Fragment& fresh);
-  void poison_run(const FragmentKey& end);
-  void drop_run(std::uint32_t first, std::uint32_t last);
-  void erase_fragment(const FragmentKey& key);
+  struct Run {  // what a new fragment and its neighbours make together
+    std::uint32_t first = 0, last = 0;
+    std::size_t bytes = 0;
+    bool begins = false, ends = false;
+    bool left = false, right = false;  // it joins a run on that side
+    bool left_too_large = false, right_too_large = false;
+  };
 
-  std::uint32_t new_held();
+  // rx_reassembly.cpp
+  bool contradicts(const DataChunk& chunk, const Fragment* left, const Fragment* right) const;
+  Added add_fragment(const DataChunk& chunk, const Run& run);
+  Added complete(const DataChunk& chunk, const Run& run);
+  Added add_too_large(const DataChunk& chunk, const Run& run);
+  Fragment* insert_fragment(const DataChunk& chunk, Bytes payload);
+  void erase_fragment(const FragmentKey& key);
+  void tie_ends(const FragmentKey& key, const Run& run, bool too_large);
+  void strip(const FragmentKey& key, std::uint32_t first, std::uint32_t last, bool stripped_before);
+  void drop_run(const FragmentKey& key, std::uint32_t first, std::uint32_t last);
+
+  // rx_delivery.cpp
+  std::uint32_t new_held(const DataChunk& chunk, const Run& run, std::size_t bytes);
   void free_held(std::uint32_t held);
   // False: no memory; nothing changed and the caller frees it.
   bool deliver(std::uint32_t held);
   void make_ready(std::uint32_t held);
   void deliver_waiting(StreamId stream);
   std::size_t waiting_position(StreamId stream, Ssn ssn) const;
+  void drop_unfinished(Tsn old_cumulative, Tsn new_cumulative);
   void drop_waiting(StreamId stream);
   Ssn* next_ssn(StreamId stream);
   void note_too_large(StreamId stream);
@@ -107,6 +120,7 @@ class RxReassembly {
   std::size_t used_ = 0;         // everything charged
   std::size_t user_charge_ = 0;  // of it, what the user has taken and not released
   FragmentTable fragments_;
+  Tsn fragment_high_;  // no fragment is held above it
   Vec<Held> held_;
   std::uint32_t free_held_ = kNone;
   std::size_t held_count_ = 0;

@@ -25,8 +25,10 @@ class RxTracker {
   RxTracker(const Environment& env, const Parameters& parameters, Tsn peer_initial_tsn);
 
   Arrival look_up(Tsn tsn) const;
-  // A TSN that look_up() calls New was taken. False: no memory to note it, and it counts as not received.
-  bool accept(Tsn tsn, bool immediate);
+  // Before the first TSN out of order is accepted, memory is needed to note it. False: there is none.
+  bool reserve();
+  // A TSN that look_up() calls New was taken; reserve() said yes.
+  void accept(Tsn tsn, bool immediate);
   void on_duplicate(Tsn tsn);
   // A chunk was dropped though it was new: the window is full. The SACK that says so is due at once (§6.2).
   void on_refused() { sack_at_once_ = true; }

@@ -56,10 +56,11 @@ class TxQueue {
   // A stream whose buffered amount came down to its threshold, from above it.
   std::optional<StreamId> pop_low();
   void set_weight(StreamId stream, std::uint16_t weight);
+  void set_next_ssn(StreamId stream, Ssn ssn);  // for tests of wrap-around
 
   // Resetting (RFC 6525 §5.1.2): messages pushed after pause() wait; is_drained() says that those before have
   // TSNs.
-  void pause(StreamId stream);
+  bool pause(StreamId stream);  // false: no memory
   bool is_drained(StreamId stream) const;
   void resume(StreamId stream, bool restart_ssn);
 
@@ -82,14 +83,15 @@ class TxQueue {
     std::size_t low_threshold = 0;
   };
 
-  std::uint32_t stream_index(StreamId id) const;
+  std::uint32_t index_of(const Stream& stream) const;
   Stream* find(StreamId id);
   const Stream* find(StreamId id) const;
   Stream* find_or_make(StreamId id);
   bool is_sendable(const Stream& stream) const;
   void activate(Stream& stream);
   void unlink_head(Stream& stream);
-  void drop_expired_head(Time now, Stream& stream);
+  void rotate();
+  void drop_expired(Time now, Stream& stream);
   void lower(Stream& stream, std::size_t bytes);
 
   std::size_t limit_stream_, limit_total_;

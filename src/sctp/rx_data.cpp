@@ -1,0 +1,73 @@
+#include "sctp/rx_data.h"
+
+namespace pollrtc::sctp {
+
+RxData::RxData(const Environment& env, const Parameters& parameters, Tsn peer_initial_tsn,
+               std::uint16_t inbound_streams, std::size_t max_message)
+    : inbound_streams_(inbound_streams),
+      tracker_(env, parameters, peer_initial_tsn),
+      reassembly_(env, max_message) {}
+
+RxData::Outcome RxData::on_data(const DataChunk& chunk) {
+  if (chunk.payload.empty()) return Outcome::NoUserData;
+  const RxTracker::Arrival arrival = tracker_.look_up(chunk.tsn);
+  if (arrival == RxTracker::Arrival::Duplicate) {
+    tracker_.on_duplicate(chunk.tsn);
+    return Outcome::Duplicate;
+  }
+  if (arrival == RxTracker::Arrival::OutOfRange) return Outcome::Refused;
+  const bool is_in_order = chunk.tsn == tracker_.cumulative() + 1 && !tracker_.has_gaps();
+  if (!is_in_order && !tracker_.reserve()) return Outcome::Refused;
+  if (value_of(chunk.stream) >= inbound_streams_) {  // RFC 9260 §6.5: acknowledged like any other
+    tracker_.accept(chunk.tsn, chunk.immediate);
+    return Outcome::InvalidStream;
+  }
+  RxReassembly::Added added = RxReassembly::Added::NoRoom;
+  if (make_room(chunk)) added = reassembly_.add(chunk);
+  switch (added) {
+    case RxReassembly::Added::Accepted:
+      tracker_.accept(chunk.tsn, chunk.immediate);
+      return Outcome::Accepted;
+    case RxReassembly::Added::Violation:
+      return Outcome::Violation;
+    case RxReassembly::Added::NoRoom:
+      break;
+  }
+  tracker_.on_refused();
+  return Outcome::Refused;
+}
+
+// RFC 9260 §6.2: with the window closed nothing above the highest TSN is taken, and below it the highest held makes
+// room for the lower.
+bool RxData::make_room(const DataChunk& chunk) {
+  const bool is_next = chunk.tsn == tracker_.cumulative() + 1;
+  const bool is_above = chunk.tsn > tracker_.highest();
+  // DEVIATION RFC 9260 §6.2: a chunk that continues the message which alone fills the buffer is taken even then. There
+  // is no partial delivery (§6.9), so nothing else could ever free the window.
+  const bool is_last_hope = is_next && reassembly_.user_owes_nothing();
+  if (is_above && reassembly_.a_rwnd() == 0 && !is_last_hope) return false;
+  while (!reassembly_.has_room(chunk)) {
+    if (!is_above) {
+      if (const auto given_up = reassembly_.evict_highest(chunk.tsn)) {
+        for (Tsn tsn = given_up->first; tsn <= given_up->last; ++tsn) tracker_.forget(tsn);
+        continue;
+      }
+    }
+    if (!is_last_hope || !reassembly_.give_up_message_before(chunk.tsn)) return false;
+  }
+  return true;
+}
+
+bool RxData::on_forward_tsn(const ForwardTsnChunk& forward) {
+  const Tsn before = tracker_.cumulative();
+  if (!tracker_.on_forward_tsn(forward.new_cumulative_tsn)) return false;
+  if (forward.new_cumulative_tsn > before) reassembly_.on_forward_tsn(before, forward);
+  return true;
+}
+
+void RxData::release(std::size_t charge) {
+  reassembly_.release(charge);
+  tracker_.on_window(reassembly_.a_rwnd(), reassembly_.window());
+}
+
+}  // namespace pollrtc::sctp
