@@ -11,16 +11,18 @@
 
 #include "base/drop_counters.h"
 #include "base/engine.h"
-#include "pollrtc/candidate.h"
-#include "pollrtc/environment.h"
-#include "pollrtc/result.h"
+#include "ice/checklist.h"
+#include "ice/gatherer.h"
+#include "ice/replies.h"
+#include "ice/stun_transaction.h"
 
 namespace pollrtc::ice {
 
 struct AgentConfig {
   bool controlling = false;
-  bool relay_only = false;             // nothing but relayed candidates; there are none yet
-  bool allow_remote_loopback = false;  // check remote loopback addresses even from a local one that is not loopback
+  bool relay_only = false;  // nothing but relayed candidates; there are none yet
+  bool allow_remote_loopback =
+      false;  // check remote loopback addresses even from a local one that is not loopback
   Duration ta = std::chrono::milliseconds(50);  // RFC 8445 §14.2
 };
 
@@ -48,7 +50,8 @@ struct AgentStats {
 
 class Agent {
  public:
-  struct LocalCandidate {  // to be signalled; checks on it begin when this event has been taken (RFC 8838 §10)
+  struct
+      LocalCandidate {  // to be signalled; checks on it begin when this event has been taken (RFC 8838 §10)
     Candidate candidate;
   };
   struct GatheringDone {};  // exactly once a generation, after the last LocalCandidate
@@ -102,8 +105,113 @@ class Agent {
   AgentStats stats() const;
 
  private:
+  struct Remote {
+    Candidate candidate;
+    std::uint32_t foundation = 0;  // equal numbers, equal foundations
+    bool is_signalled = false;     // else peer-reflexive: known from a check alone
+  };
+  struct EarlyRequest {  // a good request from before the remote credentials were known (RFC 8445 §7.3)
+    Path path;
+    FixedString<256> ufrag;
+    std::uint32_t priority = 0;
+    bool use_candidate = false;
+  };
+  enum class Start : std::uint8_t { Nothing, Begun, Blocked };
+
+  // agent.cpp: what the passing of time brings
+  Status ready() const;
+  void advance(Time now);
+  void step_transactions();
+  void expire_consent();
+  void revoke_consent(Pair& pair);
+  void pick_nominee();
+  void drop_retired_pairs();
+  void update_state();
+  void become(AgentState next);
+  const Pair* selected() const;
+  bool can_check() const;
+  bool may_probe() const;
+  bool keeps_bindings() const;
+  bool is_nomination_owed() const;
+
+  // agent.cpp: candidates and pairs
+  std::optional<std::uint16_t> find_remote(const Address& address) const;
+  bool is_foreign(const Candidate& candidate) const;
+  std::uint32_t remote_foundation(const Candidate& candidate, std::size_t index) const;
+  Remote* add_remote(const Candidate& candidate, bool is_signalled);
+  Status ignore(const Candidate& candidate, std::string_view why);
+  Status promote(std::uint16_t remote, const Candidate& candidate);
+  void pair_local(std::uint16_t local);
+  void pair_remote(std::uint16_t remote);
+  Pair* make_pair(std::uint16_t local, std::uint16_t remote);
+  std::uint64_t priority_of(std::uint16_t local, std::uint16_t remote) const;
+  void compute_priorities();
+  void switch_role(bool controlling);
+  void nominate(Pair& pair);
+
+  // connectivity_checks.cpp: sending
+  void start_one();
+  Start start_next();
+  Start start_consent();
+  Start start_probe();
+  Start start_check(Pair& pair, stun::Purpose purpose);
+  Start begin(stun::Transaction transaction);
+  Duration check_rto() const;
+  std::size_t write_request(const stun::Transaction& transaction, MutBytes out) const;
+
+  // connectivity_checks.cpp: answering
+  Drop on_message(Time now, const Path& path, const stun::Message& message);
+  Drop on_request(const Path& path, const stun::Message& request);
+  Drop refuse(const Path& path, const stun::Message& request, int code, stun::Integrity integrity,
+              Drop reason);
+  Drop settle_role(const Path& path, const stun::Message& request, stun::Integrity integrity);
+  Drop remember(const EarlyRequest& request);
+  Drop learn(std::uint16_t base, const EarlyRequest& request);
+
+  // connectivity_checks.cpp: what comes of our checks
+  Drop on_response(const Path& path, const stun::Message& response);
+  Drop on_server_response(const Path& path, const stun::Message& response,
+                          const stun::Transaction& transaction);
+  Drop on_success(const stun::Message& response, const stun::Transaction& transaction);
+  void on_error(int code, const stun::Transaction& transaction);
+  void on_role_conflict(const stun::Transaction& transaction);
+  void on_failure(const stun::Transaction& transaction);
+  Duration draw_consent_wait() const;
+
   Environment& environment_;
   AgentConfig config_;
+  FixedString<256> local_ufrag_, local_pwd_, remote_ufrag_, remote_pwd_;
+  std::uint64_t tie_breaker_ = 0;
+  Gatherer gatherer_;
+  Vec<Remote> remotes_;
+  Vec<EarlyRequest> early_;
+  Checklist checklist_;
+  stun::TransactionTable transactions_;
+  Replies replies_;
+  ErrorLimiter error_limiter_;
+  DropCounters drops_;
+  AgentStats counters_;  // only the counters in it are kept
+
+  Time now_{};                    // the latest we were told
+  Time pacer_{};                  // no new transaction before this (RFC 8445 §14.2)
+  Time patience_end_ = kNever;    // RFC 8863: no Failed for want of pairs before this
+  Time nomination_due_ = kNever;  // no waiting for better pairs from here on
+  std::uint64_t unanswered_ = 0;  // datagrams sent to addresses that never answered
+  std::uint32_t nominee_ = 0;     // the pair we are nominating
+  AgentState state_ = AgentState::New;
+  AgentState told_state_ = AgentState::New;
+  std::optional<Path> told_path_;
+  bool is_started_ = false;
+  bool controlling_ = false;
+  bool has_remote_ = false;
+  bool is_remote_done_ = false;
+  bool has_nominated_ = false;
+  bool told_gathering_done_ = false;
+  bool probe_was_last_ = false;
+  bool is_woken_ = false;  // taking an event gave us work
+  std::uint8_t triggered_run_ = 0;
 };
+
+static_assert(NetworkEngine<Agent>);
 
 }  // namespace pollrtc::ice

@@ -1,0 +1,237 @@
+// The agent in time: what falls due, what is owed, and what there is to tell. RFC 8445 §6.1.4 (states of the checklist),
+// §8 (concluding), RFC 8863 (patience), RFC 7675 §5.1 (the end of consent).
+#include "base/address.h"
+#include "base/log.h"
+#include "ice/agent.h"
+#include "ice/nomination.h"
+
+namespace pollrtc::ice {
+
+bool Agent::can_check() const {
+  return has_remote_ && state_ != AgentState::Failed && state_ != AgentState::Closed;
+}
+
+// What a peer can make us send to addresses that never answer: as many datagrams as a full checklist would cost, and no
+// more for as long as the agent lives, however many candidates it signals (RFC 8445 §19.5.1).
+bool Agent::may_probe() const {
+  return unanswered_ < std::uint64_t{environment_.limits.ice_pairs} * stun::Retransmission::kRc;
+}
+
+// RFC 8445 §5.1.1.4: until ICE has completed.
+bool Agent::keeps_bindings() const {
+  return !has_nominated_ && state_ != AgentState::Failed && state_ != AgentState::Closed;
+}
+
+bool Agent::is_nomination_owed() const {
+  return can_check() && nominee_ != 0 &&
+         std::none_of(transactions_.begin(), transactions_.end(),
+                      [](const auto& t) { return t.purpose == stun::Purpose::Nomination; });
+}
+
+void Agent::advance(Time now) {
+  now_ = std::max(now_, now);
+  if (!is_started_ || state_ == AgentState::Closed) return;
+  step_transactions();
+  gatherer_.tick(now_, keeps_bindings());
+  if (can_check()) {
+    expire_consent();
+    pick_nominee();
+  }
+  start_one();
+  drop_retired_pairs();
+  update_state();
+}
+
+void Agent::step_transactions() {
+  for (std::size_t i = transactions_.size(); i-- > 0;) {
+    stun::Transaction& transaction = transactions_.begin()[i];
+    const Pair* const pair = checklist_.find(transaction.target);
+    const bool is_check = transaction.purpose != stun::Purpose::Server;
+    switch (transaction.timer.step(now_)) {
+      case stun::Retransmission::Step::Wait:
+        break;
+      case stun::Retransmission::Step::Send:
+        transaction.is_owed = !is_check || may_probe() || (pair != nullptr && pair->is_valid);
+        break;
+      case stun::Retransmission::Step::Fail: {
+        const stun::Transaction failed = transaction;
+        transactions_.erase(&transaction);
+        on_failure(failed);
+        break;
+      }
+    }
+  }
+}
+
+void Agent::expire_consent() {
+  for (Pair& pair : checklist_)
+    if (pair.is_valid && now_ >= pair.consent.expires()) revoke_consent(pair);
+}
+
+// RFC 7675 §5.1: sending stops at once, open checks are forgotten so that a late answer revives nothing, and these
+// credentials are not used on this path again.
+void Agent::revoke_consent(Pair& pair) {
+  POLLRTC_LOG(environment_, Warning, "ice", "consent lost on {} -> {}", address_text(pair.path.local).view(),
+              address_text(pair.path.remote).view());
+  pair.is_valid = pair.is_nominated = false;
+  pair.is_spent = true;
+  pair.state = PairState::Failed;
+  pair.queued = 0;
+  if (nominee_ == pair.id) nominee_ = 0;
+  transactions_.erase_if([&pair](const stun::Transaction& transaction) {
+    return transaction.purpose != stun::Purpose::Server && transaction.target == pair.id;
+  });
+}
+
+void Agent::pick_nominee() {
+  if (!controlling_ || has_nominated_ || nominee_ != 0) return;
+  FixedVec<Contender, 128> contenders;  // more than these need not be looked at
+  for (const Pair& pair : checklist_) {
+    const Contender contender{&pair, directness(gatherer_.locals()[pair.valid_local].candidate.type,
+                                                remotes_[pair.remote].candidate.type)};
+    if (pair.is_valid || pair.is_pending()) static_cast<void>(contenders.push_back(contender));
+  }
+  const Pair* const choice = choose_nominee({contenders.begin(), contenders.size()}, now_ >= nomination_due_);
+  if (choice != nullptr) nominee_ = choice->id;
+}
+
+void Agent::update_state() {
+  if (state_ == AgentState::Failed || !has_remote_) return;
+  const Pair* const pair = selected();
+  if (pair != nullptr) {
+    become(now_ >= pair->consent.interrupted_at() ? AgentState::Disconnected
+           : pair->is_nominated                   ? AgentState::Completed
+                                                  : AgentState::Connected);
+    return;
+  }
+  const bool is_hopeless = now_ >= patience_end_ && gatherer_.is_over() &&
+                           (!may_probe() || std::none_of(checklist_.begin(), checklist_.end(),
+                                                         [](const Pair& p) { return p.is_pending(); }));
+  become(has_nominated_ || is_hopeless ? AgentState::Failed : AgentState::Checking);
+}
+
+void Agent::become(AgentState next) {
+  if (next == state_) return;
+  POLLRTC_LOG(environment_, Info, "ice", "{} -> {}", name_of(state_), name_of(next));
+  state_ = next;
+  if (next != AgentState::Failed) return;
+  for (Pair& pair : checklist_) {  // nothing revives it but a restart
+    pair.is_valid = false;
+    pair.queued = 0;
+  }
+  nominee_ = 0;
+  transactions_.erase_if([](const stun::Transaction& t) { return t.purpose != stun::Purpose::Server; });
+}
+
+void Agent::handle_timeout(Time now) {
+  is_woken_ = false;
+  advance(now);
+}
+
+Time Agent::next_timeout() const {
+  if (!is_started_ || state_ == AgentState::Closed) return kNever;
+  if (is_woken_) return now_;
+  Time next = gatherer_.next_timeout(keeps_bindings());
+  for (const stun::Transaction& transaction : transactions_) next = std::min(next, transaction.timer.due());
+  if (gatherer_.has_waiting_probe()) next = std::min(next, pacer_);
+  if (!can_check()) return next;
+  if (is_nomination_owed() || (may_probe() && checklist_.has_work())) next = std::min(next, pacer_);
+  const Pair* const pair = selected();
+  if (pair != nullptr && now_ < pair->consent.interrupted_at())
+    next = std::min(next, pair->consent.interrupted_at());
+  for (const Pair& p : checklist_) {
+    if (!p.is_valid) continue;
+    next = std::min(next, p.consent.expires());
+    if (!p.is_retired) next = std::min(next, std::max(p.consent.next_check(), pacer_));
+  }
+  if (now_ < patience_end_ && pair == nullptr) next = std::min(next, patience_end_);
+  if (now_ < nomination_due_ && controlling_ && !has_nominated_ && nominee_ == 0)
+    next = std::min(next, nomination_due_);
+  return next;
+}
+
+std::optional<Transmit> Agent::poll_transmit(Time now, MutBytes out) {
+  now_ = std::max(now_, now);
+  while (!replies_.empty()) {
+    const Transmit reply = replies_.pop(out, local_pwd());
+    if (reply.size != 0) return reply;
+  }
+  for (stun::Transaction& transaction : transactions_) {
+    if (!transaction.is_owed) continue;
+    transaction.is_owed = false;
+    const std::size_t size = write_request(transaction, out);
+    if (size == 0) continue;
+    ++counters_.checks_sent;
+    if (transaction.timer.copies() > 1 && !transaction.is_cancelled) ++counters_.retransmissions;
+    if (transaction.purpose == stun::Purpose::Consent) ++counters_.consent_checks_sent;
+    const Pair* const pair = checklist_.find(transaction.target);
+    if (transaction.purpose != stun::Purpose::Server && (pair == nullptr || !pair->is_valid)) {
+      ++transaction.unanswered;
+      ++unanswered_;
+    }
+    return Transmit{transaction.path, size};
+  }
+  return std::nullopt;
+}
+
+bool Agent::poll_event(Event& event) {
+  if (is_started_ && state_ != AgentState::Closed) {
+    if (Gatherer::Local* const local = gatherer_.next_unannounced()) {
+      local->is_announced = true;
+      event = LocalCandidate{local->candidate};
+      if (local->candidate.type == CandidateType::Host) {
+        local->may_pair = true;
+        pair_local(static_cast<std::uint16_t>(local - gatherer_.locals().begin()));
+        advance(now_);
+        is_woken_ = true;  // there may be a check to send, and the caller may have done with sending
+      }
+      return true;
+    }
+    if (!told_gathering_done_ && gatherer_.is_over()) {
+      told_gathering_done_ = true;
+      event = GatheringDone{};
+      return true;
+    }
+  }
+  if (told_state_ != state_) {
+    event = StateChanged{told_state_, state_};
+    told_state_ = state_;
+    return true;
+  }
+  const std::optional<Path> path = selected_path();
+  if (path && path != told_path_) {
+    told_path_ = path;
+    event = PairSelected{*path};
+    return true;
+  }
+  return false;
+}
+
+void Agent::close(Time now) {
+  now_ = std::max(now_, now);
+  transactions_.clear();
+  replies_.clear();
+  checklist_.clear();
+  early_.clear();
+  is_woken_ = false;
+  become(AgentState::Closed);
+}
+
+AgentStats Agent::stats() const {
+  AgentStats stats = counters_;
+  stats.controlling = controlling_;
+  stats.local_candidates = static_cast<std::uint16_t>(gatherer_.locals().size());
+  stats.remote_candidates = static_cast<std::uint16_t>(remotes_.size());
+  stats.pairs = static_cast<std::uint16_t>(checklist_.size());
+  stats.valid_pairs = static_cast<std::uint16_t>(
+      std::count_if(checklist_.begin(), checklist_.end(), [](const Pair& pair) { return pair.is_valid; }));
+  stats.round_trip_time = round_trip_time();
+  if (const Pair* const pair = selected()) {
+    stats.selected_local = gatherer_.locals()[pair->valid_local].candidate;
+    stats.selected_remote = remotes_[pair->remote].candidate;
+    stats.last_consent = pair->consent.last_answer();
+  }
+  return stats;
+}
+
+}  // namespace pollrtc::ice

@@ -1,0 +1,439 @@
+// Connectivity checks: sending them (RFC 8445 §7.2), answering them (§7.3), and what their answers mean (§7.2.5).
+// STUN's own rules for requests and responses: RFC 8489 §6.3 and §9.1.
+#include "base/address.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "ice/agent.h"
+#include "ice/nomination.h"
+
+namespace pollrtc::ice {
+
+namespace {
+
+// DEVIATION RFC 8445 §14.3: the RTO of a check grows with the checks that wait, but not above this. The formula alone
+// would give 500 s for a full list.
+constexpr Duration kMaxCheckRto = std::chrono::seconds(2);
+// Triggered checks go first (§6.1.4.2). A peer that hears us, but that we never hear, would keep the queue filled for
+// ever, so after this many in a row an ordinary check gets its turn.
+constexpr int kMaxTriggeredRun = 4;
+constexpr Duration kConsentCheckLife = Consent::kExpiry;
+
+struct Username {
+  std::string_view ours, theirs;
+};
+
+// §7.2.2: the two fragments with a colon between them, the receiver's first.
+std::optional<Username> split_username(std::string_view text) {
+  const std::size_t colon = text.find(':');
+  if (colon == std::string_view::npos) return std::nullopt;
+  return Username{text.substr(0, colon), text.substr(colon + 1)};
+}
+
+}  // namespace
+
+// ---- sending
+
+void Agent::start_one() {
+  if (now_ < pacer_) return;
+  if (start_next() != Start::Nothing)
+    pacer_ = now_ + config_.ta;  // also when blocked: try again, but not at once
+}
+
+// One new transaction per Ta, whatever it is for (RFC 8445 §14.2).
+Agent::Start Agent::start_next() {
+  if (!can_check()) return start_probe();
+  if (is_nomination_owed()) return start_check(*checklist_.find(nominee_), stun::Purpose::Nomination);
+  if (const Start consent = start_consent(); consent != Start::Nothing) return consent;
+  if (may_probe() && triggered_run_ < kMaxTriggeredRun) {
+    if (Pair* const pair = checklist_.next_triggered()) {
+      ++triggered_run_;
+      return start_check(*pair, stun::Purpose::Check);
+    }
+  }
+  const bool is_probe_first = !probe_was_last_;
+  probe_was_last_ = is_probe_first && gatherer_.has_waiting_probe();
+  if (is_probe_first)
+    if (const Start probe = start_probe(); probe != Start::Nothing) return probe;
+  const bool is_triggered_turn_over = triggered_run_ >= kMaxTriggeredRun;
+  triggered_run_ = 0;
+  if (may_probe()) {
+    if (Pair* const pair = checklist_.next_ordinary()) return start_check(*pair, stun::Purpose::Check);
+    if (Pair* const pair = is_triggered_turn_over ? checklist_.next_triggered() : nullptr)
+      return start_check(*pair, stun::Purpose::Check);
+  }
+  return is_probe_first ? Start::Nothing : start_probe();
+}
+
+Agent::Start Agent::start_consent() {
+  Pair* due = nullptr;
+  for (Pair& pair : checklist_) {
+    if (!pair.is_valid || pair.is_retired || now_ < pair.consent.next_check()) continue;
+    if (due == nullptr || pair.consent.next_check() < due->consent.next_check()) due = &pair;
+  }
+  if (due == nullptr) return Start::Nothing;
+  const Start start = start_check(*due, stun::Purpose::Consent);
+  if (start == Start::Begun) due->consent.on_check_sent(now_, draw_consent_wait());
+  return start;
+}
+
+Agent::Start Agent::start_probe() {
+  Probe* const probe = gatherer_.next_probe();
+  if (probe == nullptr) return Start::Nothing;
+  stun::Transaction transaction;
+  transaction.purpose = stun::Purpose::Server;
+  transaction.target = gatherer_.number_of(*probe);
+  transaction.path = gatherer_.path_of(*probe);
+  transaction.timer = stun::Retransmission(now_, gatherer_.rto(config_.ta));
+  const Start start = begin(transaction);
+  if (start == Start::Begun) probe->state = Probe::State::Running;
+  return start;
+}
+
+Agent::Start Agent::start_check(Pair& pair, stun::Purpose purpose) {
+  stun::Transaction transaction;
+  transaction.purpose = purpose;
+  transaction.target = pair.id;
+  transaction.path = pair.path;
+  transaction.tie_breaker = tie_breaker_;
+  transaction.priority = gatherer_.reflexive_priority(pair.local);
+  transaction.controlling = controlling_;
+  transaction.use_candidate = purpose == stun::Purpose::Nomination;
+  // RFC 7675 §5.1: consent checks are not repeated; the next one comes soon enough.
+  transaction.timer = purpose == stun::Purpose::Consent ? stun::Retransmission(now_, kConsentCheckLife, 1, 1)
+                                                        : stun::Retransmission(now_, check_rto());
+  const Start start = begin(transaction);
+  if (start != Start::Begun || purpose != stun::Purpose::Check) return start;
+  pair.queued = 0;
+  pair.state = PairState::InProgress;
+  return start;
+}
+
+Agent::Start Agent::begin(stun::Transaction transaction) {
+  transaction.started = now_;
+  // RFC 8489 §5: 96 random bits, new for each transaction.
+  if (!fill_random(environment_.rng, transaction.id)) return Start::Blocked;
+  return transactions_.add(transaction) == nullptr ? Start::Blocked : Start::Begun;
+}
+
+Duration Agent::check_rto() const {
+  const Duration wanted = config_.ta * static_cast<Duration::rep>(checklist_.count_unfinished());
+  return std::clamp(wanted, stun::Retransmission::kMinRto, kMaxCheckRto);
+}
+
+// RFC 7675 §5.1: 4 to 6 seconds, drawn anew each time. Without randomness the middle will do.
+Duration Agent::draw_consent_wait() const {
+  const auto random = random_u32(environment_.rng);
+  return random ? Consent::wait_from(*random) : Consent::kInterval;
+}
+
+std::size_t Agent::write_request(const stun::Transaction& transaction, MutBytes out) const {
+  using stun::Attribute;
+  stun::Writer w(out.first(std::min(out.size(), stun::kMaxSent)), stun::Class::Request, transaction.id);
+  if (transaction.purpose != stun::Purpose::Server) {
+    std::array<char, 520> user;
+    const std::string_view theirs = remote_ufrag_.view(), ours = local_ufrag_.view();
+    char* end = std::copy(theirs.begin(), theirs.end(), user.begin());
+    *end++ = ':';
+    end = std::copy(ours.begin(), ours.end(), end);
+    w.text(Attribute::Username, {user.data(), static_cast<std::size_t>(end - user.data())});
+    w.u32(Attribute::Priority, transaction.priority);
+    w.u64(transaction.controlling ? Attribute::IceControlling : Attribute::IceControlled,
+          transaction.tie_breaker);
+    if (transaction.use_candidate) w.flag(Attribute::UseCandidate);
+    w.integrity(as_bytes(remote_pwd_.view()));  // ICE fixes the algorithm, so this one alone (RFC 8445 §7.3)
+  }
+  w.fingerprint();
+  return w.finish();
+}
+
+// ---- receiving
+
+Drop Agent::handle_datagram(Time now, const Path& path, Bytes datagram) {
+  if (state_ == AgentState::Closed) return drops_.count(Drop::Ended);
+  if (!is_started_) return drops_.count(Drop::NoSession);
+  const auto message = stun::Message::parse(datagram);
+  const Drop drop = message ? on_message(now, path, *message) : message.error();
+  if (drop != Drop::None)
+    POLLRTC_LOG(environment_, Debug, "ice", "from {}: {}", address_text(path.remote).view(),
+                pollrtc::name_of(drop));
+  return drops_.count(drop);
+}
+
+// RFC 8489 §6.3: the order of the questions is header, fingerprint, authentication, unknown attributes.
+Drop Agent::on_message(Time now, const Path& path, const stun::Message& message) {
+  now_ = std::max(now_, now);
+  if (message.fingerprint_at() != 0 && !stun::verify_fingerprint(message)) return Drop::StunFingerprint;
+  Drop drop = Drop::None;
+  switch (message.message_class()) {
+    case stun::Class::Request:
+      drop = on_request(path, message);
+      break;
+    case stun::Class::Success:
+    case stun::Class::Error:
+      drop = on_response(path, message);
+      break;
+    case stun::Class::Indication:  // a keepalive: never answered, changes nothing (RFC 8445 §11)
+      return message.unknown_required().empty() ? Drop::None : Drop::StunUnknownAttribute;
+  }
+  advance(now_);
+  return drop;
+}
+
+Drop Agent::on_request(const Path& path, const stun::Message& request) {
+  using stun::Attribute;
+  if (request.fingerprint_at() == 0) return Drop::StunFingerprint;  // RFC 8445 §7.3
+  const auto base = gatherer_.find_base(path.local);
+  if (!base || path.transport != Transport::Udp) return Drop::UnknownPath;
+  // RFC 8489 §9.1.3: 400 when there is nothing to authenticate by, 401 when it does not match.
+  const stun::Integrity integrity = stun::integrity_of(request);
+  const auto username = request.text(Attribute::Username);
+  if (!username || integrity == stun::Integrity::None)
+    return refuse(path, request, 400, stun::Integrity::None, Drop::StunBadRequest);
+  const auto user = split_username(*username);
+  if (!user || !(local_ufrag_ == user->ours))
+    return refuse(path, request, 401, stun::Integrity::None, Drop::StunUnknownUser);
+  if (!stun::verify_integrity(request, integrity, as_bytes(local_pwd_.view())))
+    return refuse(path, request, 401, stun::Integrity::None, Drop::StunIntegrity);
+  ++counters_.checks_received;
+  if (!request.unknown_required().empty())
+    return refuse(path, request, 420, integrity, Drop::StunUnknownAttribute);
+  const auto priority = request.u32(Attribute::Priority);
+  const bool has_one_role = request.has(Attribute::IceControlling) != request.has(Attribute::IceControlled);
+  if (!priority || !has_one_role || request.has_malformed_value())
+    return refuse(path, request, 400, integrity, Drop::StunBadRequest);
+  if (const Drop conflict = settle_role(path, request, integrity); conflict != Drop::None) return conflict;
+
+  Reply reply;
+  reply.path = path;
+  reply.id = request.id();
+  reply.integrity = integrity;
+  if (replies_.push(reply)) ++counters_.checks_answered;
+
+  EarlyRequest facts;
+  facts.path = path;
+  facts.priority = *priority;
+  facts.use_candidate = request.has(Attribute::UseCandidate);
+  const auto theirs = FixedString<256>::from(user->theirs);
+  if (!theirs) return Drop::None;  // no credentials of that name can exist
+  facts.ufrag = *theirs;
+  return has_remote_ ? learn(*base, facts) : remember(facts);
+}
+
+Drop Agent::refuse(const Path& path, const stun::Message& request, int code, stun::Integrity integrity,
+                   Drop reason) {
+  if (!error_limiter_.allow(now_, path.remote)) return Drop::StunRateLimited;
+  Reply reply;
+  reply.path = path;
+  reply.id = request.id();
+  reply.code = code;
+  reply.integrity = integrity;
+  reply.longest = request.bytes().size();
+  if (code == 420) reply.unknown = request.unknown_required();
+  if (replies_.push(reply)) ++counters_.errors_sent;
+  return reason;
+}
+
+// RFC 8445 §7.3.1.1.
+Drop Agent::settle_role(const Path& path, const stun::Message& request, stun::Integrity integrity) {
+  const bool they_control = request.has(stun::Attribute::IceControlling);
+  const auto theirs =
+      request.u64(they_control ? stun::Attribute::IceControlling : stun::Attribute::IceControlled);
+  switch (resolve_role_conflict(controlling_, tie_breaker_, they_control, theirs.value_or(0))) {
+    case RoleVerdict::NoConflict:
+      break;
+    case RoleVerdict::RefuseWith487:
+      return refuse(path, request, 487, integrity, Drop::IceRoleConflict);
+    case RoleVerdict::BecomeControlled:
+      switch_role(false);
+      break;
+    case RoleVerdict::BecomeControlling:
+      switch_role(true);
+      break;
+  }
+  return Drop::None;
+}
+
+// RFC 8445 §7.3: the answer went out at once; the rest follows when the remote credentials come.
+Drop Agent::remember(const EarlyRequest& request) {
+  for (EarlyRequest& known : early_) {
+    if (known.path != request.path) continue;
+    const bool use_candidate = known.use_candidate || request.use_candidate;
+    known = request;
+    known.use_candidate = use_candidate;
+    return Drop::None;
+  }
+  if (early_.size() >= environment_.limits.ice_prflx) return Drop::IceLimit;
+  return early_.push_back(request) ? Drop::None : Drop::OutOfMemory;
+}
+
+// What an authenticated request teaches: RFC 8445 §7.3.1.3 (a new remote candidate), §7.3.1.4 (a triggered check),
+// §7.3.1.5 (a nomination).
+Drop Agent::learn(std::uint16_t base, const EarlyRequest& request) {
+  if (!can_check() || !(request.ufrag == remote_ufrag_))
+    return Drop::None;  // nobody we could send a check to
+  const bool nominates = request.use_candidate && !controlling_;
+  Pair* pair = checklist_.find(request.path);
+  if (has_nominated_ && !nominates) return Drop::None;  // §8.1.2: concluded
+  if (pair == nullptr) {
+    if (!is_checkable(request.path.remote)) return Drop::None;
+    auto remote = find_remote(request.path.remote);
+    if (!remote) {
+      const auto learned =
+          std::count_if(remotes_.begin(), remotes_.end(), [](const Remote& r) { return !r.is_signalled; });
+      if (learned >= environment_.limits.ice_prflx) return Drop::IceLimit;
+      Candidate candidate;
+      candidate.type = CandidateType::PeerReflexive;
+      candidate.address = scoped_as(request.path.remote, Address{});
+      candidate.priority = request.priority;
+      if (add_remote(candidate, false) == nullptr) return Drop::OutOfMemory;
+      remote = static_cast<std::uint16_t>(remotes_.size() - 1);
+    }
+    gatherer_.reflexive_priority(base);  // the host's own preference must be known to rank the pair
+    pair = make_pair(base, *remote);
+    if (pair == nullptr) return Drop::IceLimit;
+  }
+  if (pair->is_spent) return Drop::None;
+  if (nominates && pair->is_valid) {
+    pair->is_retired = false;
+    nominate(*pair);
+    return Drop::None;
+  }
+  if (nominates) pair->nominate_on_success = true;
+  if (pair->state == PairState::Succeeded) return Drop::None;
+  if (pair->state == PairState::InProgress) {
+    for (stun::Transaction& transaction : transactions_) {
+      if (transaction.purpose != stun::Purpose::Check || transaction.target != pair->id) continue;
+      transaction.is_cancelled = true;
+      transaction.timer.cancel();
+    }
+  }
+  pair->is_retired = false;
+  checklist_.trigger(*pair);
+  return Drop::None;
+}
+
+// ---- what comes of our checks
+
+Drop Agent::on_response(const Path& path, const stun::Message& response) {
+  stun::Transaction* const found = transactions_.find(response.id());
+  if (found == nullptr) return Drop::StunNoTransaction;
+  const stun::Transaction transaction = *found;
+  if (transaction.purpose == stun::Purpose::Server) return on_server_response(path, response, transaction);
+  if (response.fingerprint_at() == 0) return Drop::StunFingerprint;
+  // RFC 8489 §9.1.4: the algorithm must be the one of the request. Else it is as if nothing had come: the transaction
+  // goes on, but its end will be known for what it was.
+  if (stun::integrity_of(response) != stun::Integrity::Sha1 ||
+      !stun::verify_integrity(response, stun::Integrity::Sha1, as_bytes(remote_pwd_.view()))) {
+    found->integrity_violated = true;
+    return Drop::StunIntegrity;
+  }
+  if (response.has_malformed_value()) return Drop::StunMalformed;
+  const bool is_success = response.message_class() == stun::Class::Success;
+  const bool is_symmetric = path == transaction.path;
+  const bool is_understood = response.unknown_required().empty();
+  if (is_success && is_symmetric && is_understood) return on_success(response, transaction);
+  if (!is_success && !is_symmetric) return Drop::StunWrongSource;
+  const auto error = response.error_code();
+  transactions_.erase(found);
+  if (!is_success && is_understood && error) {
+    on_error(error->code, transaction);
+    return Drop::None;
+  }
+  on_failure(
+      transaction);  // RFC 8445 §7.2.5.2.1 for the addresses; RFC 8489 §6.3.3 and §6.3.4 for the attributes
+  return !is_symmetric    ? Drop::StunWrongSource
+         : !is_understood ? Drop::StunUnknownAttribute
+                          : Drop::StunMalformed;
+}
+
+// RFC 8489 §6.3.3, RFC 8445 §5.1.1.2. Servers are asked without credentials; ALTERNATE-SERVER is not followed.
+Drop Agent::on_server_response(const Path& path, const stun::Message& response,
+                               const stun::Transaction& transaction) {
+  if (path != transaction.path) return Drop::StunWrongSource;
+  if (response.has_malformed_value()) return Drop::StunMalformed;
+  transactions_.erase_if([&transaction](const stun::Transaction& t) { return t.id == transaction.id; });
+  if (response.message_class() == stun::Class::Error || !response.unknown_required().empty()) {
+    on_failure(transaction);
+    return response.unknown_required().empty() ? Drop::None : Drop::StunUnknownAttribute;
+  }
+  std::optional<Address> mapped = response.xor_mapped_address();
+  if (!mapped) mapped = response.mapped_address();  // servers of RFC 3489
+  if (Probe* const probe = gatherer_.probe(transaction.target)) gatherer_.on_answer(now_, *probe, mapped);
+  return Drop::None;
+}
+
+// RFC 8445 §7.2.5.3.
+Drop Agent::on_success(const stun::Message& response, const stun::Transaction& transaction) {
+  const auto mapped = response.xor_mapped_address();
+  Pair* const pair = checklist_.find(transaction.target);
+  if (!mapped || pair == nullptr || pair->is_spent)
+    return mapped ? Drop::StunNoTransaction : Drop::StunMalformed;
+  ++counters_.responses_received;
+  unanswered_ -= std::min<std::uint64_t>(unanswered_, transaction.unanswered);
+  if (transaction.timer.copies() == 1) {  // of a repeated request nobody knows which copy was answered
+    const Duration sample = now_ - transaction.started;
+    pair->round_trip_time = pair->round_trip_time ? (*pair->round_trip_time * 7 + sample) / 8 : sample;
+  }
+  transactions_.erase_if([&transaction](const stun::Transaction& t) {
+    return t.id == transaction.id || (t.target == transaction.target && t.purpose == stun::Purpose::Check);
+  });
+  pair->valid_local = gatherer_.identify(pair->local, *mapped, transaction.priority);
+  pair->valid_priority = priority_of(pair->valid_local, pair->remote);
+  pair->state = PairState::Succeeded;
+  pair->queued = 0;
+  if (!pair->is_valid) {
+    POLLRTC_LOG(environment_, Debug, "ice", "valid {} -> {}", address_text(pair->path.local).view(),
+                address_text(pair->path.remote).view());
+    if (nomination_due_ == kNever) nomination_due_ = now_ + kNominationPatience;
+  }
+  pair->is_valid = true;
+  pair->consent.on_answer(now_, draw_consent_wait());
+  checklist_.thaw(pair->foundation);
+  const bool is_ours =
+      transaction.purpose == stun::Purpose::Nomination && transaction.controlling && controlling_;
+  if (is_ours || (pair->nominate_on_success && !controlling_)) nominate(*pair);
+  return Drop::None;
+}
+
+// All of these are authenticated: a forged error never comes here.
+void Agent::on_error(int code, const stun::Transaction& transaction) {
+  if (code == 487) return on_role_conflict(transaction);
+  if (code == 403) {  // RFC 7675 §5.2: consent is withdrawn
+    if (Pair* const pair = checklist_.find(transaction.target)) revoke_consent(*pair);
+    return;
+  }
+  on_failure(transaction);
+}
+
+// RFC 8445 §7.2.5.1: the role is the opposite of the one that request named, so a second 487 of the same round finds it
+// settled. Then the pair is checked again.
+void Agent::on_role_conflict(const stun::Transaction& transaction) {
+  if (controlling_ == transaction.controlling) {
+    switch_role(!transaction.controlling);
+    tie_breaker_ = random_u64(environment_.rng).value_or(~tie_breaker_);
+  }
+  if (Pair* const pair = checklist_.find(transaction.target); pair != nullptr && !pair->is_spent)
+    checklist_.trigger(*pair);
+}
+
+// A transaction that timed out, or was refused. A consent check that failed changes nothing: the next one counts.
+void Agent::on_failure(const stun::Transaction& transaction) {
+  if (transaction.purpose == stun::Purpose::Server) {
+    if (Probe* const probe = gatherer_.probe(transaction.target)) gatherer_.on_failure(*probe);
+    return;
+  }
+  Pair* const pair = checklist_.find(transaction.target);
+  if (pair == nullptr || transaction.purpose == stun::Purpose::Consent || transaction.is_cancelled) return;
+  POLLRTC_LOG(environment_, Debug, "ice", "check {} -> {} failed: {}", address_text(pair->path.local).view(),
+              address_text(pair->path.remote).view(),
+              transaction.integrity_violated ? "integrity violated" : "no answer");
+  if (transaction.purpose == stun::Purpose::Nomination) {
+    // DEVIATION RFC 8445 §7.2.5.3.4: the pair leaves the valid list, but the checklist fails only when there is no other
+    // pair to nominate.
+    pair->is_valid = false;
+    nominee_ = 0;
+  }
+  pair->state = pair->is_valid ? PairState::Succeeded : PairState::Failed;
+}
+
+}  // namespace pollrtc::ice

@@ -1,0 +1,28 @@
+#include "ice/consent.h"
+
+namespace pollrtc::ice {
+
+Duration Consent::wait_from(std::uint32_t random) {
+  const Duration span = kInterval * 4 / 10;
+  return kInterval * 8 / 10 +
+         Duration(static_cast<Duration::rep>(random % static_cast<std::uint32_t>(span.count() + 1)));
+}
+
+void Consent::on_answer(Time now, Duration wait) {
+  last_answer_ = now;
+  unanswered_ = 0;
+  // A connectivity check that was answered is as good as a consent check; one already planned keeps its time.
+  if (next_check_ == kNever) next_check_ = now + wait;
+}
+
+void Consent::on_check_sent(Time now, Duration wait) {
+  last_sent_ = now;
+  next_check_ = now + wait;
+  ++unanswered_;
+}
+
+Time Consent::interrupted_at() const {
+  return unanswered_ < kInterruptedAfter ? kNever : last_sent_ + kAnswerGrace;
+}
+
+}  // namespace pollrtc::ice

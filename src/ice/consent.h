@@ -1,0 +1,37 @@
+// Consent to send on one pair (RFC 7675 §5.1): a check every 4 to 6 seconds, and an end 30 seconds after the last answer.
+#pragma once
+
+#include "pollrtc/types.h"
+
+namespace pollrtc::ice {
+
+class Consent {
+ public:
+  static constexpr Duration kInterval = std::chrono::seconds(5);  // times 0.8 to 1.2, drawn anew for each
+  static constexpr Duration kExpiry = std::chrono::seconds(30);
+  // Two checks in a row without an answer, the second given this long, and the path counts as interrupted. One lost
+  // packet is no interruption, and asking sooner than after 4 s is not allowed.
+  static constexpr int kInterruptedAfter = 2;
+  static constexpr Duration kAnswerGrace = std::chrono::seconds(1);
+
+  // `random` is any number; from it comes the wait of 4 to 6 s.
+  static Duration wait_from(std::uint32_t random);
+
+  // A check of ours was answered. The first answer gives consent.
+  void on_answer(Time now, Duration wait);
+  void on_check_sent(Time now, Duration wait);
+
+  Time last_answer() const { return last_answer_; }
+  Time next_check() const { return next_check_; }
+  Time expires() const { return last_answer_ + kExpiry; }
+  // When the path becomes interrupted if nothing more is heard; kNever as long as too few checks went unanswered.
+  Time interrupted_at() const;
+
+ private:
+  Time last_answer_{};
+  Time next_check_ = kNever;
+  Time last_sent_{};
+  int unanswered_ = 0;
+};
+
+}  // namespace pollrtc::ice

@@ -1,0 +1,245 @@
+#include "ice/gatherer.h"
+
+#include <fmt/format.h>
+
+#include "base/address.h"
+
+namespace pollrtc::ice {
+
+void Gatherer::begin(Time now) {
+  if (cut_off_ == kNever && !is_done_) cut_off_ = now + kCutOff;
+}
+
+Status Gatherer::add_base(Time now, const Address& base, bool loopback_allowed) {
+  if (is_over()) return fail(ErrorCode::InvalidState, "gathering is over");
+  if (!is_gatherable(base, loopback_allowed))
+    return fail(ErrorCode::Refused, "not an address for a candidate");
+  if (find_base(base)) return fail(ErrorCode::AlreadyExists, "the address was added before");
+  if (locals_.size() >= limit_) return fail(ErrorCode::LimitReached, "too many local candidates");
+  begin(now);
+  if (relay_only_) return {};
+  Candidate candidate;
+  candidate.address = candidate.base = base;
+  if (!add_local(candidate, Address{})) return fail(ErrorCode::OutOfMemory, "local candidate");
+  if (!add_probes(static_cast<std::uint16_t>(locals_.size() - 1), 0)) {
+    locals_.pop_back();
+    return fail(ErrorCode::OutOfMemory, "question to a STUN server");
+  }
+  return {};
+}
+
+Status Gatherer::add_server(Time now, const Address& server) {
+  if (is_over()) return fail(ErrorCode::InvalidState, "gathering is over");
+  const Address plain = unmapped(server);
+  if (!is_checkable(plain)) return fail(ErrorCode::Refused, "not an address of a server");
+  if (std::find(servers_.begin(), servers_.end(), plain) != servers_.end()) return {};
+  if (servers_.full()) return fail(ErrorCode::LimitReached, "too many STUN servers");
+  begin(now);
+  static_cast<void>(servers_.push_back(plain));
+  const std::size_t before = probes_.size();
+  for (std::size_t i = 0; i < locals_.size(); ++i) {
+    if (locals_[i].candidate.type != CandidateType::Host) continue;
+    if (add_probes(static_cast<std::uint16_t>(i), servers_.size() - 1)) continue;
+    probes_.erase(before, probes_.size() - before);
+    servers_.erase(servers_.size() - 1);
+    return fail(ErrorCode::OutOfMemory, "question to a STUN server");
+  }
+  return {};
+}
+
+// The questions of one socket to the servers from `first_server` on. Beyond kMaxProbes none are asked. False without
+// memory, and then none were added.
+bool Gatherer::add_probes(std::uint16_t local, std::size_t first_server) {
+  const std::size_t before = probes_.size();
+  for (std::size_t i = first_server; i < servers_.size() && probes_.size() < kMaxProbes; ++i) {
+    const Address& base = locals_[local].candidate.base;
+    if (!can_pair(base, servers_[i], false) || is_loopback(base) != is_loopback(servers_[i])) continue;
+    Probe probe;
+    probe.server = scoped_as(servers_[i], base);
+    probe.local = local;
+    probe.server_index = static_cast<std::uint16_t>(i);
+    if (!probes_.push_back(probe)) {
+      probes_.erase(before, probes_.size() - before);
+      return false;
+    }
+  }
+  return true;
+}
+
+void Gatherer::done(Time now) {
+  begin(now);
+  is_done_ = true;
+}
+
+// Silent servers, and names that are never resolved, must not hold it up for ever.
+void Gatherer::tick(Time now, bool keep_bindings) {
+  if (now >= cut_off_) {
+    cut_off_ = kNever;
+    is_done_ = true;
+    for (Probe& probe : probes_) {
+      probe.is_finished_once = true;
+      if (probe.state == Probe::State::Waiting) probe.state = Probe::State::Over;
+    }
+  }
+  if (!keep_bindings) return;
+  for (Probe& probe : probes_) {
+    if (now < probe.keepalive_due) continue;
+    probe.keepalive_due = kNever;
+    if (probe.state == Probe::State::Over) probe.state = Probe::State::Waiting;
+  }
+}
+
+Time Gatherer::next_timeout(bool keep_bindings) const {
+  Time next = is_over() ? kNever : cut_off_;
+  if (keep_bindings)
+    for (const Probe& probe : probes_) next = std::min(next, probe.keepalive_due);
+  return next;
+}
+
+bool Gatherer::is_over() const {
+  return is_done_ && std::all_of(probes_.begin(), probes_.end(),
+                                 [](const Probe& probe) { return probe.is_finished_once; });
+}
+
+bool Gatherer::has_waiting_probe() const {
+  return std::any_of(probes_.begin(), probes_.end(),
+                     [](const Probe& probe) { return probe.state == Probe::State::Waiting; });
+}
+
+Probe* Gatherer::next_probe() {
+  for (Probe& probe : probes_)
+    if (probe.state == Probe::State::Waiting) return &probe;
+  return nullptr;
+}
+
+Duration Gatherer::rto(Duration ta) const {
+  return std::max<Duration>(std::chrono::milliseconds(500), ta * static_cast<Duration::rep>(probes_.size()));
+}
+
+void Gatherer::on_answer(Time now, Probe& probe, const std::optional<Address>& mapped) {
+  const bool was_over = is_over();
+  probe.state = Probe::State::Over;
+  probe.is_finished_once = true;
+  probe.has_answered = true;
+  probe.keepalive_due = now + kKeepalive;
+  if (was_over || !mapped) return;  // RFC 8838 §13: nothing new after our end-of-candidates
+  const Address base = locals_[probe.local].candidate.base;
+  if (!is_plausible_mapping(*mapped, base)) return;
+  // RFC 8838 §9: redundant with one that was signalled, so the newer one goes, whatever its priority.
+  for (const Local& local : locals_)
+    if (local.candidate.address == *mapped && local.candidate.base == base) return;
+  if (locals_.size() >= limit_) return;
+  give_preferences();
+  Candidate candidate;
+  candidate.type = CandidateType::ServerReflexive;
+  candidate.address = *mapped;
+  candidate.base = candidate.related = base;
+  // One base may have a candidate from each server; each needs a preference of its own (RFC 8445 §5.1.2.1).
+  const auto preference =
+      static_cast<std::uint16_t>(locals_[probe.local].local_preference - probe.server_index);
+  candidate.priority = candidate_priority(candidate.type, preference);
+  if (add_local(candidate, probe.server)) locals_.back().local_preference = preference;
+}
+
+void Gatherer::on_failure(Probe& probe) {
+  probe.state = Probe::State::Over;
+  probe.is_finished_once = true;
+}
+
+void Gatherer::stop_keepalives() {
+  for (Probe& probe : probes_) {
+    probe.keepalive_due = kNever;
+    if (probe.state == Probe::State::Waiting && probe.is_finished_once) probe.state = Probe::State::Over;
+  }
+}
+
+bool Gatherer::add_local(const Candidate& candidate, const Address& server) {
+  Local local;
+  local.candidate = candidate;
+  local.candidate.ufrag = ufrag_;
+  local.server = server;
+  local.foundation = foundation_of(candidate.type, candidate.base, server);
+  char text[16];
+  const auto end = fmt::format_to_n(text, sizeof text, "{}", local.foundation).out;
+  local.candidate.foundation = *FixedString<32>::from({text, static_cast<std::size_t>(end - text)});
+  return locals_.push_back(local);
+}
+
+// RFC 8445 §5.1.1.3: the same for the same type, base address, server address (and transport, which is UDP).
+std::uint32_t Gatherer::foundation_of(CandidateType type, const Address& base, const Address& server) {
+  std::uint32_t last = 0;
+  for (const Local& local : locals_) {
+    if (local.candidate.type == type && local.candidate.base.same_ip(base) && local.server.same_ip(server))
+      return local.foundation;
+    last = std::max(last, local.foundation);
+  }
+  return last + 1;
+}
+
+// RFC 8421 §4: IPv6 first, but after Hi = (N4 + N6) / N4 of them an IPv4 address, so that a broken IPv6 costs little.
+// Loopback comes last. The step of 256 leaves room for the reflexive candidates of the same base.
+void Gatherer::give_preferences() {
+  std::size_t count[2] = {0, 0};
+  const auto wants_one = [](const Local& local, bool loopback, Address::Family family) {
+    return local.candidate.type == CandidateType::Host && local.local_preference == 0 &&
+           is_loopback(local.candidate.base) == loopback && local.candidate.base.family == family;
+  };
+  for (const bool loopback : {false, true}) {
+    for (const auto family : {Address::Family::IPv4, Address::Family::IPv6})
+      count[family == Address::Family::IPv6] =
+          static_cast<std::size_t>(std::count_if(locals_.begin(), locals_.end(), [&](const Local& local) {
+            return wants_one(local, loopback, family);
+          }));
+    const std::size_t head_start = count[0] == 0 ? count[1] : (count[0] + count[1]) / count[0];
+    std::size_t run = 0;
+    while (count[0] + count[1] != 0) {
+      const bool is_v6 = count[1] != 0 && (run < head_start || count[0] == 0);
+      run = is_v6 ? run + 1 : 0;
+      --count[is_v6];
+      const auto family = is_v6 ? Address::Family::IPv6 : Address::Family::IPv4;
+      Local* const local = std::find_if(locals_.begin(), locals_.end(),
+                                        [&](const Local& l) { return wants_one(l, loopback, family); });
+      local->local_preference = static_cast<std::uint16_t>(65535 - 256 * std::min<int>(rank_++, 254));
+      local->candidate.priority = candidate_priority(CandidateType::Host, local->local_preference);
+    }
+  }
+}
+
+Gatherer::Local* Gatherer::next_unannounced() {
+  give_preferences();
+  for (Local& local : locals_)
+    if (!local.is_announced) return &local;
+  return nullptr;
+}
+
+std::optional<std::uint16_t> Gatherer::find_base(const Address& base) const {
+  for (std::size_t i = 0; i < locals_.size(); ++i)
+    if (locals_[i].candidate.type == CandidateType::Host && locals_[i].candidate.base == base)
+      return static_cast<std::uint16_t>(i);
+  return std::nullopt;
+}
+
+std::uint16_t Gatherer::identify(std::uint16_t base, const Address& mapped, std::uint32_t priority) {
+  const Address home = locals_[base].candidate.base;
+  for (std::size_t i = 0; i < locals_.size(); ++i) {  // a mapped address has no zone
+    const Candidate& candidate = locals_[i].candidate;
+    if (candidate.base == home && scoped_as(candidate.address, Address{}) == mapped)
+      return static_cast<std::uint16_t>(i);
+  }
+  if (locals_.size() >= limit_) return base;
+  Candidate candidate;
+  candidate.type = CandidateType::PeerReflexive;
+  candidate.address = mapped;
+  candidate.base = candidate.related = home;
+  candidate.priority = priority;
+  if (!add_local(candidate, Address{})) return base;
+  locals_.back().is_announced = true;  // the peer knows it already: it told us
+  return static_cast<std::uint16_t>(locals_.size() - 1);
+}
+
+std::uint32_t Gatherer::reflexive_priority(std::uint16_t base) {
+  give_preferences();
+  return candidate_priority(CandidateType::PeerReflexive, locals_[base].local_preference);
+}
+
+}  // namespace pollrtc::ice

@@ -1,0 +1,102 @@
+// Our own candidates: hosts from the addresses we are given, server-reflexive ones from STUN servers. RFC 8445 §5.1.1
+// (gathering), §5.1.2 (priorities), RFC 8421 §4 (IPv4 among IPv6). What is asked of which server is decided here; the
+// agent paces and sends.
+#pragma once
+
+#include "base/fixed_vec.h"
+#include "base/memory.h"
+#include "ice/candidate.h"
+#include "pollrtc/result.h"
+
+namespace pollrtc::ice {
+
+// One question to one server from one socket. It is asked again to keep the NAT's binding (RFC 8445 §5.1.1.4).
+struct Probe {
+  enum class State : std::uint8_t { Waiting, Running, Over };
+
+  Address server;
+  std::uint16_t local = 0;  // index of the host candidate it is asked from
+  std::uint16_t server_index = 0;
+  State state = State::Waiting;
+  bool is_finished_once = false;  // gathering does not wait for it any more
+  bool has_answered = false;
+  Time keepalive_due = kNever;
+};
+
+class Gatherer {
+ public:
+  static constexpr std::size_t kMaxServers = 8;
+  static constexpr std::size_t kMaxProbes = 64;
+  static constexpr Duration kCutOff = std::chrono::seconds(40);
+  // RFC 8445 §11 asks for at least 15 s; many NATs forget a UDP binding after 30 s.
+  static constexpr Duration kKeepalive = std::chrono::seconds(15);
+
+  struct Local {
+    Candidate candidate;
+    Address server;  // the one that told us; invalid for others
+    std::uint32_t foundation = 0;
+    std::uint16_t local_preference = 0;  // 0: not given yet
+    bool is_announced = false;
+    bool may_pair = false;  // a base that the peer was told of
+  };
+
+  Gatherer(const Memory& memory, const Limits& limits, bool relay_only)
+      : locals_(memory), probes_(memory), limit_(limits.ice_local_candidates), relay_only_(relay_only) {}
+
+  // The generation's ufrag goes into each candidate (RFC 8838 §9).
+  void set_ufrag(const FixedString<256>& ufrag) { ufrag_ = ufrag; }
+
+  Status add_base(Time now, const Address& base, bool loopback_allowed);
+  Status add_server(Time now, const Address& server);
+  void done(Time now);
+  // Ends what takes too long, and lets keepalives come due.
+  void tick(Time now, bool keep_bindings);
+  Time next_timeout(bool keep_bindings) const;
+
+  bool is_over() const;
+  bool has_waiting_probe() const;
+  Probe* next_probe();
+  Probe* probe(std::uint32_t number) { return number < probes_.size() ? &probes_[number] : nullptr; }
+  std::uint32_t number_of(const Probe& probe) const {
+    return static_cast<std::uint32_t>(&probe - probes_.begin());
+  }
+  Path path_of(const Probe& probe) const { return {locals_[probe.local].candidate.base, probe.server}; }
+  Duration rto(Duration ta) const;  // RFC 8445 §14.3
+  void on_answer(Time now, Probe& probe, const std::optional<Address>& mapped);
+  void on_failure(Probe& probe);
+  void stop_keepalives();
+
+  // The next candidate that was not signalled yet; null when there is none. Hosts get their preference here, all those
+  // known by now in one order.
+  Local* next_unannounced();
+
+  // The host candidate of a socket; nothing when we have no such socket.
+  std::optional<std::uint16_t> find_base(const Address& base) const;
+  // A mapped address in an answer to a check from `base`: one we know, or a new peer-reflexive one (RFC 8445
+  // §7.2.5.3.1). When there is no room for that, the base itself.
+  std::uint16_t identify(std::uint16_t base, const Address& mapped, std::uint32_t priority);
+  // The priority a peer-reflexive candidate on this base would have: the PRIORITY of a check (§7.1.1).
+  std::uint32_t reflexive_priority(std::uint16_t base);
+
+  Vec<Local>& locals() { return locals_; }
+  const Vec<Local>& locals() const { return locals_; }
+
+ private:
+  void begin(Time now);
+  bool add_probes(std::uint16_t local, std::size_t first_server);
+  void give_preferences();
+  std::uint32_t foundation_of(CandidateType type, const Address& base, const Address& server);
+  bool add_local(const Candidate& candidate, const Address& server);
+
+  Vec<Local> locals_;
+  Vec<Probe> probes_;
+  FixedVec<Address, kMaxServers> servers_;
+  FixedString<256> ufrag_;
+  std::size_t limit_;
+  Time cut_off_ = kNever;
+  std::uint16_t rank_ = 0;
+  bool relay_only_;
+  bool is_done_ = false;
+};
+
+}  // namespace pollrtc::ice

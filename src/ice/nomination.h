@@ -1,0 +1,30 @@
+// Choosing the pair (RFC 8445 §8.1.1), and who chooses (§7.3.1.1). Pure functions; the agent acts on their answers.
+#pragma once
+
+#include <span>
+
+#include "ice/checklist.h"
+#include "pollrtc/candidate.h"
+
+namespace pollrtc::ice {
+
+// What a request that names a role asks of us. `ours` and `theirs` are tie-breakers.
+enum class RoleVerdict : std::uint8_t { NoConflict, RefuseWith487, BecomeControlled, BecomeControlling };
+RoleVerdict resolve_role_conflict(bool we_control, std::uint64_t ours, bool they_control,
+                                  std::uint64_t theirs);
+
+// How direct a way is: 2 straight (host, peer-reflexive), 1 to a server-reflexive address, 0 relayed.
+int directness(CandidateType local, CandidateType remote);
+
+// A nomination is final, so a pair is not nominated while one that would be clearly better is still being checked: but
+// not for longer than this after the first pair became valid.
+inline constexpr Duration kNominationPatience = std::chrono::milliseconds(200);
+
+struct Contender {
+  const Pair* pair;
+  int directness;
+};
+// The pair to nominate now; null when there is none, or when waiting is worth it.
+const Pair* choose_nominee(std::span<const Contender> contenders, bool patience_is_over);
+
+}  // namespace pollrtc::ice
