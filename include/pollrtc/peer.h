@@ -61,14 +61,14 @@ struct PeerConfig {
 };
 
 struct ChannelOptions {
-  std::string_view label;     // at most 65535 bytes of UTF-8
-  std::string_view protocol;  // likewise
+  std::string_view label = {};     // at most 65535 bytes of UTF-8
+  std::string_view protocol = {};  // likewise
   bool ordered = true;
-  std::optional<std::uint16_t> max_retransmits;  // at most one of these two
-  std::optional<std::uint16_t> max_lifetime_ms;
-  bool negotiated = false;          // both ends create it with the same id; nothing is said on the wire
-  std::optional<std::uint16_t> id;  // 0..65534; required when negotiated, else ignored
-  std::uint16_t priority = 256;     // RFC 8831 §6.4: 128, 256, 512, 1024
+  std::optional<std::uint16_t> max_retransmits = {};  // at most one of these two
+  std::optional<std::uint16_t> max_lifetime_ms = {};
+  bool negotiated = false;               // both ends create it with the same id; nothing is said on the wire
+  std::optional<std::uint16_t> id = {};  // 0..65534; required when negotiated, else ignored
+  std::uint16_t priority = 256;          // RFC 8831 §6.4: 128, 256, 512, 1024
 };
 
 // Names a channel of one Peer, from create_channel() or ChannelAnnounced until release_channel(). Never reused.

@@ -1,0 +1,167 @@
+// Two whole peers in a simulated network, with signalling that takes its time: what most scenarios begin with.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/address.h"
+#include "base/bytes.h"
+#include "pollrtc/peer.h"
+#include "sim/node.h"
+#include "sim/seeds.h"
+#include "support/bytes.h"
+#include "support/environment.h"
+
+namespace pollrtc::scenario {
+
+using namespace std::chrono_literals;
+
+struct ReceivedMessage {
+  std::string data;
+  bool is_text;
+  friend bool operator==(const ReceivedMessage&, const ReceivedMessage&) = default;
+};
+
+// What an end has been told about one channel, in order, and what it read from it.
+struct ChannelLog {
+  std::vector<std::string> events;  // "announced", "open", "closing", "closed:<reason>", "low"
+  std::vector<ReceivedMessage> messages;
+};
+
+class End {
+ public:
+  End(sim::World& world, sim::Host& host, std::uint64_t seed, const PeerConfig& config = {}, const Limits& limits = {})
+      : environment(seed),
+        peer(make_peer(environment, config, limits, world.now())),
+        node(world, host, peer),
+        world_(world),
+        addresses_(host.addresses()) {
+    for (Address& address : addresses_) node.listen(address = address.with_port(5000));
+    node.on_event = [this](Time now, const Peer::Event& event) { on_event(now, event); };
+  }
+
+  ChannelHandle create(const ChannelOptions& options) {
+    const auto handle = peer.create_channel(world_.now(), options);
+    REQUIRE(handle);
+    return *handle;
+  }
+  Status send(ChannelHandle channel, std::string_view data, bool is_text = true) {
+    return peer.send(world_.now(), channel, as_bytes(data), is_text);
+  }
+  ChannelState channel_state(ChannelHandle channel) const {
+    const auto info = peer.channel(channel);
+    return info ? info->state : ChannelState::Closed;
+  }
+
+  test::TestEnvironment environment;
+  Peer peer;
+  sim::Node<Peer> node;
+  End* other = nullptr;
+  std::map<ChannelHandle, ChannelLog> channels;
+  std::vector<ChannelHandle> announced;
+  std::vector<ConnectionState> states;
+  std::vector<std::string> candidates;       // as signalled
+  bool read_messages = true;                 // false: they stay in the peer, and the window closes
+  Duration signalling_delay = 30ms;
+  std::vector<Address> stun_servers;
+
+ private:
+  static Peer make_peer(test::TestEnvironment& environment, const PeerConfig& config, const Limits& limits, Time now) {
+    environment.env.limits = limits;
+    auto peer = Peer::create(environment.env, config, now);
+    REQUIRE(peer);
+    return *std::move(peer);
+  }
+
+  void on_event(Time now, const Peer::Event& event) {
+    if (std::holds_alternative<Peer::GatheringNeeded>(event)) {
+      for (const Address& address : addresses_) CHECK(peer.add_local_address(now, address));
+      for (const Address& server : stun_servers) CHECK(peer.add_stun_server(now, server));
+      peer.local_addresses_done(now);
+    } else if (const auto* candidate = std::get_if<Peer::LocalCandidate>(&event)) {
+      candidates.push_back(candidate->line);
+      if (other != nullptr)
+        world_.after(signalling_delay, [this, c = *candidate] {
+          CHECK(other->peer.add_remote_candidate(world_.now(), c.mid, c.index, c.line));
+        });
+    } else if (const auto* changed = std::get_if<Peer::ConnectionChanged>(&event)) {
+      states.push_back(changed->state);
+    } else if (const auto* a = std::get_if<Peer::ChannelAnnounced>(&event)) {
+      announced.push_back(a->channel);
+      note(a->channel, "announced");
+    } else if (const auto* opened = std::get_if<Peer::ChannelOpened>(&event)) {
+      note(opened->channel, "open");
+    } else if (const auto* closing = std::get_if<Peer::ChannelClosing>(&event)) {
+      note(closing->channel, "closing");
+    } else if (const auto* closed = std::get_if<Peer::ChannelClosed>(&event)) {
+      note(closed->channel, "closed:" + std::string(name_of(closed->reason)));
+    } else if (const auto* low = std::get_if<Peer::BufferLow>(&event)) {
+      note(low->channel, "low");
+    } else if (const auto* message = std::get_if<Peer::MessageReceived>(&event); message != nullptr && read_messages) {
+      while (const auto view = peer.receive(now, message->channel))
+        channels[message->channel].messages.push_back({std::string(as_text(view->data)), view->is_text});
+    }
+  }
+  void note(ChannelHandle channel, std::string what) { channels[channel].events.push_back(std::move(what)); }
+
+  sim::World& world_;
+  std::vector<Address> addresses_;
+};
+
+// "Alice" offers, "Bob" answers.
+class TwoPeers {
+ public:
+  explicit TwoPeers(std::uint64_t seed, const sim::LinkConfig& link = {}, const PeerConfig& alice_config = {},
+                    const PeerConfig& bob_config = {}, const Limits& limits = {})
+      : world(seed),
+        alice(world, world.add_host({kAlice}), seed * 2 + 1, alice_config, limits),
+        bob(world, world.add_host({kBob}), seed * 2 + 2, bob_config, limits) {
+    world.set_link(kAlice, kBob, link);
+    alice.other = &bob;
+    bob.other = &alice;
+  }
+
+  // Offer and answer; the candidates follow by themselves.
+  void negotiate() {
+    const auto offer = alice.peer.create_offer(world.now());
+    REQUIRE(offer);
+    REQUIRE(alice.peer.set_local_description(world.now(), SdpType::Offer, *offer));
+    world.after(alice.signalling_delay, [this, text = *offer] {
+      REQUIRE(bob.peer.set_remote_description(world.now(), SdpType::Offer, text));
+      const auto answer = bob.peer.create_answer(world.now());
+      REQUIRE(answer);
+      REQUIRE(bob.peer.set_local_description(world.now(), SdpType::Answer, *answer));
+      world.after(bob.signalling_delay, [this, reply = *answer] {
+        REQUIRE(alice.peer.set_remote_description(world.now(), SdpType::Answer, reply));
+      });
+    });
+  }
+  bool both_connected() const {
+    return alice.peer.connection_state() == ConnectionState::Connected &&
+           bob.peer.connection_state() == ConnectionState::Connected;
+  }
+  // One reliable channel, open at both ends; its two handles.
+  std::pair<ChannelHandle, ChannelHandle> connect(const ChannelOptions& options = {.label = "chat"}) {
+    const ChannelHandle a = alice.create(options);
+    std::optional<ChannelHandle> b;
+    if (options.negotiated) b = bob.create(options);
+    negotiate();
+    REQUIRE(world.run_until(
+        [&] {
+          if (!b && !bob.announced.empty()) b = bob.announced.back();
+          return b && alice.channel_state(a) == ChannelState::Open && bob.channel_state(*b) == ChannelState::Open;
+        },
+        60s));
+    return {a, *b};
+  }
+
+  sim::World world;
+  End alice, bob;
+
+  static constexpr Address kAlice = Address::v4(192, 0, 2, 1, 0);
+  static constexpr Address kBob = Address::v4(192, 0, 2, 2, 0);
+};
+
+}  // namespace pollrtc::scenario
