@@ -64,6 +64,7 @@ class Error {
   X(NoSession, "the layer it belongs to is not running")                            \
   X(Ended, "the session has ended")                                                 \
   X(OutOfMemory, "no memory to keep it")                                            \
+  X(NoRandomness, "the random source failed")                                       \
   /* STUN and ICE, RFC 8489, 8445 */                                                \
   X(StunMalformed, "not a well-formed STUN message")                                \
   X(StunFingerprint, "STUN FINGERPRINT is missing or wrong")                        \
@@ -102,6 +103,7 @@ class Error {
   X(SctpStream, "SCTP stream outside the agreed range")                             \
   X(SctpHeartbeat, "SCTP HEARTBEAT or its ACK cannot be used")                      \
   X(SctpReconfig, "SCTP RE-CONFIG request or response that cannot be used")         \
+  X(SctpReplyLost, "SCTP reply withheld: too many wait already")                    \
   /* data channels, RFC 8831, 8832 */                                               \
   X(DcepMalformed, "DCEP message breaks its format")                                \
   X(DcepUnexpected, "DCEP message that has no place in this state")                 \

@@ -18,8 +18,13 @@
 #include "base/timers.h"
 #include "pollrtc/fixed_string.h"
 #include "pollrtc/result.h"
+#include "sctp/chunk_init.h"
 #include "sctp/internal_types.h"
+#include "sctp/packet.h"
 #include "sctp/parameters_config.h"
+#include "sctp/replies.h"
+#include "sctp/state_cookie.h"
+#include "sctp/stream_reset.h"
 
 namespace pollrtc::sctp {
 
@@ -73,6 +78,7 @@ struct AssociationStats {
 };
 
 struct Tcb;  // tcb.h
+struct Agreement;
 
 class Association {
  public:
@@ -146,8 +152,143 @@ class Association {
   void set_initial_rtt(Duration rtt);  // from ICE, before the first sample: T1 and T3 start with it
 
  private:
+  enum class Timer : std::uint8_t { T1, T2, ShutdownGuard, Heartbeat, HeartbeatAck, Reconfig, Count_ };
+  // What one chunk came to.
+  struct Handled {
+    Drop drop = Drop::None;
+    bool stop = false;  // the rest of the packet is not looked at
+  };
+
+  // association.cpp
+  void become(AssociationState next, std::string_view reason);
+  bool has_association() const { return state_ != AssociationState::Closed; }
+  void end(Close reason, std::string_view detail, CauseCode cause = CauseCode::None);
+  bool is_transferring() const;  // there is a TCB, and DATA and SACK flow or are being finished
+  VerificationTag peer_tag() const;
+  Duration rto() const;
+  void on_timer(Time now, Timer timer);
+  void reply_error(CauseCode cause, Bytes value);
+  Handled violation(CauseCode cause, Bytes value, std::string_view detail);
+  bool may_answer_stranger(Time now);
+
+  // inbound.cpp
+  Drop dispatch(Time now, const Packet& packet);
+  Drop walk(Time now, const Packet& packet);
+  Handled on_chunk(Time now, const Packet& packet, const ChunkView& chunk);
+  Handled on_transfer_chunk(Time now, const ChunkView& chunk);
+  Handled on_unknown(const ChunkView& chunk);
+  Handled on_data(const ChunkView& chunk);
+  Handled on_sack(Time now, const ChunkView& chunk);
+  Handled on_forward_tsn(const ChunkView& chunk);
+  Handled on_error_chunk(Time now, const ChunkView& chunk);
+  Drop on_out_of_the_blue(Time now, const Packet& packet);
+  void end_of_packet(Time now);
+
+  // outbound.cpp
+  std::size_t write_reply_alone(MutBytes out);
+  std::size_t write_init(MutBytes out);
+  void write_control(Time now, PacketWriter& packet);
+  void write_transfer(Time now, PacketWriter& packet);
+
+  // handshake.cpp
+  std::uint32_t a_rwnd_to_announce() const;
+  bool make_identity();
+  bool make_secret();
+  Drop on_init(Time now, const ChunkView& chunk);
+  Drop answer_init(Time now, const InitChunk& init, const InitParameters& parameters);
+  Handled on_init_ack(Time now, const Packet& packet, const ChunkView& chunk);
+  Handled refuse_init_ack(const InitChunk& init, CauseCode cause, Bytes value, std::string_view detail);
+  Handled on_cookie_echo(Time now, const Packet& packet, const ChunkView& chunk);
+  Handled on_cookie_with_tcb(Time now, const StateCookie& cookie);
+  Handled on_cookie_ack(Time now);
+  void on_stale_cookie(Time now);
+  bool adopt(Time now, const StateCookie& cookie);
+  bool make_tcb(const Agreement& agreed);
+  Handled on_restart(Time now, const StateCookie& cookie);
+  void establish(Time now, std::string_view reason);
+  void announce_connected();
+  void on_t1(Time now);
+
+  // shutdown.cpp
+  void abort_with(CauseCode cause, Bytes value, Close reason, std::string_view detail);
+  void shutdown_progress(Time now);
+  void start_t2(Time now);
+  Handled on_shutdown(Time now, const ChunkView& chunk);
+  Handled on_shutdown_ack(Time now, const Packet& packet);
+  Handled on_shutdown_complete(const Packet& packet, const ChunkView& chunk);
+  Handled on_abort(const Packet& packet, const ChunkView& chunk);
+  bool is_right_tag(const Packet& packet, const ChunkView& chunk) const;
+  void on_t2(Time now);
+
+  // heartbeat.cpp
+  void schedule_heartbeat(Time now);
+  bool heartbeats_run() const;
+  Handled on_heartbeat(const ChunkView& chunk);
+  Handled on_heartbeat_ack(Time now, const ChunkView& chunk);
+  void on_heartbeat_timer(Time now, Timer timer);
+  void count_error(std::string_view what);
+  void clear_errors();
+
+  // reconfiguration.cpp
+  Handled on_reconfig(Time now, const ChunkView& chunk);
+  ReconfigResult answer_request(const OutgoingResetRequest& request);
+  void perform_incoming_reset();
+  void finish_deferred_reset();
+  void on_reconfig_response(Time now, const ReconfigResponse& response);
+  void write_reset_request(Time now, PacketWriter& packet);
+  void on_reconfig_timer(Time now);
+
+  const Environment& env_;
+  const AssociationConfig config_;
   AssociationState state_ = AssociationState::Closed;
+  bool ended_ = false;
   DropCounters drops_;
+  AssociationStats stats_;
+  TimerTable<Timer> timers_;
+  Replies replies_;
+  Owned<Tcb> tcb_;
+
+  // Set-up (RFC 9260 §5)
+  std::optional<CookieSecret> secret_;
+  VerificationTag local_tag_{};
+  Tsn local_initial_tsn_;
+  TieTags ties_;
+  Buffer peer_cookie_;
+  Backoff t1_;
+  std::optional<Duration> initial_rtt_;
+  std::uint16_t init_sent_ = 0;  // INITs or COOKIE ECHOs beyond the first
+  bool stale_cookie_retried_ = false;
+
+  // What poll_packet() has to write beside replies and data.
+  struct Owed {
+    bool init = false, cookie_echo = false, cookie_ack = false;
+    bool shutdown = false, shutdown_ack = false;
+    bool heartbeat = false;
+  };
+  Owed owed_;
+
+  // Failure detection (§8) and the end (§9)
+  std::uint16_t errors_ = 0;
+  std::uint16_t t2_retransmissions_ = 0;
+  std::uint64_t heartbeat_nonce_ = 0;  // of the one under way; 0: none is
+  Time heartbeat_sent_{};
+  bool ended_by_us_ = false;  // shutdown() was called here
+  Backoff reconfig_backoff_;
+  Time strangers_since_{};  // answers to packets out of the blue, in this second
+  std::uint16_t strangers_answered_ = 0;
+
+  // What one packet leaves to its end
+  bool packet_had_data_ = false;
+
+  // Events, kept as what happened rather than as a queue
+  std::optional<Connected> connected_event_;
+  bool restarted_event_ = false;
+  bool all_streams_reset_event_ = false;
+  StreamSet streams_reset_events_;
+  Ring<ResetDone> reset_done_events_;
+  std::optional<Ended> ended_event_;
 };
+
+static_assert(PacketEngine<Association>);
 
 }  // namespace pollrtc::sctp

@@ -1,5 +1,7 @@
 #include "sctp/stream_reset.h"
 
+#include <bit>
+
 namespace pollrtc::sctp {
 
 namespace {
@@ -7,21 +9,38 @@ bool contains(const Vec<StreamId>& streams, StreamId stream) {
   return std::find(streams.begin(), streams.end(), stream) != streams.end();
 }
 
-// A chunk can name some 32,000 streams, so no quadratic search: mark each in a bit table of the whole range.
-bool has_repeats(const Vec<StreamId>& streams, const Memory& memory) {
-  if (streams.size() < 2) return false;
-  Vec<std::uint32_t> seen(memory);
-  if (!seen.reserve(65536 / 32)) return true;
-  for (std::size_t i = 0; i < 65536 / 32; ++i) static_cast<void>(seen.push_back(0));
-  for (const StreamId stream : streams) {
-    std::uint32_t& word = seen[value_of(stream) / 32];
-    const std::uint32_t bit = std::uint32_t{1} << (value_of(stream) % 32);
-    if ((word & bit) != 0) return true;
-    word |= bit;
-  }
-  return false;
-}
 }  // namespace
+
+bool StreamSet::reserve() {
+  constexpr std::size_t kWords = 65536 / 64;
+  if (words_.size() == kWords) return true;
+  if (!words_.reserve(kWords)) return false;
+  while (words_.size() < kWords) static_cast<void>(words_.push_back(0));
+  return true;
+}
+
+bool StreamSet::insert(StreamId stream) {
+  const std::size_t word = value_of(stream) / 64;
+  const std::uint64_t bit = std::uint64_t{1} << (value_of(stream) % 64);
+  if ((words_[word] & bit) != 0) return false;
+  words_[word] |= bit;
+  lowest_ = count_++ == 0 ? word : std::min(lowest_, word);
+  return true;
+}
+
+std::optional<StreamId> StreamSet::pop() {
+  if (empty()) return std::nullopt;
+  while (words_[lowest_] == 0) ++lowest_;
+  const int bit = std::countr_zero(words_[lowest_]);
+  words_[lowest_] &= words_[lowest_] - 1;
+  --count_;
+  return StreamId{static_cast<std::uint16_t>(lowest_ * 64 + static_cast<std::size_t>(bit))};
+}
+
+void StreamSet::clear() {
+  std::fill(words_.begin(), words_.end(), 0);
+  count_ = 0;
+}
 
 OutgoingReset::OutgoingReset(const Memory& memory, Tsn local_initial_tsn)
     : waiting_(memory), requested_(memory), next_request_(local_initial_tsn.value()) {}
@@ -115,13 +134,15 @@ IncomingReset::Verdict IncomingReset::on_request(const OutgoingResetRequest& req
   if (put_off_) return {remember(request.request, ReconfigResult::AlreadyInProgress)};
   const std::size_t count = request.streams.count();
   streams_.clear();
-  if (!streams_.reserve(count)) return {remember(request.request, ReconfigResult::Denied)};
+  StreamSet seen(streams_.memory());
+  if (!streams_.reserve(count) || !seen.reserve()) return {remember(request.request, ReconfigResult::Denied)};
   for (std::size_t i = 0; i < count; ++i) {
     const StreamId stream = request.streams[i];
-    if (value_of(stream) >= inbound_streams) return {remember(request.request, ReconfigResult::WrongSsn)};
+    if (value_of(stream) >= inbound_streams || !seen.insert(stream)) {
+      return {remember(request.request, ReconfigResult::WrongSsn)};
+    }
     static_cast<void>(streams_.push_back(stream));
   }
-  if (has_repeats(streams_, streams_.memory())) return {remember(request.request, ReconfigResult::WrongSsn)};
   last_tsn_ = request.last_assigned_tsn;
   put_off_request_ = request.request;
   put_off_ = last_tsn_ > cumulative_tsn;

@@ -1,0 +1,77 @@
+// Whether the peer is still there: HEARTBEAT and the association's error counter (RFC 9260 §8.1, §8.3). There is one
+// path (RFC 8261 §6.1), so the counter of the path is that of the association.
+#include "base/log.h"
+#include "base/random.h"
+#include "sctp/association.h"
+#include "sctp/chunk_control.h"
+#include "sctp/tcb.h"
+
+namespace pollrtc::sctp {
+
+// §8.3: HB.interval + RTO, give or take half an RTO, after the last DATA or HEARTBEAT.
+void Association::schedule_heartbeat(Time now) {
+  if (!heartbeats_run()) return;
+  const Duration rto = this->rto();
+  const auto dice = random_u32(env_.rng);
+  const Duration jitter = dice ? rto * (*dice % 1024) / 1024 : rto / 2;
+  timers_.set(Timer::Heartbeat, now + config_.parameters.heartbeat_interval + rto / 2 + jitter);
+}
+
+bool Association::heartbeats_run() const {
+  using enum AssociationState;
+  return state_ == Established || state_ == ShutdownPending || state_ == ShutdownReceived;
+}
+
+Association::Handled Association::on_heartbeat(const ChunkView& chunk) {
+  if (!tcb_ || state_ < AssociationState::CookieEchoed) return {Drop::SctpState};
+  // What cannot be answered within a packet is dropped (SCTP-HB-01).
+  const bool answered = replies_.add(tcb_->peer_tag, false, [&](ByteWriter& out) {
+    write_chunk(out, ChunkType::HeartbeatAck, 0, chunk.value);
+  });
+  return {answered ? Drop::None : Drop::SctpHeartbeat};
+}
+
+// The nonce proves that it answers the HEARTBEAT under way, and not an older or a guessed one.
+Association::Handled Association::on_heartbeat_ack(Time now, const ChunkView& chunk) {
+  const auto nonce = parse_heartbeat_nonce(chunk);
+  if (!nonce || heartbeat_nonce_ == 0 || *nonce != heartbeat_nonce_ || owed_.heartbeat ||
+      !is_transferring()) {
+    return {Drop::SctpHeartbeat};
+  }
+  heartbeat_nonce_ = 0;
+  timers_.stop(Timer::HeartbeatAck);
+  tcb_->tx.rto().on_sample(now - heartbeat_sent_);
+  clear_errors();
+  schedule_heartbeat(now);
+  return {};
+}
+
+// An idle interval is over, or the HEARTBEAT under way got no answer for an RTO, which is one error.
+void Association::on_heartbeat_timer(Time now, Timer timer) {
+  if (!heartbeats_run()) return;
+  if (timer == Timer::HeartbeatAck) {
+    tcb_->tx.rto().back_off();
+    heartbeat_nonce_ = 0;
+    count_error("HEARTBEAT is not answered");
+    schedule_heartbeat(now);
+    return;
+  }
+  const auto nonce = random_u64(env_.rng);
+  heartbeat_nonce_ = nonce.value_or(0);
+  if (heartbeat_nonce_ == 0) return schedule_heartbeat(now);
+  owed_.heartbeat = true;
+  heartbeat_sent_ = now;
+  timers_.set(Timer::HeartbeatAck, now + rto());
+}
+
+void Association::count_error(std::string_view what) {
+  ++errors_;
+  POLLRTC_LOG(env_, Debug, "sctp", "{}: {} errors in a row, RTO {} us", what, errors_, rto().count());
+  if (errors_ <= config_.parameters.association_max_retrans) return;
+  // RFC 9260 §8.1. The peer is told, in case it is there after all.
+  abort_with(CauseCode::None, {}, Close::SctpUnreachable, "the peer does not answer any more");
+}
+
+void Association::clear_errors() { errors_ = 0; }
+
+}  // namespace pollrtc::sctp

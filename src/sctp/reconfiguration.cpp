@@ -1,0 +1,146 @@
+// Resetting streams within an association (RFC 6525 §5): what stream_reset.h keeps in mind is done here.
+#include "base/log.h"
+#include "sctp/association.h"
+#include "sctp/chunk_control.h"
+#include "sctp/tcb.h"
+
+namespace pollrtc::sctp {
+
+Status Association::reset_stream(Time, std::uint16_t stream) {
+  if (state_ != AssociationState::Established) return fail(ErrorCode::InvalidState, "not connected");
+  if (stream >= tcb_->outbound_streams) {
+    return fail(ErrorCode::InvalidArgument, "the stream is above what was agreed");
+  }
+  if (!tcb_->peer_capabilities.reconfig)
+    return fail(ErrorCode::NotSupported, "the peer cannot reset streams");
+  const Status asked = tcb_->outgoing_reset.ask(StreamId{stream});
+  if (asked) tcb_->queue.pause(StreamId{stream});  // §5.1.2 A1: later messages wait for the answer
+  return asked;
+}
+
+// One request at a time, for the streams whose messages all have TSNs. Its bytes stay the same when it is sent again.
+void Association::write_reset_request(Time now, PacketWriter& packet) {
+  using enum AssociationState;
+  if (state_ != Established && state_ != ShutdownPending && state_ != ShutdownReceived) return;
+  OutgoingReset& reset = tcb_->outgoing_reset;
+  if (reset.has_waiting()) {
+    const std::size_t most = (config_.mtu - kCommonHeader - kOutgoingResetHeader) / 2;
+    const bool started = reset.start(tcb_->tx.last_assigned_tsn(), most,
+                                     [this](StreamId stream) { return tcb_->queue.is_drained(stream); });
+    if (started) reconfig_backoff_.reset(rto());
+  }
+  if (!reset.owes_request()) return;
+  const ReconfigSeq expected = tcb_->incoming_reset.expected();
+  if (!packet.try_write([&](ByteWriter& out) { reset.write(out, expected); })) return;
+  reset.mark_sent();
+  timers_.set(Timer::Reconfig, now + reconfig_backoff_.current());
+}
+
+// §5.1.1: each expiry sends the request again and counts as an error, unless the peer said "in progress" (§5.2.7 H2).
+void Association::on_reconfig_timer(Time now) {
+  if (!is_transferring() || !tcb_->outgoing_reset.is_in_flight()) return;
+  const bool is_error = tcb_->outgoing_reset.on_timeout();
+  if (is_error) {
+    reconfig_backoff_.grow();
+    count_error("RE-CONFIG is not answered");
+  }
+  if (!ended_) timers_.set(Timer::Reconfig, now + reconfig_backoff_.current());
+}
+
+Association::Handled Association::on_reconfig(Time now, const ChunkView& chunk) {
+  const auto parsed = parse_reconfig(chunk);
+  if (!parsed) {
+    if (parsed.error() == ReconfigFault::Combination) {
+      reply_error(CauseCode::ProtocolViolation,
+                  as_bytes("RE-CONFIG parameters that must not stand together"));
+    }
+    return {Drop::SctpReconfig};
+  }
+  FixedVec<ReconfigResponse, 2> answers;
+  const auto answer = [&answers](ReconfigSeq request, ReconfigResult result) {
+    static_cast<void>(answers.push_back({request, result}));
+  };
+  for (const ReconfigParameter& parameter : *parsed) {
+    if (const auto* outgoing = std::get_if<OutgoingResetRequest>(&parameter)) {
+      answer(outgoing->request, answer_request(*outgoing));
+    } else if (const auto* incoming = std::get_if<IncomingResetRequest>(&parameter)) {
+      answer(incoming->request, tcb_->incoming_reset.refuse(incoming->request, ReconfigResult::Denied));
+    } else if (const auto* other = std::get_if<OtherRequest>(&parameter)) {
+      answer(other->request, tcb_->incoming_reset.refuse(other->request, ReconfigResult::Denied));
+    } else if (const auto* response = std::get_if<ReconfigResponse>(&parameter)) {
+      on_reconfig_response(now, *response);
+    }
+  }
+  if (answers.empty()) return {};
+  tcb_->rx.tracker().request_sack();  // §5.2.1
+  const bool waits = replies_.add(tcb_->peer_tag, false, [&](ByteWriter& out) {
+    write_reconfig_responses(out, {answers.begin(), answers.size()});
+  });
+  return {waits ? Drop::None : Drop::SctpReplyLost};
+}
+
+// §5.2.2: the peer resets streams that it sends on.
+ReconfigResult Association::answer_request(const OutgoingResetRequest& request) {
+  IncomingReset& reset = tcb_->incoming_reset;
+  // Once performed, a reset must not be lost for want of memory to tell of it.
+  if (!streams_reset_events_.reserve()) return reset.refuse(request.request, ReconfigResult::Denied);
+  const bool was_put_off = reset.is_put_off();
+  const auto verdict = reset.on_request(request, tcb_->rx.tracker().cumulative(), tcb_->inbound_streams);
+  if (verdict.perform) {
+    perform_incoming_reset();
+  } else if (reset.is_put_off() && !was_put_off) {
+    tcb_->rx.reassembly().defer_above(reset.last_tsn());
+  }
+  return verdict.result;
+}
+
+void Association::perform_incoming_reset() {
+  const auto streams = tcb_->incoming_reset.streams();
+  POLLRTC_LOG(env_, Debug, "sctp", "the peer reset {} streams (0: all)", streams.size());
+  if (streams.empty()) {
+    tcb_->rx.reassembly().reset_all_streams();
+    streams_reset_events_.clear();
+    all_streams_reset_event_ = true;
+    return;
+  }
+  for (const StreamId stream : streams) {
+    tcb_->rx.reassembly().reset_stream(stream);
+    streams_reset_events_.insert(stream);
+  }
+}
+
+// §5.2.2 E3 to E6: what the peer sent before the reset has come.
+void Association::finish_deferred_reset() {
+  IncomingReset& reset = tcb_->incoming_reset;
+  if (!reset.is_put_off() || reset.last_tsn() > tcb_->rx.tracker().cumulative()) return;
+  perform_incoming_reset();
+  tcb_->rx.reassembly().release_deferred();
+  const std::array<ReconfigResponse, 1> answer = {reset.complete()};
+  replies_.add(tcb_->peer_tag, false, [&](ByteWriter& out) { write_reconfig_responses(out, answer); });
+}
+
+void Association::on_reconfig_response(Time now, const ReconfigResponse& response) {
+  OutgoingReset& reset = tcb_->outgoing_reset;
+  const OutgoingReset::Outcome outcome = reset.on_response(response);
+  if (outcome == OutgoingReset::Outcome::Ignored) {
+    drops_.count(Drop::SctpReconfig);
+    return;
+  }
+  clear_errors();
+  if (outcome == OutgoingReset::Outcome::InProgress) {
+    reconfig_backoff_.reset(rto());
+    timers_.set(Timer::Reconfig, now + reconfig_backoff_.current());
+    return;
+  }
+  const bool performed = outcome == OutgoingReset::Outcome::Performed;
+  POLLRTC_LOG(env_, Debug, "sctp", "our reset of {} streams: result {}", reset.streams().size(),
+              static_cast<std::uint32_t>(response.result));
+  for (const StreamId stream : reset.streams()) {
+    tcb_->queue.resume(stream, performed);
+    static_cast<void>(reset_done_events_.push_back({value_of(stream), performed}));
+  }
+  reset.finish();
+  timers_.stop(Timer::Reconfig);
+}
+
+}  // namespace pollrtc::sctp
