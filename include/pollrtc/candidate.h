@@ -24,6 +24,7 @@ struct Candidate {
   CandidateType type = CandidateType::Host;
   Transport transport = Transport::Udp;
   TcpType tcp_type = TcpType::None;
+  friend constexpr bool operator==(const Candidate&, const Candidate&) = default;
 };
 
 }  // namespace pollrtc
