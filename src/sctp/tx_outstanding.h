@@ -58,7 +58,7 @@ class TxOutstanding {
   // Fills the rest of one packet with DATA chunks, in TSN order; call it once a packet. How many it wrote.
   std::size_t write_data(Time now, ByteWriter& out);
 
-  bool forward_tsn_is_due(Time now) const;
+  bool forward_tsn_is_due() const { return forward_due_; }
   // False: no room, nothing written.
   bool write_forward_tsn(Time now, ByteWriter& out);
 
@@ -106,7 +106,6 @@ class TxOutstanding {
     std::size_t newly_acked = 0;
     std::optional<Tsn> highest_newly_acked;
     bool cumulative_moved = false;
-    bool reneged = false;
     std::optional<Duration> rtt;
   };
 
@@ -116,34 +115,42 @@ class TxOutstanding {
   std::uint32_t highest_offset() const { return static_cast<std::uint32_t>(chunks_.size()); }
   static std::size_t wire_size(const Chunk& chunk) { return padded4(kDataHeader + chunk.length); }
 
+  enum class T3State : std::uint8_t {
+    Quiet,
+    PacketDue,   // it has expired: one packet, whatever cwnd is (RFC 9260 §6.3.3 E3)
+    AwaitingAck  // that packet is out: nothing more until something is acknowledged (§7.2.3)
+  };
+
   // tx_outstanding.cpp
-  struct PacketPlan;
-  bool has_retransmission(Time now);
-  std::uint32_t first_marked();
-  bool may_send_new(Time now, std::size_t room, std::size_t& length);
-  bool write_retransmissions(Time now, ByteWriter& out, bool ignore_cwnd);
+  std::size_t full_payload() const;
+  std::uint32_t first_marked(Time now);
+  bool may_burst(Time now);
+  std::size_t next_length(Time now, std::size_t room);
+  bool is_window_open(Time now, std::size_t length);
+  std::size_t write_marked(Time now, ByteWriter& out);
+  std::size_t write_new(Time now, ByteWriter& out);
+  bool queue_fragment(std::size_t length);
   void write_chunk(ByteWriter& out, std::uint32_t offset);
   void enter_flight(Chunk& chunk);
-  void leave_flight(Chunk& chunk, Fate fate);
-  void start_t3(Time now) { t3_due_ = now + rto_.current(); }
-  void settle_timers(Time now);
-  void refill_burst(std::size_t newly_acked);
+  void leave_for(Chunk& chunk, Fate fate);
+  void settle_t3(Time now, bool restart);
   // tx_sack.cpp
   SackResult process(Time now, Tsn cumulative, const SackChunk* sack);
-  void advance_cumulative(Time now, Tsn cumulative, SackState& state);
-  bool is_valid_sack(const SackChunk& sack) const;
+  bool is_valid(const SackChunk& sack, std::uint32_t highest) const;
+  void advance_cumulative(Time now, std::uint32_t distance, SackState& state);
   void apply_gaps(Time now, const SackChunk& sack, SackState& state);
   void acknowledge(Time now, std::uint32_t offset, SackState& state);
+  void renege(std::uint32_t offset);
   void count_misses(Time now, const SackState& state);
-  void miss(Time now, std::uint32_t offset);
-  void sample_rtt(Time now, std::uint32_t offset, SackState& state);
+  void on_loss();
+  void check_probe(Time now, std::uint32_t a_rwnd);
   // partial_reliability.cpp
-  // The chunk would have to be sent again: mark it, or abandon its message when its limits say so (RFC 7496
-  // §3.1).
-  void mark_or_abandon(Time now, std::uint32_t offset);
-  void abandon_message(std::uint32_t offset);
-  void advance_peer_ack_point();
-  bool is_given_up(const Chunk& chunk, Time now) const;
+  void mark_or_abandon(Time now, std::uint32_t offset);  // it would have to be sent again
+  void abandon(TxMessageId id, std::uint32_t offset);
+  void update_ack_point(Time now, bool anew);
+  static constexpr std::size_t kMaxSkippedStreams =
+      300;  // of a FORWARD TSN; more than fit a packet of 1200 bytes
+  static constexpr std::chrono::milliseconds kMaxForwardDelay{200};  // RFC 3758 §3.5 F3
 
   const Parameters parameters_;
   TxQueue& queue_;
@@ -165,9 +172,9 @@ class TxOutstanding {
 
   std::optional<Tsn> fast_recovery_exit_;
   bool fast_retransmit_due_ = false;  // one packet, whatever cwnd is (§7.2.4 step 3)
-  bool one_packet_after_t3_ = false;  // and that packet is out: nothing more until an ack (§7.2.3)
-  bool t3_packet_due_ = false;
-  std::size_t burst_left_ = 0;  // packets
+  T3State t3_ = T3State::Quiet;
+  std::size_t burst_left_;  // packets
+  Time burst_at_ = kNever;  // when it was last filled up
 
   std::optional<Tsn> timed_tsn_;  // the chunk whose round trip is being measured
   Time timed_since_{};

@@ -1,0 +1,256 @@
+#include "sctp/tx_outstanding.h"
+
+#include <algorithm>
+
+#include "sctp/packet.h"
+
+namespace pollrtc::sctp {
+
+namespace {
+constexpr std::size_t kInitialBurst = 10;    // packets: the initial window (congestion.cpp)
+constexpr std::uint32_t kMaxChunks = 65535;  // gap blocks are 16-bit offsets (§3.3.4)
+}  // namespace
+
+TxOutstanding::TxOutstanding(const Environment& env, const Parameters& parameters, TxQueue& queue,
+                             Tsn initial_tsn, std::size_t mtu)
+    : parameters_(parameters),
+      queue_(queue),
+      mtu_(mtu & ~std::size_t{3}),
+      max_chunks_(std::min(env.limits.sctp_chunks_queued, kMaxChunks)),
+      max_bytes_(2 * std::size_t{env.limits.sctp_tx_buffer}),
+      rto_(parameters),
+      congestion_(mtu_ - kCommonHeader),
+      cumulative_(initial_tsn - 1),
+      chunks_(env.memory),
+      gaps_(env.memory),
+      fresh_gaps_(env.memory),
+      marked_from_(initial_tsn),
+      miss_from_(initial_tsn),
+      burst_left_(kInitialBurst),
+      advanced_ack_point_(cumulative_),
+      forwarded_(cumulative_) {}
+
+void TxOutstanding::set_mtu(std::size_t mtu) {
+  mtu_ = mtu & ~std::size_t{3};
+  congestion_.set_pmdcs(mtu_ - kCommonHeader);
+}
+
+std::size_t TxOutstanding::full_payload() const { return mtu_ - kCommonHeader - kDataHeader; }
+
+void TxOutstanding::enter_flight(Chunk& chunk) {
+  chunk.fate = Fate::InFlight;
+  flight_bytes_ += wire_size(chunk);
+  flight_payload_ += chunk.length;
+}
+
+// Whatever it was, it is now `fate`: the accounts follow. RFC 9260 §6.2.1 C for the window.
+void TxOutstanding::leave_for(Chunk& chunk, Fate fate) {
+  if (chunk.fate == Fate::InFlight) {
+    flight_bytes_ -= wire_size(chunk);
+    flight_payload_ -= chunk.length;
+    if (fate == Fate::Marked) peer_rwnd_ += std::min<std::uint32_t>(chunk.length, 0xFFFFFFFF - peer_rwnd_);
+  }
+  if (chunk.fate == Fate::Marked) --marked_count_;
+  if (fate == Fate::Marked) ++marked_count_;
+  chunk.fate = fate;
+}
+
+// The lowest chunk that is to be sent again and still deserves it (RFC 3758 §4.1 TR4); 0: none.
+std::uint32_t TxOutstanding::first_marked(Time now) {
+  while (marked_count_ != 0) {
+    const std::uint32_t offset = offset_of(marked_from_);
+    Chunk& chunk = at_offset(offset);
+    if (chunk.fate != Fate::Marked) {
+      ++marked_from_;
+    } else if (queue_.is_expired(queue_.messages()[chunk.message], now)) {
+      abandon(chunk.message, offset);
+      update_ack_point(now, true);
+    } else {
+      return offset;
+    }
+  }
+  return 0;
+}
+
+// RFC 9260 §6.1 D. DEVIATION: Max.Burst counts the packets beyond those that the last SACK acknowledged. A peer that
+// handles datagrams in batches acknowledges many at once, and four packets for each would starve the window.
+bool TxOutstanding::may_burst(Time now) {
+  if (now != burst_at_) {
+    burst_at_ = now;
+    burst_left_ = std::max<std::size_t>(burst_left_, parameters_.max_burst);
+  }
+  return burst_left_ != 0;
+}
+
+// The length of the next new chunk for `room` bytes of a packet; 0: none may go.
+std::size_t TxOutstanding::next_length(Time now, std::size_t room) {
+  if (flight_bytes_ >= congestion_.cwnd() || t3_ == T3State::AwaitingAck) return 0;  // §6.1 B, §7.2.3
+  if (chunks_.size() >= max_chunks_ || kept_bytes_ >= max_bytes_) return 0;
+  TxMessageId id = queue_.current(now);
+  while (id != kNoMessage && queue_.messages()[id].sent != 0 &&
+         queue_.is_expired(queue_.messages()[id], now)) {
+    abandon(id, highest_offset());
+    update_ack_point(now, true);
+    id = queue_.current(now);
+  }
+  if (id == kNoMessage || room <= kDataHeader) return 0;
+  const TxMessage& message = queue_.messages()[id];
+  const std::size_t left = message.payload.size() - message.sent;
+  const std::size_t space = (room & ~std::size_t{3}) - kDataHeader;
+  const std::size_t length = std::min(left, space);
+  // What is cut is cut into large pieces: no message begins in the last corner of a packet.
+  if (length < left && 2 * length < full_payload()) return 0;
+  return is_window_open(now, std::min(left, full_payload())) ? length : 0;
+}
+
+// §6.1 A. A chunk is never cut to what is left of the peer's window, so a window that opens byte by byte draws no tiny
+// fragments (SCTP-DATA-25); when nothing is in flight that could open it, it is probed with a whole chunk.
+bool TxOutstanding::is_window_open(Time now, std::size_t length) {
+  if (length <= peer_rwnd_) {
+    probe_due_ = kNever;
+    return true;
+  }
+  if (flight_bytes_ != 0 || marked_count_ != 0) return false;
+  if (probe_allowed_) return true;
+  if (probe_due_ == kNever) probe_due_ = now + rto_.current();
+  return false;
+}
+
+bool TxOutstanding::has_data_to_send(Time now) {
+  if (flight_bytes_ == 0 && marked_count_ == 0) congestion_.on_send_after_idle(now, rto_.current());
+  const bool forced = first_marked(now) != 0 && (fast_retransmit_due_ || t3_ == T3State::PacketDue);
+  if (forced) return true;
+  fast_retransmit_due_ = false;
+  if (!may_burst(now)) return false;
+  if (marked_count_ != 0) return flight_bytes_ < congestion_.cwnd() && t3_ != T3State::AwaitingAck;  // §6.1 C
+  return next_length(now, mtu_ - kCommonHeader) != 0;
+}
+
+std::size_t TxOutstanding::write_data(Time now, ByteWriter& out) {
+  if (!has_data_to_send(now)) return 0;
+  const std::size_t before = out.size();
+  std::size_t count = write_marked(now, out);
+  if (marked_count_ == 0) count += write_new(now, out);
+  if (out.size() == before) return 0;
+  fast_retransmit_due_ = false;
+  if (t3_ == T3State::PacketDue) t3_ = T3State::AwaitingAck;
+  if (burst_left_ != 0) --burst_left_;
+  congestion_.on_sent(now);
+  chunks_sent_ += count;
+  return count;
+}
+
+std::size_t TxOutstanding::write_marked(Time now, ByteWriter& out) {
+  const bool forced = fast_retransmit_due_ || t3_ == T3State::PacketDue;
+  std::size_t count = 0;
+  while (const std::uint32_t offset = first_marked(now)) {
+    Chunk& chunk = at_offset(offset);
+    if (wire_size(chunk) > out.room() || (!forced && flight_bytes_ >= congestion_.cwnd())) break;
+    leave_for(chunk, Fate::InFlight);
+    enter_flight(chunk);
+    chunk.misses = 0;
+    if (chunk.transmissions != 0xFFFF) ++chunk.transmissions;
+    ++retransmissions_;
+    ++count;
+    const Tsn tsn = cumulative_ + offset;
+    if (timed_tsn_ && tsn <= *timed_tsn_) timed_tsn_.reset();              // §6.3.1 C5
+    if (offset == 1 || t3_due_ == kNever) t3_due_ = now + rto_.current();  // §6.1, §6.3.2 R1
+    write_chunk(out, offset);
+  }
+  return count;
+}
+
+std::size_t TxOutstanding::write_new(Time now, ByteWriter& out) {
+  std::size_t count = 0;
+  while (const std::size_t length = next_length(now, out.room())) {
+    if (!chunks_.push_back(Chunk{})) break;  // no memory: the message waits
+    const bool is_probe = queue_fragment(length);
+    if (is_probe) {
+      probe_allowed_ = false;
+      probing_ = true;
+      sack_since_t3_ = false;
+    }
+    const std::uint32_t offset = highest_offset();
+    if (!timed_tsn_ && !is_probe) {  // one measurement in each round trip (§6.3.1 C4)
+      timed_tsn_ = cumulative_ + offset;
+      timed_since_ = now;
+    }
+    if (t3_due_ == kNever) t3_due_ = now + rto_.current();
+    write_chunk(out, offset);
+    ++count;
+  }
+  return count;
+}
+
+// Fills the newest chunk of the ring. True: the peer's window is closed to it.
+bool TxOutstanding::queue_fragment(std::size_t length) {
+  const TxQueue::Fragment fragment = queue_.take(length);
+  Chunk& chunk = chunks_.back();
+  chunk.message = fragment.message;
+  chunk.offset = fragment.offset;
+  chunk.length = fragment.length;
+  chunk.begin = fragment.begin;
+  chunk.end = fragment.end;
+  chunk.transmissions = 1;
+  ++queue_.messages()[fragment.message].chunks;
+  kept_bytes_ += length;
+  enter_flight(chunk);
+  return length > peer_rwnd_;
+}
+
+void TxOutstanding::write_chunk(ByteWriter& out, std::uint32_t offset) {
+  const Chunk& chunk = at_offset(offset);
+  const TxMessage& message = queue_.messages()[chunk.message];
+  peer_rwnd_ -= std::min<std::uint32_t>(peer_rwnd_, chunk.length);  // §6.2.1 B
+  DataChunk data;
+  data.tsn = cumulative_ + offset;
+  data.stream = message.stream;
+  data.ssn = message.ssn;
+  data.ppid = message.ppid;
+  data.unordered = message.unordered;
+  data.begin = chunk.begin;
+  data.end = chunk.end;
+  // §6.1: ask for the SACK where waiting for it would stop us: a window of one or two packets, or the end.
+  const bool fills_small_window =
+      flight_bytes_ >= congestion_.cwnd() && congestion_.cwnd() < 4 * congestion_.pmdcs();
+  data.immediate = shutdown_pending_ || fills_small_window;
+  data.payload = Bytes(message.payload).subspan(chunk.offset, chunk.length);
+  sctp::write_data(out, data);
+}
+
+// T3 runs while anything is outstanding or a FORWARD TSN unanswered (§6.3.2, RFC 3758 §3.5 C5), and starts anew when
+// the cumulative ack moves (R3).
+void TxOutstanding::settle_t3(Time now, bool restart) {
+  if (flight_bytes_ == 0 && marked_count_ == 0 && advanced_ack_point_ == cumulative_) {
+    t3_due_ = kNever;
+    t3_ = T3State::Quiet;
+  } else if (restart || t3_due_ == kNever) {
+    t3_due_ = now + rto_.current();
+  }
+}
+
+T3Result TxOutstanding::handle_timeout(Time now) {
+  if (now >= probe_due_) {
+    probe_due_ = kNever;
+    probe_allowed_ = true;
+  }
+  if (now < t3_due_) return T3Result::NotDue;
+  const bool is_answered_probe = probing_ && sack_since_t3_;
+  // §6.3.3 E1, E2. A probe says nothing about congestion (§6.1 A), an unanswered FORWARD TSN alone neither.
+  if (!probing_ && flight_bytes_ != 0) congestion_.on_timeout();
+  rto_.back_off();
+  fast_recovery_exit_.reset();
+  fast_retransmit_due_ = false;
+  timed_tsn_.reset();
+  sack_since_t3_ = false;
+  // E3: all are lost; what fits one packet goes at once, the rest as cwnd allows.
+  for (std::uint32_t offset = 1; offset <= highest_offset(); ++offset)
+    if (at_offset(offset).fate == Fate::InFlight) mark_or_abandon(now, offset);
+  miss_from_ = cumulative_ + 1;
+  t3_ = T3State::PacketDue;
+  update_ack_point(now, true);  // RFC 3758 §3.5 A5
+  settle_t3(now, true);
+  return is_answered_probe ? T3Result::ProbeExpired : T3Result::Expired;
+}
+
+}  // namespace pollrtc::sctp

@@ -1,0 +1,198 @@
+// What a SACK says about the chunks in flight: tx_outstanding.h. RFC 9260 §6.2.1, §6.3.2, §7.2.4.
+#include <algorithm>
+
+#include "sctp/tx_outstanding.h"
+
+namespace pollrtc::sctp {
+
+namespace {
+constexpr std::uint32_t kBehind = 0x80000000;
+constexpr std::uint8_t kMissesUntilLost = 3;  // §7.2.4
+}  // namespace
+
+SackResult TxOutstanding::on_sack(Time now, const SackChunk& sack) {
+  return process(now, sack.cumulative_tsn_ack, &sack);
+}
+
+SackResult TxOutstanding::on_shutdown(Time now, Tsn cumulative_tsn_ack) {
+  return process(now, cumulative_tsn_ack, nullptr);
+}
+
+SackResult TxOutstanding::process(Time now, Tsn cumulative, const SackChunk* sack) {
+  const std::uint32_t distance = offset_of(cumulative);
+  if (distance >= kBehind) return SackResult::Old;  // §6.2.1 D i
+  if (distance > highest_offset()) return SackResult::Violation;
+  if (sack != nullptr && !is_valid(*sack, highest_offset() - distance)) return SackResult::Violation;
+
+  SackState state;
+  state.flight_before = flight_bytes_;
+  state.cumulative_moved = distance != 0;
+  sack_since_t3_ = true;
+  advance_cumulative(now, distance, state);
+  if (sack != nullptr) apply_gaps(now, *sack, state);
+  if (fast_recovery_exit_ && cumulative_ >= *fast_recovery_exit_) fast_recovery_exit_.reset();  // D iv
+  const bool is_progress = state.cumulative_moved || state.newly_acked != 0;
+  if (is_progress) t3_ = T3State::Quiet;
+  if (state.rtt) rto_.on_sample(*state.rtt);
+  if (state.newly_acked != 0) {  // before any cut (§7.2.4, note)
+    congestion_.on_ack(now, {state.newly_acked, state.flight_before, flight_bytes_, in_fast_recovery()});
+  }
+  if (sack != nullptr) {
+    count_misses(now, state);
+    const std::size_t outstanding = flight_payload_;
+    peer_rwnd_ =
+        sack->a_rwnd > outstanding ? static_cast<std::uint32_t>(sack->a_rwnd - outstanding) : 0;  // D ii
+    check_probe(now, sack->a_rwnd);
+  }
+  burst_at_ = now;
+  burst_left_ = parameters_.max_burst + (state.newly_acked + congestion_.pmdcs() - 1) / congestion_.pmdcs();
+  update_ack_point(now, false);
+  settle_t3(now, state.cumulative_moved);
+  return is_progress ? SackResult::Progress : SackResult::Nothing;
+}
+
+// No block that is one may reach above what was ever sent (§12.4); those that are none are left out later.
+bool TxOutstanding::is_valid(const SackChunk& sack, std::uint32_t highest) const {
+  for (std::size_t i = 0; i < sack.gap_count(); ++i) {
+    const GapBlock gap = sack.gap(i);
+    if (gap.start <= gap.end && gap.end > highest) return false;
+  }
+  return true;
+}
+
+void TxOutstanding::advance_cumulative(Time now, std::uint32_t distance, SackState& state) {
+  if (distance == 0) return;
+  for (std::uint32_t offset = 1; offset <= distance; ++offset) acknowledge(now, offset, state);
+  for (std::uint32_t i = 0; i < distance; ++i) {
+    const TxMessageId id = chunks_.front().message;
+    kept_bytes_ -= chunks_.front().length;
+    chunks_.pop_front();
+    --queue_.messages()[id].chunks;
+    queue_.messages().free_if_unused(id);
+  }
+  cumulative_ = cumulative_ + distance;
+  marked_from_ = std::max(marked_from_, cumulative_ + 1);
+  miss_from_ = std::max(miss_from_, cumulative_ + 1);
+  if (timed_tsn_ && *timed_tsn_ <= cumulative_) timed_tsn_.reset();
+  // The ranges are offsets from the cumulative TSN.
+  std::size_t passed = 0;
+  while (passed < gaps_.size() && gaps_[passed].last <= distance) ++passed;
+  if (passed != 0) gaps_.erase(0, passed);
+  for (GapRange& range : gaps_) {
+    range.first = range.first > distance ? range.first - distance : 1;
+    range.last -= distance;
+  }
+}
+
+void TxOutstanding::acknowledge(Time now, std::uint32_t offset, SackState& state) {
+  Chunk& chunk = at_offset(offset);
+  if (chunk.fate != Fate::InFlight && chunk.fate != Fate::Marked) return;  // abandoned ones are not credited
+  const Tsn tsn = cumulative_ + offset;
+  if (timed_tsn_ == tsn) {
+    if (chunk.transmissions == 1) state.rtt = now - timed_since_;  // §6.3.1 C5
+    timed_tsn_.reset();
+  }
+  leave_for(chunk, Fate::Acked);
+  state.newly_acked += wire_size(chunk);
+  state.highest_newly_acked = std::max(state.highest_newly_acked.value_or(tsn), tsn);
+}
+
+// Blocks that do not ascend, overlap or stand upside down are cut to what is new in them, or left out (SCTP-SACK-03).
+void TxOutstanding::apply_gaps(Time now, const SackChunk& sack, SackState& state) {
+  fresh_gaps_.clear();
+  if (!fresh_gaps_.reserve(std::min<std::size_t>(sack.gap_count(), chunks_.size()))) return;
+  std::uint32_t covered = 0;  // up to here
+  for (std::size_t i = 0; i < sack.gap_count(); ++i) {
+    const GapBlock gap = sack.gap(i);
+    const std::uint32_t first = std::max<std::uint32_t>(gap.start, covered + 1);
+    if (gap.start == 0 || first > gap.end) continue;
+    const bool adjoins = !fresh_gaps_.empty() && fresh_gaps_.back().last + 1 == first;
+    if (adjoins) {
+      fresh_gaps_.back().last = gap.end;
+    } else if (!fresh_gaps_.push_back({first, gap.end})) {
+      return;
+    }
+    covered = gap.end;
+  }
+  for_each_difference(fresh_gaps_, gaps_, [&](std::uint32_t first, std::uint32_t last) {
+    for (std::uint32_t offset = first; offset <= last; ++offset) acknowledge(now, offset, state);
+  });
+  for_each_difference(gaps_, fresh_gaps_, [&](std::uint32_t first, std::uint32_t last) {
+    for (std::uint32_t offset = first; offset <= last; ++offset) renege(offset);
+  });
+  std::swap(gaps_, fresh_gaps_);
+}
+
+// Acknowledged before, missing now: outstanding again, with one miss (§6.2.1 D iii). settle_t3() starts T3 (R4).
+void TxOutstanding::renege(std::uint32_t offset) {
+  Chunk& chunk = at_offset(offset);
+  if (chunk.fate != Fate::Acked) return;
+  enter_flight(chunk);
+  chunk.misses = 1;
+  miss_from_ = std::min(miss_from_, cumulative_ + offset);
+}
+
+// §7.2.4: the chunks below the highest newly acknowledged one that the SACK leaves out. In Fast Recovery, when the
+// cumulative TSN moves, all that are reported missing.
+void TxOutstanding::count_misses(Time now, const SackState& state) {
+  std::uint32_t limit = 0;
+  if (state.highest_newly_acked && *state.highest_newly_acked > cumulative_)
+    limit = offset_of(*state.highest_newly_acked) - 1;
+  if (in_fast_recovery() && state.cumulative_moved && !gaps_.empty()) limit = gaps_.back().first - 1;
+  const std::uint32_t from = offset_of(miss_from_);
+  if (from > limit) return;
+
+  // Chunks below miss_from_ cannot be fast retransmitted any more, so each chunk is looked at a few times in its life.
+  bool lost = false;
+  std::optional<std::uint32_t> still_eligible;
+  const auto visit = [&](std::uint32_t first, std::uint32_t last) {
+    for (std::uint32_t offset = first; offset <= last; ++offset) {
+      Chunk& chunk = at_offset(offset);
+      if (chunk.fate != Fate::InFlight || chunk.fast_retransmitted) continue;
+      if (++chunk.misses >= kMissesUntilLost) {
+        chunk.fast_retransmitted = true;
+        lost = true;
+        mark_or_abandon(now, offset);
+      } else if (!still_eligible) {
+        still_eligible = offset;
+      }
+    }
+  };
+  std::uint32_t offset = from;
+  const GapRange* gap = std::lower_bound(gaps_.begin(), gaps_.end(), from,
+                                         [](const GapRange& g, std::uint32_t at) { return g.last < at; });
+  for (; offset <= limit; ++gap) {
+    if (gap == gaps_.end() || gap->first > limit) {
+      visit(offset, limit);
+      break;
+    }
+    if (gap->first > offset) visit(offset, gap->first - 1);
+    offset = gap->last + 1;
+  }
+  miss_from_ = cumulative_ + still_eligible.value_or(limit + 1);
+  if (lost) on_loss();
+}
+
+// §7.2.4 steps 2, 3 and 6: one cut for each loss event.
+void TxOutstanding::on_loss() {
+  if (in_fast_recovery()) return;
+  congestion_.on_fast_retransmit();
+  fast_recovery_exit_ = last_assigned_tsn();
+  fast_retransmit_due_ = true;
+}
+
+// The window has opened, and the probe into it is not acknowledged: it was thrown away, so it need not wait for T3.
+void TxOutstanding::check_probe(Time now, std::uint32_t a_rwnd) {
+  if (!probing_) return;
+  if (flight_bytes_ == 0 && marked_count_ == 0) {
+    probing_ = false;
+    return;
+  }
+  if (chunks_.size() != 1 || chunks_.front().fate != Fate::InFlight || a_rwnd < chunks_.front().length)
+    return;
+  probing_ = false;
+  rto_.clear_back_off();
+  mark_or_abandon(now, 1);
+}
+
+}  // namespace pollrtc::sctp
