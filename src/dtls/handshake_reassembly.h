@@ -24,7 +24,10 @@ class HandshakeReassembly {
   void clear();
 
   // The longest message that can be put together.
-  std::size_t max_message() const { return max_bytes_ / kMessages * 8 / 9; }
+  std::size_t max_message() const {
+    const std::size_t share = max_bytes_ / kMessages, fixed = kRecordHeaderSize + kHandshakeHeaderSize + 1;
+    return share > fixed ? (share - fixed) * 8 / 9 : 0;
+  }
   std::size_t messages_in_progress() const;
 
  private:
