@@ -58,7 +58,7 @@ class TxOutstanding {
   // Fills the rest of one packet with DATA chunks, in TSN order; call it once a packet. How many it wrote.
   std::size_t write_data(Time now, ByteWriter& out);
 
-  bool forward_tsn_is_due(Time) const { return forward_due_; }
+  bool forward_tsn_is_due() const { return forward_due_; }
   // False: no room, nothing written.
   bool write_forward_tsn(Time now, ByteWriter& out);
 
