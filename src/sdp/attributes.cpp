@@ -96,11 +96,13 @@ Status read_fingerprint(Target& target, std::string_view value) {
   const std::string_view name = reader.take();
   Fingerprint fingerprint;
   const auto count = read_hex(reader.rest(), fingerprint.bytes);
-  if (!is_token(name) || !count) return malformed("fingerprint is not hash name and bytes in hex with colons");
+  if (!is_token(name) || !count)
+    return malformed("fingerprint is not hash name and bytes in hex with colons");
   // RFC 8841 §13.1 writes the name in capitals, so case must not count.
-  const auto hash =
-      std::find_if(kHashes.begin(), kHashes.end(), [&](const HashName& h) { return equals_ignoring_case(h.name, name); });
-  if (hash != kHashes.end() && *count != hash->size) return malformed("fingerprint has not the length of its hash");
+  const auto hash = std::find_if(kHashes.begin(), kHashes.end(),
+                                 [&](const HashName& h) { return equals_ignoring_case(h.name, name); });
+  if (hash != kHashes.end() && *count != hash->size)
+    return malformed("fingerprint has not the length of its hash");
   if (hash == kHashes.end() || !hash->ours) {
     target.transport.other_fingerprints.emplace_back(value);
     return {};
@@ -218,7 +220,8 @@ Status read_sctp_port(Target& target, std::string_view value) {  // RFC 8841 §5
 
 Status read_max_message_size(Target& target, std::string_view value) {  // RFC 8841 §6.2
   const auto size = parse_number(value, kMaxNumber);
-  if (!size || has_leading_zero(value)) return malformed("max-message-size is no number without leading zeros");
+  if (!size || has_leading_zero(value))
+    return malformed("max-message-size is no number without leading zeros");
   if (target.section->max_message_size) return malformed("two max-message-size lines in a section");
   target.section->max_message_size = *size;
   return {};
@@ -232,7 +235,8 @@ Status read_sctpmap(Target& target, std::string_view value) {
   if (!is_number(port) || !is_token(usage) || (has_streams && !is_number(reader.take())) || !reader.at_end())
     return malformed("sctpmap is not port, usage and number of streams");
   const std::vector<std::string>& formats = target.section->formats;
-  if (target.section->sctpmap.empty() && !formats.empty() && formats.front() == port) target.section->sctpmap = value;
+  if (target.section->sctpmap.empty() && !formats.empty() && formats.front() == port)
+    target.section->sctpmap = value;
   return {};
 }
 
@@ -269,7 +273,8 @@ constexpr std::array<Attribute, 18> kAttributes = {{
 
 }  // namespace
 
-Status read_attribute(std::string_view attribute, Description& description, Section* section, const Limits& limits) {
+Status read_attribute(std::string_view attribute, Description& description, Section* section,
+                      const Limits& limits) {
   std::size_t colon = attribute.find(':');
   // "a=sctp-port 5000" was written for years before RFC 8841 was done, and Chromium still reads it.
   if (constexpr std::string_view kOld = "sctp-port "; attribute.starts_with(kOld)) colon = kOld.size() - 1;
@@ -281,10 +286,11 @@ Status read_attribute(std::string_view attribute, Description& description, Sect
   const Level level = section == nullptr ? kSession : kMedia;
   for (const Attribute& known : kAttributes) {
     if (known.name != name || (known.level & level) == 0) continue;
-    if (known.value == Value::Flag && has_value) return malformed("attribute that has no value was given one");
+    if (known.value == Value::Flag && has_value)
+      return malformed("attribute that has no value was given one");
     if (known.value == Value::Required && value.empty()) return malformed("attribute lacks its value");
-    Target target{description, section, section == nullptr ? description.transport : section->transport, limits,
-                  attribute};
+    Target target{description, section, section == nullptr ? description.transport : section->transport,
+                  limits, attribute};
     return known.read(target, value);
   }
   return {};

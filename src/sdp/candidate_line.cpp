@@ -69,9 +69,11 @@ Result<Fields> split(std::string_view line) {
   const std::string_view typ = reader.take();
   f.type = reader.take();
   if (!is_ice_string(f.foundation, 1, 32)) return malformed("candidate foundation is not 1 to 32 ice-chars");
-  if (!is_number(f.component) || f.component.size() > 3) return malformed("candidate component is not 1 to 3 digits");
+  if (!is_number(f.component) || f.component.size() > 3)
+    return malformed("candidate component is not 1 to 3 digits");
   if (!is_token(f.transport)) return malformed("candidate transport is no token");
-  if (!is_number(f.priority) || f.priority.size() > 10) return malformed("candidate priority is not 1 to 10 digits");
+  if (!is_number(f.priority) || f.priority.size() > 10)
+    return malformed("candidate priority is not 1 to 10 digits");
   if (!is_non_ws(f.address)) return malformed("candidate has no address");
   if (!is_number(f.port)) return malformed("candidate port is no number");
   if (!equals_ignoring_case(typ, "typ") || !is_token(f.type)) return malformed("candidate has no 'typ'");
@@ -109,7 +111,8 @@ Status read_address(const Fields& f, Candidate& candidate) {
 // raddr and rport are for diagnostics only: absent, hidden or odd ones do no harm (RFC 8839 §5.1).
 Status read_related(const Fields& f, Candidate& candidate) {
   if (f.related_address.empty() || candidate.type == CandidateType::Host) return {};
-  const auto port = f.related_port.empty() ? std::optional<std::uint16_t>(std::uint16_t{0}) : parse_port(f.related_port);
+  const auto port =
+      f.related_port.empty() ? std::optional<std::uint16_t>(std::uint16_t{0}) : parse_port(f.related_port);
   if (!port) return fail(ErrorCode::Refused, "candidate rport is above 65535");
   const auto address = parse_ip(f.related_address, *port);
   if (address && !is_unspecified(*address)) candidate.related = *address;
@@ -135,7 +138,8 @@ Result<Candidate> interpret(const Fields& f) {
   // RTP's second component has no place here; 0 and above 256 are out of range in any case.
   if (parse_number(f.component) != std::uint64_t{1}) return refused("candidate is not of component 1");
   const auto priority = parse_number(f.priority);
-  if (!priority || *priority == 0 || *priority > kMaxPriority) return refused("candidate priority is out of range");
+  if (!priority || *priority == 0 || *priority > kMaxPriority)
+    return refused("candidate priority is out of range");
   candidate.priority = static_cast<std::uint32_t>(*priority);
   const auto type = find_word(kTypes, f.type);
   if (!type) return refused("candidate type is unknown");
@@ -166,7 +170,8 @@ void append(std::string& line, std::initializer_list<std::string_view> words) {
 
 bool is_mdns_name(std::string_view name) {
   constexpr std::string_view kSuffix = ".local";
-  constexpr std::string_view kForm = "xxxxxxxx-xxxx-4xxx-yxxx-xxxxxxxxxxxx";  // RFC 4122 §4.4: version 4, variant 10
+  constexpr std::string_view kForm =
+      "xxxxxxxx-xxxx-4xxx-yxxx-xxxxxxxxxxxx";  // RFC 4122 §4.4: version 4, variant 10
   if (name.size() != kForm.size() + kSuffix.size()) return false;
   if (!equals_ignoring_case(name.substr(kForm.size()), kSuffix)) return false;
   for (std::size_t i = 0; i < kForm.size(); ++i) {
@@ -198,10 +203,14 @@ std::string write_candidate(const Candidate& candidate, bool hide_related) {
     const bool is_known = candidate.related.is_valid() && !hide_related;
     const bool is_v6 = candidate.address.family == Address::Family::IPv6;
     const AddressText related = ip_text(candidate.related);
-    append(line, {"raddr", is_known ? related.view() : is_v6 ? "::" : "0.0.0.0", "rport",
-                  std::to_string(is_known ? candidate.related.port : 9)});
+    append(line, {"raddr",
+                  is_known ? related.view()
+                  : is_v6  ? "::"
+                           : "0.0.0.0",
+                  "rport", std::to_string(is_known ? candidate.related.port : 9)});
   }
-  if (candidate.transport == Transport::Tcp) append(line, {"tcptype", word_of(kTcpTypes, candidate.tcp_type)});
+  if (candidate.transport == Transport::Tcp)
+    append(line, {"tcptype", word_of(kTcpTypes, candidate.tcp_type)});
   if (!candidate.ufrag.empty()) append(line, {"ufrag", candidate.ufrag.view()});
   return line;
 }

@@ -17,9 +17,10 @@ struct Rank {
   std::uint8_t rank;
   bool repeats;
 };
-constexpr Rank kSessionOrder[] = {{'v', 0, false}, {'o', 1, false}, {'s', 2, false},  {'i', 3, false}, {'u', 4, false},
-                                  {'e', 5, true},  {'p', 6, true},  {'c', 7, false},  {'b', 8, true},  {'t', 9, true},
-                                  {'r', 10, true}, {'z', 11, false}, {'k', 12, false}, {'a', 13, true}};
+constexpr Rank kSessionOrder[] = {{'v', 0, false},  {'o', 1, false}, {'s', 2, false}, {'i', 3, false},
+                                  {'u', 4, false},  {'e', 5, true},  {'p', 6, true},  {'c', 7, false},
+                                  {'b', 8, true},   {'t', 9, true},  {'r', 10, true}, {'z', 11, false},
+                                  {'k', 12, false}, {'a', 13, true}};
 constexpr Rank kMediaOrder[] = {{'m', 0, false}, {'i', 1, false}, {'c', 2, true},
                                 {'b', 3, true},  {'k', 4, false}, {'a', 5, true}};
 
@@ -57,9 +58,11 @@ class LineOrder {
     constexpr std::string_view kOutOfOrder = "line is out of order";
     const std::uint8_t last_rank = last_ == nullptr ? std::uint8_t{0} : last_->rank;
     const char last_type = last_ == nullptr ? '\0' : last_->type;
-    if (in_media_) return rank.rank > last_rank || (&rank == last_ && rank.repeats) ? Status() : malformed(kOutOfOrder);
+    if (in_media_)
+      return rank.rank > last_rank || (&rank == last_ && rank.repeats) ? Status() : malformed(kOutOfOrder);
     // The first three have no choice: each comes right after the one before.
-    if (last_ == nullptr) return rank.type == 'v' ? Status() : malformed("description does not begin with v=");
+    if (last_ == nullptr)
+      return rank.type == 'v' ? Status() : malformed("description does not begin with v=");
     if (last_rank < 2) return rank.rank == last_rank + 1 ? Status() : malformed(kOutOfOrder);
     if (rank.type == 't' && (last_type == 'r' || last_type == 'z')) return {};  // the next time-description
     if (rank.type == 'r' && last_type != 't' && last_type != 'r') return malformed("r= without t=");
@@ -92,14 +95,16 @@ bool is_time(std::string_view text) {  // RFC 8866 §9: "0", or ten digits and m
 }
 
 bool is_typed_time(std::string_view text) {  // RFC 8866 §9: digits and perhaps a unit
-  if (!text.empty() && std::string_view("dhms").find(text.back()) != std::string_view::npos) text.remove_suffix(1);
+  if (!text.empty() && std::string_view("dhms").find(text.back()) != std::string_view::npos)
+    text.remove_suffix(1);
   return is_number(text);
 }
 
 Status check_time(std::string_view value) {
   FieldReader reader(value);
   const std::string_view start = reader.take(), stop = reader.take();
-  return is_time(start) && is_time(stop) && reader.at_end() ? Status() : malformed("t= is not start and stop time");
+  return is_time(start) && is_time(stop) && reader.at_end() ? Status()
+                                                            : malformed("t= is not start and stop time");
 }
 
 Status check_repeat(std::string_view value) {  // RFC 8866 §5.10: interval, duration, one offset or more
@@ -129,7 +134,8 @@ Status check_connection(std::string_view value) {  // RFC 8866 §5.7; the value 
 Status check_bandwidth(std::string_view value) {  // RFC 8866 §5.8
   FieldReader reader(value, ':');
   const std::string_view type = reader.take(), bandwidth = reader.take();
-  return is_token(type) && is_number(bandwidth) && reader.at_end() ? Status() : malformed("b= is not type:number");
+  return is_token(type) && is_number(bandwidth) && reader.at_end() ? Status()
+                                                                   : malformed("b= is not type:number");
 }
 
 // RFC 8866 §5.14: media port["/"count] proto fmt...

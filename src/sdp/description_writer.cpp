@@ -29,8 +29,8 @@ class Writer {
   }
 
   void section(const Section& section) {
-    line("m=", section.media, " ", std::to_string(section.port), section.several_ports ? "/2" : "", " ", section.proto,
-         " ", joined(section.formats));
+    line("m=", section.media, " ", std::to_string(section.port), section.several_ports ? "/2" : "", " ",
+         section.proto, " ", joined(section.formats));
     // RFC 9429 §5.2.1: no address is known yet; none is ever written here. Firefox wants the line in every section.
     line("c=IN IP4 0.0.0.0");
     for (const Candidate& candidate : section.candidates) line("a=", write_candidate(candidate, false));
@@ -59,7 +59,8 @@ std::string write_description(const Description& description) {
   Writer writer;
   const Origin& origin = description.origin;
   writer.line("v=0");
-  writer.line("o=", origin.username, " ", origin.session_id, " ", origin.session_version, " ", origin.address);
+  writer.line("o=", origin.username, " ", origin.session_id, " ", origin.session_version, " ",
+              origin.address);
   writer.line("s=-");
   writer.line("t=", description.timing);
   for (const auto& group : description.bundle_groups)

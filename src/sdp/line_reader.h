@@ -42,8 +42,8 @@ constexpr bool is_ice_string(std::string_view text, std::size_t min, std::size_t
 
 // Digits only: no sign, no blank, no hexadecimal. A number above `max` is read as `max`, however long it is, so that
 // nothing wraps around.
-constexpr std::optional<std::uint64_t> parse_number(std::string_view text,
-                                                    std::uint64_t max = std::numeric_limits<std::uint64_t>::max()) {
+constexpr std::optional<std::uint64_t> parse_number(
+    std::string_view text, std::uint64_t max = std::numeric_limits<std::uint64_t>::max()) {
   if (!is_number(text)) return std::nullopt;
   std::uint64_t value = 0;
   for (const char c : text) {
@@ -113,7 +113,8 @@ class LineReader {
     // RFC 8866 §9: byte-string. A lone CR or a NUL would end the line for some other reader.
     if (line.find('\r') != std::string_view::npos || line.find('\0') != std::string_view::npos)
       return error(ErrorCode::ParseFailed, "CR or NUL inside a line");
-    if (line.size() < 2 || line[1] != '=') return error(ErrorCode::ParseFailed, "not a line of letter, '=' and value");
+    if (line.size() < 2 || line[1] != '=')
+      return error(ErrorCode::ParseFailed, "not a line of letter, '=' and value");
     return Line{line[0], line.substr(2), number_};
   }
 
