@@ -81,7 +81,7 @@ void Association::write_transfer(Time now, PacketWriter& packet) {
     tcb_->rx.write_sack(packet.chunks());
   }
   if (!may_send) return;
-  if (tcb_->tx.forward_tsn_is_due(now)) tcb_->tx.write_forward_tsn(now, packet.chunks());
+  if (tcb_->tx.forward_tsn_is_due()) tcb_->tx.write_forward_tsn(now, packet.chunks());
   if (!has_data) return;
   // RFC 9260 §8.3: a path that carries DATA is not idle.
   if (tcb_->tx.write_data(now, packet.chunks()) != 0 && heartbeat_nonce_ == 0) schedule_heartbeat(now);
