@@ -148,6 +148,9 @@ TEST_CASE("compression pointers lead backwards, and not into the header") {
   CHECK(read(response("0001", a_record("40", "c0000201"))).outcome ==
         DnsOutcome::Malformed);  // a reserved label type
   CHECK(read(response("0001", a_record("80", "c0000201"))).outcome == DnsOutcome::Malformed);
+  // Forwards, to a good name in the record's own data (offset 27 + 2 + 10).
+  CHECK(read(response("0001", "c027 0005 0001 00000000 000b 01 61 07 6578616d706c65 00")).outcome ==
+        DnsOutcome::Malformed);
   // A pointer to a pointer is legal.
   CHECK(
       read(response("0002", a_record("c00c", "c0000201") + a_record("c01b", "c0000202"))).addresses.size() ==
