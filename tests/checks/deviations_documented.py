@@ -9,14 +9,14 @@ import re
 import sys
 
 root = pathlib.Path(sys.argv[1])
-CITATION = r"RFC (\d+) (§[\w.]+(?:, §?[\w.]+)*)"
+CITATION = r"RFC (\d+) (§\w+(?:\.\w+)*)"
 
 in_code, faults = {}, []
 for path in sorted([*(root / "include").rglob("*.h"), *(root / "src").rglob("*.h"), *(root / "src").rglob("*.cpp")]):
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if "DEVIATION" not in line:
             continue
-        match = re.search(rf"// DEVIATION {CITATION}: \S", line)
+        match = re.search(rf"DEVIATION {CITATION}\b", line)
         if match:
             in_code.setdefault(match.groups(), f"{path.relative_to(root)}:{number}")
         else:
