@@ -72,7 +72,7 @@ std::uint32_t TxOutstanding::first_marked(Time now) {
   return 0;
 }
 
-// RFC 9260 §6.1 D. DEVIATION: Max.Burst counts the packets beyond those that the last SACK acknowledged. A peer that
+// DEVIATION RFC 9260 §6.1 D: Max.Burst counts the packets beyond those that the last SACK acknowledged. A peer that
 // handles datagrams in batches acknowledges many at once, and four packets for each would starve the window.
 bool TxOutstanding::may_burst(Time now) {
   if (now != burst_at_) {
