@@ -81,15 +81,14 @@ Drop Session::on_record(Time now, const Record& record) {
   if (handshake_over_) return on_established_record(now, record);
   if (!tls_) return Drop::DtlsUnexpected;  // a client between two tries
   const Drop drop = on_handshaking_record(now, record);
-  if (!early_.empty()) use_early_records(now);
+  if (tls_ && !handshake_over_) use_early_records(now);
   return drop;
 }
 
 Drop Session::on_handshaking_record(Time now, const Record& record) {
   const bool awaits_hello = role_ == Role::Server && !hello_taken_;
   if (record.epoch == 1) {
-    if (awaits_hello) return Drop::DtlsUnexpected;
-    return early_.push(record.whole) ? Drop::None : Drop::DtlsEarly;
+    return awaits_hello ? Drop::DtlsUnexpected : on_early_record(now, record);
   }
   if (record.is(ContentType::Alert)) {
     // Nobody has signed it, so it is a hint at most: see handle_timeout().
@@ -143,25 +142,26 @@ Drop Session::on_client_hello(Time now, const Record& record, const HandshakeFra
   return Drop::None;
 }
 
-// Records of epoch 1 wait until the handshake has come to that epoch and can tell whether they are forged:
-// Mbed TLS would take a bad MAC in the place of a Finished as the end of the handshake.
+// A record of epoch 1 waits until the handshake has come to that epoch and can tell whether it is forged: Mbed TLS would
+// take a bad MAC in the place of a Finished as the end of the handshake. Application data waits for the verdict as well.
+Drop Session::on_early_record(Time now, const Record& record) {
+  const TlsResult result = tls_->check(record.whole, scratch_);
+  if (result == TlsResult::Failed) return Drop::DtlsRejected;
+  if (result == TlsResult::Done && !record.is(ContentType::ApplicationData)) {
+    advance(now, record.whole);
+    return Drop::None;
+  }
+  return early_.push(record.whole) ? Drop::None : Drop::DtlsEarly;
+}
+
 void Session::use_early_records(Time now) {
   for (std::size_t waiting = early_.size(); waiting != 0 && !early_.empty(); --waiting) {
     const Buffer held = early_.take_front();
     Bytes rest = held;
     Record record;
-    if (!take_record(rest, record)) continue;
-    const bool is_data = record.is(ContentType::ApplicationData);
-    const TlsResult result = is_data ? TlsResult::Again : tls_->check(record.whole, scratch_);
-    if (result == TlsResult::Failed) {
-      drops_.count(Drop::DtlsRejected);
-    } else if (result == TlsResult::Again) {
-      if (!early_.push(held)) drops_.count(Drop::OutOfMemory);
-    } else {
-      advance(now, record.whole);
-      if (handshake_over_ || has_ended() || !tls_)
-        return;  // verify() has moved the others on, or they are void
-    }
+    if (take_record(rest, record)) drops_.count(on_early_record(now, record));
+    if (handshake_over_ || has_ended() || !tls_)
+      return;  // verify() has moved the others on, or they are void
   }
 }
 

@@ -150,7 +150,7 @@ TlsResult TlsContext::open(Time now, Bytes record) {
 }
 
 TlsResult TlsContext::check([[maybe_unused]] Bytes record, [[maybe_unused]] Buffer& scratch) const {
-#if defined(MBEDTLS_SSL_RECORD_CHECKING)
+#if MBEDTLS_VERSION_NUMBER >= 0x03000000 || defined(MBEDTLS_SSL_RECORD_CHECKING)
   if (!scratch.assign(record)) return TlsResult::Again;
   const int code = mbedtls_ssl_check_record(&ssl_, scratch.data(), scratch.size());
   if (code == 0) return TlsResult::Done;

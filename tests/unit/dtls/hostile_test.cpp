@@ -1,4 +1,6 @@
 // Peers that are strange, wrong or hostile, and strangers who can send to our port.
+#include <mbedtls/rsa.h>
+
 #include "dtls/tls_context.h"
 #include "support/catch.h"
 #include "unit/dtls/pair.h"
@@ -125,6 +127,28 @@ TEST_CASE("the browsers' ClientHello gets our ServerHello flight",
   CHECK_FALSE(message_in(flight, 13).empty());     // CertificateRequest
 }
 
+TEST_CASE("a repeat of the whole last flight is answered at once, part of it changes nothing", "[DTLS-34]") {
+  Server server;
+  const auto piece = [](int which, std::uint8_t sequence) {
+    auto datagram = read_hex_file("vectors/dtls/chromium-client-hello-" + std::to_string(which) + ".hex");
+    datagram[10] = sequence;
+    return datagram;
+  };
+  server.session.handle_packet(kStart, piece(1, 0));
+  server.session.handle_packet(kStart, piece(2, 1));
+  const auto flight = poll_all(server.session, kStart);
+  REQUIRE_FALSE(flight.empty());
+  const Time due = server.session.next_timeout();
+  CHECK(due == kStart + 100ms);
+  CHECK(server.session.handle_packet(kStart + 20ms, piece(1, 2)) == Drop::None);
+  CHECK(poll_all(server.session, kStart + 20ms).empty());
+  CHECK(server.session.next_timeout() == due);
+  CHECK(server.session.handle_packet(kStart + 30ms, piece(2, 3)) == Drop::None);
+  const auto again = poll_all(server.session, kStart + 30ms);
+  CHECK(again.size() == flight.size());
+  CHECK(message_in(again, 2) == message_in(flight, 2));
+}
+
 TEST_CASE("our ClientHello offers what it should and nothing else", "[DTLS-15][DTLS-32][DTLS-44]") {
   Client client;
   const auto flight = poll_all(client.session, kStart);
@@ -189,6 +213,71 @@ TEST_CASE("the right certificate with another key proves nothing", "[DTLS-05]") 
   while (server.session.next_timeout() != kNever)
     server.session.handle_timeout(now = server.session.next_timeout());
   CHECK(events_of(server.session).ended == Close::DtlsFailed);
+}
+
+namespace {
+// A certificate and key for a raw peer: an RSA key, and an extension of `extra` bytes that nobody knows.
+void make_odd(dtls::KeyPair& pair, bool rsa, std::size_t extra) {
+  static TestEnvironment env(31);
+  dtls::RandomSource random{&env.env.rng};
+  REQUIRE(mbedtls_pk_setup(&pair.key, mbedtls_pk_info_from_type(rsa ? MBEDTLS_PK_RSA : MBEDTLS_PK_ECKEY)) ==
+          0);
+  const int made =
+      rsa ? mbedtls_rsa_gen_key(mbedtls_pk_rsa(pair.key), dtls::RandomSource::fill, &random, 1024, 65537)
+          : mbedtls_ecp_gen_key(MBEDTLS_ECP_DP_SECP256R1, mbedtls_pk_ec(pair.key), dtls::RandomSource::fill,
+                                &random);
+  REQUIRE(made == 0);
+  mbedtls_x509write_cert writer;
+  mbedtls_x509write_crt_init(&writer);
+  mbedtls_x509write_crt_set_md_alg(&writer, MBEDTLS_MD_SHA256);
+  mbedtls_x509write_crt_set_subject_key(&writer, &pair.key);
+  mbedtls_x509write_crt_set_issuer_key(&writer, &pair.key);
+  REQUIRE(mbedtls_x509write_crt_set_subject_name(&writer, "CN=x") == 0);
+  REQUIRE(mbedtls_x509write_crt_set_issuer_name(&writer, "CN=x") == 0);
+  REQUIRE(dtls::set_serial(writer, ByteVector{1}) == 0);
+  REQUIRE(mbedtls_x509write_crt_set_validity(&writer, "20400101000000", "20410101000000") ==
+          0);  // not yet valid
+  const ByteVector value(extra, 4);
+  if (extra != 0)
+    REQUIRE(mbedtls_x509write_crt_set_extension(&writer, "\x2a\x03\x04", 3, 0, value.data(), value.size()) ==
+            0);
+  ByteVector der(extra + 2000);
+  const int size =
+      mbedtls_x509write_crt_der(&writer, der.data(), der.size(), dtls::RandomSource::fill, &random);
+  mbedtls_x509write_crt_free(&writer);
+  REQUIRE(size > 0);
+  const Bytes written = Bytes(der).last(static_cast<std::size_t>(size));
+  REQUIRE(mbedtls_x509_crt_parse_der(&pair.certificate, written.data(), written.size()) == 0);
+}
+}  // namespace
+
+TEST_CASE("RSA, not yet valid and large certificates of a client are taken by their fingerprint",
+          "[DTLS-45][DTLS-06]") {
+  const bool rsa = GENERATE(true, false);
+  dtls::KeyPair odd;
+  make_odd(odd, rsa, rsa ? 0 : 6000);
+  const Bytes der(odd.certificate.raw.p, odd.certificate.raw.len);
+  Server server(*dtls::fingerprint_of(HashAlgorithm::Sha256, der));
+  RawPeer client(Role::Client, {.own = &odd});
+  client.exchange(server.session, kStart);
+  CHECK(client.over());
+  CHECK(events_of(server.session).connected);
+}
+
+TEST_CASE("only the first certificate of the list is compared", "[DTLS-45][DTLS-04]") {
+  dtls::KeyPair own;
+  make_odd(own, false, 0);
+  const Fingerprint first =
+      *dtls::fingerprint_of(HashAlgorithm::Sha256, {own.certificate.raw.p, own.certificate.raw.len});
+  const Bytes other = client_certificate().der();
+  REQUIRE(mbedtls_x509_crt_parse_der(&own.certificate, other.data(), other.size()) == 0);
+  const bool expects_first = GENERATE(true, false);
+  Server server(expects_first ? first : client_certificate().fingerprint());
+  RawPeer client(Role::Client, {.own = &own});
+  client.exchange(server.session, kStart);
+  const Events events = events_of(server.session);
+  CHECK(events.connected == expects_first);
+  CHECK(events.ended.has_value() != expects_first);
 }
 
 TEST_CASE("a peer without extended_master_secret is taken", "[DTLS-44]") {
@@ -363,6 +452,23 @@ TEST_CASE("forged records between the true ones do not stop a handshake", "[DTLS
     CHECK(pair.timeouts == 0);
     CHECK(pair.data_flows());
   }
+}
+
+TEST_CASE("a heap of forged sealed records does not push the true ones out", "[DTLS-03][DTLS-16]") {
+  Pair pair;
+  pair.start();
+  pair.wire = [&](std::size_t index, Role, Pair::Flight flight) {
+    for (std::uint64_t i = 0; i < 20; ++i)
+      flight.insert(flight.begin(),
+                    make_record(i % 2 == 0 ? 23 : 22, 0xfefd, 1, 1000 * index + i, ByteVector(60, 0x77)));
+    return flight;
+  };
+  pair.run();
+  CHECK(pair.connected());
+  CHECK(pair.timeouts == 0);
+  CHECK(receive_all(pair.client).empty());
+  CHECK(receive_all(pair.server).empty());
+  CHECK(pair.data_flows());
 }
 
 TEST_CASE("a message that a stranger spoils costs a try, not the session", "[DTLS-03]") {
