@@ -5,6 +5,7 @@
 #include "base/random.h"
 #include "ice/agent.h"
 #include "ice/nomination.h"
+#include "ice/screen.h"
 
 namespace pollrtc::ice {
 
@@ -17,17 +18,6 @@ constexpr Duration kMaxCheckRto = std::chrono::seconds(2);
 // ever, so after this many in a row an ordinary check gets its turn.
 constexpr int kMaxTriggeredRun = 4;
 constexpr Duration kConsentCheckLife = Consent::kExpiry;
-
-struct Username {
-  std::string_view ours, theirs;
-};
-
-// §7.2.2: the two fragments with a colon between them, the receiver's first.
-std::optional<Username> split_username(std::string_view text) {
-  const std::size_t colon = text.find(':');
-  if (colon == std::string_view::npos) return std::nullopt;
-  return Username{text.substr(0, colon), text.substr(colon + 1)};
-}
 
 }  // namespace
 
@@ -180,42 +170,29 @@ Drop Agent::on_message(Time now, const Path& path, const stun::Message& message)
 }
 
 Drop Agent::on_request(const Path& path, const stun::Message& request) {
-  using stun::Attribute;
-  if (request.fingerprint_at() == 0) return Drop::StunFingerprint;  // RFC 8445 §7.3
   const auto base = gatherer_.find_base(path.local);
   if (!base || path.transport != Transport::Udp) return Drop::UnknownPath;
-  // RFC 8489 §9.1.3: 400 when there is nothing to authenticate by, 401 when it does not match.
-  const stun::Integrity integrity = stun::integrity_of(request);
-  const auto username = request.text(Attribute::Username);
-  if (!username || integrity == stun::Integrity::None)
-    return refuse(path, request, 400, stun::Integrity::None, Drop::StunBadRequest);
-  const auto user = split_username(*username);
-  if (!user || !(local_ufrag_ == user->ours))
-    return refuse(path, request, 401, stun::Integrity::None, Drop::StunUnknownUser);
-  if (!stun::verify_integrity(request, integrity, as_bytes(local_pwd_.view())))
-    return refuse(path, request, 401, stun::Integrity::None, Drop::StunIntegrity);
-  ++counters_.checks_received;
-  if (!request.unknown_required().empty())
-    return refuse(path, request, 420, integrity, Drop::StunUnknownAttribute);
-  const auto priority = request.u32(Attribute::Priority);
-  const bool has_one_role = request.has(Attribute::IceControlling) != request.has(Attribute::IceControlled);
-  if (!priority || !has_one_role || request.has_malformed_value())
-    return refuse(path, request, 400, integrity, Drop::StunBadRequest);
-  if (const Drop conflict = settle_role(path, request, integrity); conflict != Drop::None) return conflict;
+  const RequestVerdict verdict = screen_request(request, local_ufrag(), local_pwd());
+  const bool is_authentic = verdict.integrity != stun::Integrity::None;
+  if (is_authentic) ++counters_.checks_received;
+  if (verdict.code != 0) return refuse(path, request, verdict.code, verdict.integrity, verdict.drop);
+  if (verdict.drop != Drop::None) return verdict.drop;
+  if (const Drop conflict = settle_role(path, request, verdict.integrity); conflict != Drop::None)
+    return conflict;
 
   Reply reply;
   reply.path = path;
   reply.id = request.id();
-  reply.integrity = integrity;
+  reply.integrity = verdict.integrity;
   if (replies_.push(reply)) ++counters_.checks_answered;
 
+  const auto ufrag = FixedString<256>::from(verdict.remote_ufrag);
+  if (!ufrag) return Drop::None;  // no credentials of that name can exist
   EarlyRequest facts;
   facts.path = path;
-  facts.priority = *priority;
-  facts.use_candidate = request.has(Attribute::UseCandidate);
-  const auto theirs = FixedString<256>::from(user->theirs);
-  if (!theirs) return Drop::None;  // no credentials of that name can exist
-  facts.ufrag = *theirs;
+  facts.ufrag = *ufrag;
+  facts.priority = request.u32(stun::Attribute::Priority).value_or(0);
+  facts.use_candidate = request.has(stun::Attribute::UseCandidate);
   return has_remote_ ? learn(*base, facts) : remember(facts);
 }
 
@@ -319,31 +296,32 @@ Drop Agent::on_response(const Path& path, const stun::Message& response) {
   if (found == nullptr) return Drop::StunNoTransaction;
   const stun::Transaction transaction = *found;
   if (transaction.purpose == stun::Purpose::Server) return on_server_response(path, response, transaction);
-  if (response.fingerprint_at() == 0) return Drop::StunFingerprint;
-  // RFC 8489 §9.1.4: the algorithm must be the one of the request. Else it is as if nothing had come: the transaction
-  // goes on, but its end will be known for what it was.
-  if (stun::integrity_of(response) != stun::Integrity::Sha1 ||
-      !stun::verify_integrity(response, stun::Integrity::Sha1, as_bytes(remote_pwd_.view()))) {
-    found->integrity_violated = true;
-    return Drop::StunIntegrity;
-  }
-  if (response.has_malformed_value()) return Drop::StunMalformed;
-  const bool is_success = response.message_class() == stun::Class::Success;
   const bool is_symmetric = path == transaction.path;
-  const bool is_understood = response.unknown_required().empty();
-  if (is_success && is_symmetric && is_understood) return on_success(response, transaction);
-  if (!is_success && !is_symmetric) return Drop::StunWrongSource;
-  const auto error = response.error_code();
-  transactions_.erase(found);
-  if (!is_success && is_understood && error) {
-    on_error(error->code, transaction);
-    return Drop::None;
+  switch (screen_response(response, remote_pwd_.view())) {
+    case ResponseVerdict::Unprotected:
+      return Drop::StunFingerprint;
+    case ResponseVerdict::Malformed:
+      return Drop::StunMalformed;
+    case ResponseVerdict::Violated:  // the transaction goes on, but its end will be known for what it was
+      found->integrity_violated = true;
+      return Drop::StunIntegrity;
+    case ResponseVerdict::Success:
+      if (is_symmetric) return on_success(response, transaction);
+      transactions_.erase(found);
+      on_failure(transaction);  // RFC 8445 §7.2.5.2.1
+      return Drop::StunWrongSource;
+    case ResponseVerdict::Error:
+      if (!is_symmetric) return Drop::StunWrongSource;
+      transactions_.erase(found);
+      on_error(response.error_code()->code, transaction);
+      return Drop::None;
+    case ResponseVerdict::Unusable:
+      if (!is_symmetric) return Drop::StunWrongSource;
+      transactions_.erase(found);
+      on_failure(transaction);
+      return Drop::StunUnknownAttribute;
   }
-  on_failure(
-      transaction);  // RFC 8445 §7.2.5.2.1 for the addresses; RFC 8489 §6.3.3 and §6.3.4 for the attributes
-  return !is_symmetric    ? Drop::StunWrongSource
-         : !is_understood ? Drop::StunUnknownAttribute
-                          : Drop::StunMalformed;
+  return Drop::StunMalformed;
 }
 
 // RFC 8489 §6.3.3, RFC 8445 §5.1.1.2. Servers are asked without credentials; ALTERNATE-SERVER is not followed.
@@ -364,10 +342,9 @@ Drop Agent::on_server_response(const Path& path, const stun::Message& response,
 
 // RFC 8445 §7.2.5.3.
 Drop Agent::on_success(const stun::Message& response, const stun::Transaction& transaction) {
-  const auto mapped = response.xor_mapped_address();
+  const Address mapped = response.xor_mapped_address().value_or(transaction.path.local);
   Pair* const pair = checklist_.find(transaction.target);
-  if (!mapped || pair == nullptr || pair->is_spent)
-    return mapped ? Drop::StunNoTransaction : Drop::StunMalformed;
+  if (pair == nullptr || pair->is_spent) return Drop::StunNoTransaction;
   ++counters_.responses_received;
   unanswered_ -= std::min<std::uint64_t>(unanswered_, transaction.unanswered);
   if (transaction.timer.copies() == 1) {  // of a repeated request nobody knows which copy was answered
@@ -377,7 +354,7 @@ Drop Agent::on_success(const stun::Message& response, const stun::Transaction& t
   transactions_.erase_if([&transaction](const stun::Transaction& t) {
     return t.id == transaction.id || (t.target == transaction.target && t.purpose == stun::Purpose::Check);
   });
-  pair->valid_local = gatherer_.identify(pair->local, *mapped, transaction.priority);
+  pair->valid_local = gatherer_.identify(pair->local, mapped, transaction.priority);
   pair->valid_priority = priority_of(pair->valid_local, pair->remote);
   pair->state = PairState::Succeeded;
   pair->queued = 0;

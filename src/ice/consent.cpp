@@ -11,18 +11,14 @@ Duration Consent::wait_from(std::uint32_t random) {
 void Consent::on_answer(Time now, Duration wait) {
   last_answer_ = now;
   unanswered_ = 0;
+  interrupted_at_ = kNever;
   // A connectivity check that was answered is as good as a consent check; one already planned keeps its time.
   if (next_check_ == kNever) next_check_ = now + wait;
 }
 
 void Consent::on_check_sent(Time now, Duration wait) {
-  last_sent_ = now;
   next_check_ = now + wait;
-  ++unanswered_;
-}
-
-Time Consent::interrupted_at() const {
-  return unanswered_ < kInterruptedAfter ? kNever : last_sent_ + kAnswerGrace;
+  if (++unanswered_ == kInterruptedAfter) interrupted_at_ = now + kAnswerGrace;
 }
 
 }  // namespace pollrtc::ice

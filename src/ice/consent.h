@@ -25,12 +25,13 @@ class Consent {
   Time next_check() const { return next_check_; }
   Time expires() const { return last_answer_ + kExpiry; }
   // When the path becomes interrupted if nothing more is heard; kNever as long as too few checks went unanswered.
-  Time interrupted_at() const;
+  // It does not move until there is an answer, however many checks follow.
+  Time interrupted_at() const { return interrupted_at_; }
 
  private:
   Time last_answer_{};
   Time next_check_ = kNever;
-  Time last_sent_{};
+  Time interrupted_at_ = kNever;
   int unanswered_ = 0;
 };
 

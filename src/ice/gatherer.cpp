@@ -205,11 +205,14 @@ void Gatherer::give_preferences() {
   }
 }
 
+// The best first, so that the peer's checks, which begin with the first pair it can form, begin with a good one.
 Gatherer::Local* Gatherer::next_unannounced() {
   give_preferences();
+  Local* best = nullptr;
   for (Local& local : locals_)
-    if (!local.is_announced) return &local;
-  return nullptr;
+    if (!local.is_announced && (best == nullptr || local.candidate.priority > best->candidate.priority))
+      best = &local;
+  return best;
 }
 
 std::optional<std::uint16_t> Gatherer::find_base(const Address& base) const {

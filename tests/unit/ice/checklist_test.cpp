@@ -1,0 +1,146 @@
+#include "ice/checklist.h"
+
+#include "base/address.h"
+#include "ice/nomination.h"
+#include "support/catch.h"
+#include "support/environment.h"
+
+namespace pollrtc::test {
+
+using namespace ice;
+
+namespace {
+
+struct List {
+  explicit List(std::size_t limit = 100) : list(environment.env.memory, limit) {}
+  Pair* add(std::uint64_t priority, std::uint32_t foundation) {
+    Pair pair;
+    pair.path.local = *parse_ip("192.0.2.1", 1);
+    pair.path.remote = *parse_ip("192.0.2.2", ++port);
+    pair.priority = pair.valid_priority = priority;
+    pair.foundation = foundation;
+    return list.add(pair);
+  }
+  TestEnvironment environment;
+  Checklist list;
+  std::uint16_t port = 0;
+};
+
+}  // namespace
+
+TEST_CASE("the best pair of a foundation waits, the others are frozen", "[ICE-CHK-19][ICE-CHK-20]") {
+  List l;
+  const std::uint32_t a = l.add(10, 1)->id, b = l.add(5, 1)->id, c = l.add(7, 2)->id;
+  CHECK(l.list.find(a)->state == PairState::Waiting);
+  CHECK(l.list.find(b)->state == PairState::Frozen);
+  CHECK(l.list.find(c)->state == PairState::Waiting);
+  SECTION("a better one that comes later waits as well") { CHECK(l.add(20, 1)->state == PairState::Waiting); }
+  SECTION("one of a foundation that works waits, however low") {
+    l.list.find(a)->state = PairState::Succeeded;
+    CHECK(l.add(1, 1)->state == PairState::Waiting);
+  }
+  SECTION("success thaws its foundation") {
+    l.list.thaw(1);
+    CHECK(l.list.find(b)->state == PairState::Waiting);
+  }
+  SECTION("ordinary checks take the best that waits, then thaw what is not busy") {
+    CHECK(l.list.next_ordinary()->id == a);
+    l.list.find(a)->state = PairState::InProgress;
+    CHECK(l.list.next_ordinary()->id == c);
+    l.list.find(c)->state = PairState::InProgress;
+    CHECK_FALSE(l.list.has_work());
+    CHECK(l.list.next_ordinary() == nullptr);  // b's foundation is busy
+    l.list.find(a)->state = PairState::Failed;
+    CHECK(l.list.has_work());
+    CHECK(l.list.next_ordinary()->id == b);
+    CHECK(l.list.find(b)->state == PairState::Waiting);
+  }
+  SECTION("triggered checks are taken in the order they were asked for, each once") {
+    l.list.trigger(*l.list.find(b));
+    l.list.trigger(*l.list.find(a));
+    l.list.trigger(*l.list.find(b));
+    CHECK(l.list.find(b)->state == PairState::Waiting);
+    CHECK(l.list.next_triggered()->id == b);
+    l.list.find(b)->queued = 0;
+    CHECK(l.list.next_triggered()->id == a);
+  }
+}
+
+TEST_CASE("a full list: failed pairs go first, then lower ones nobody checked", "[ICE-CHK-20][ICE-CHK-01]") {
+  List l(3);
+  const std::uint32_t a = l.add(10, 1)->id, b = l.add(20, 2)->id;
+  REQUIRE(l.add(30, 3) != nullptr);
+  CHECK(l.add(5, 4) == nullptr);
+  CHECK(l.list.size() == 3);
+  l.list.find(b)->state = PairState::Failed;
+  REQUIRE(l.add(5, 4) != nullptr);
+  CHECK(l.list.find(b) == nullptr);
+  REQUIRE(l.add(15, 5) != nullptr);  // takes the place of 5
+  CHECK(l.list.find(a) != nullptr);
+  l.list.find(a)->state = PairState::InProgress;
+  for (Pair& pair : l.list) pair.state = PairState::InProgress;
+  CHECK(l.add(1000, 6) == nullptr);
+}
+
+TEST_CASE("data takes the best nominated pair, else the best valid one", "[ICE-NOM-02]") {
+  List l;
+  const std::uint32_t a = l.add(10, 1)->id, b = l.add(20, 2)->id, c = l.add(30, 3)->id;
+  CHECK(l.list.best() == nullptr);
+  l.list.find(a)->is_valid = l.list.find(b)->is_valid = true;
+  CHECK(l.list.best()->id == b);
+  l.list.find(a)->is_nominated = true;
+  CHECK(l.list.best()->id == a);
+  l.list.find(c)->is_valid = l.list.find(c)->is_nominated = true;
+  CHECK(l.list.best()->id == c);
+}
+
+TEST_CASE("role conflict: four cases and equality", "[ICE-CHK-04]") {
+  using enum RoleVerdict;
+  CHECK(resolve_role_conflict(true, 5, true, 4) == RefuseWith487);
+  CHECK(resolve_role_conflict(true, 5, true, 5) == RefuseWith487);
+  CHECK(resolve_role_conflict(true, 5, true, 6) == BecomeControlled);
+  CHECK(resolve_role_conflict(false, 5, false, 4) == BecomeControlling);
+  CHECK(resolve_role_conflict(false, 5, false, 5) == BecomeControlling);
+  CHECK(resolve_role_conflict(false, 5, false, 6) == RefuseWith487);
+  CHECK(resolve_role_conflict(true, 5, false, 9) == NoConflict);
+  CHECK(resolve_role_conflict(false, 5, true, 0) == NoConflict);
+}
+
+TEST_CASE("the best valid pair is nominated, unless a straighter one is still being checked") {
+  Pair valid, pending;
+  valid.is_valid = true;
+  valid.state = PairState::Succeeded;
+  pending.state = PairState::InProgress;
+  const auto choose = [&](int valid_way, int pending_way, bool over) {
+    const Contender contenders[] = {{&valid, valid_way}, {&pending, pending_way}};
+    return choose_nominee(contenders, over);
+  };
+  CHECK(choose(2, 2, false) == &valid);
+  CHECK(choose(1, 2, false) == nullptr);
+  CHECK(choose(1, 2, true) == &valid);
+  CHECK(choose(2, 1, false) == &valid);
+  pending.state = PairState::Failed;
+  CHECK(choose(1, 2, false) == &valid);
+  valid.is_valid = false;
+  CHECK(choose(2, 2, true) == nullptr);
+  CHECK(directness(CandidateType::Host, CandidateType::Host) >
+        directness(CandidateType::Host, CandidateType::ServerReflexive));
+  CHECK(directness(CandidateType::Host, CandidateType::ServerReflexive) >
+        directness(CandidateType::Relayed, CandidateType::Host));
+}
+
+TEST_CASE("the wait for a consent check is 4 to 6 seconds", "[ICE-CONS-01]") {
+  using namespace std::chrono_literals;
+  Duration low = Duration::max(), high{};
+  for (std::uint32_t i = 0; i < 100000; ++i) {
+    const Duration wait = Consent::wait_from(i * 2654435761u);
+    low = std::min(low, wait);
+    high = std::max(high, wait);
+  }
+  CHECK(low >= 4s);
+  CHECK(high <= 6s);
+  CHECK(low < 4010ms);
+  CHECK(high > 5990ms);
+}
+
+}  // namespace pollrtc::test
