@@ -163,7 +163,9 @@ Status Channels::send(Time now, ChannelHandle handle, Bytes data, bool is_text,
   if (channel->max_retransmits) options.max_retransmits = *channel->max_retransmits;
   if (channel->max_lifetime_ms) options.lifetime = std::chrono::milliseconds(*channel->max_lifetime_ms);
   const Status status = association_->send(now, options, empty ? Bytes(kZero) : data);
-  if (status) ++messages_sent_;
+  if (!status) return status;
+  ++messages_sent_;
+  if (association_->buffered_amount(*channel->id) > channel->low_threshold) channel->above_low_threshold = true;
   return status;
 }
 

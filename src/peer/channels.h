@@ -37,7 +37,7 @@ class Channels {
   Drop on_message(Time now, sctp::Message message);
   void on_stream_reset(Time now, const sctp::Association::StreamsReset& reset);  // by the other end
   void on_reset_done(std::uint16_t stream, bool performed);                      // of ours
-  void on_buffer_low(std::uint16_t stream);
+  void on_buffer_low(std::uint16_t stream);  // also when only an OPEN has left: that is none of the user's
   void on_message_too_large(Time now, std::uint16_t stream);
   // The association is gone, or will never be: every channel closes.
   void on_ended(Close reason);
@@ -65,6 +65,8 @@ class Channels {
     bool ordered = true, negotiated = false;
     bool heard = false;  // the ACK or any message came: no need to force order any more (RFC 8832 §6)
     bool own_reset_done = false, peer_reset_done = false;
+    bool closed_by_peer = false;  // who began it
+    bool above_low_threshold = false;  // a send() lifted the buffered amount over it
     bool released = false;
   };
   // In handle_by_id_: a stream that could not be reset, and so is never used again.
@@ -86,7 +88,7 @@ class Channels {
   void refuse_stream(Time now, std::uint16_t stream);
   void start_closing(Time now, Channel& channel);
   void close_after_peer(Time now, Channel& channel);
-  void finish_closing_if_done(Channel& channel, Close reason);
+  void finish_closing_if_done(Channel& channel);
   void become_closed(Channel& channel, Close reason);
   void become(Channel& channel, ChannelState next, std::string_view why);
   void empty_inbox(Channel& channel);

@@ -209,10 +209,11 @@ void Channels::close_after_peer(Time now, Channel& channel) {
   channel.peer_reset_done = true;
   if (channel.state == ChannelState::Open) {
     become(channel, ChannelState::Closing, "closed by the other end");
+    channel.closed_by_peer = true;
     if (!channel.released) events_.push(Peer::ChannelClosing{channel.handle});
     if (!association_->reset_stream(now, *channel.id)) channel.own_reset_done = true;
   }
-  finish_closing_if_done(channel, Close::Remote);
+  finish_closing_if_done(channel);
 }
 
 void Channels::on_reset_done(std::uint16_t stream, bool performed) {
@@ -224,19 +225,19 @@ void Channels::on_reset_done(std::uint16_t stream, bool performed) {
     *handle_by_id_.find(stream) = kUnusable;
     channel->peer_reset_done = true;
   }
-  finish_closing_if_done(*channel, Close::Local);
+  finish_closing_if_done(*channel);
 }
 
-void Channels::finish_closing_if_done(Channel& channel, Close reason) {
+void Channels::finish_closing_if_done(Channel& channel) {
   if (!channel.own_reset_done || !channel.peer_reset_done) return;
-  become_closed(channel, reason);
+  become_closed(channel, channel.closed_by_peer ? Close::Remote : Close::Local);
   if (channel.released) forget(channel);
 }
 
 void Channels::on_buffer_low(std::uint16_t stream) {
-  const Channel* channel = find_by_id(stream);
-  if (channel != nullptr && channel->state == ChannelState::Open)
-    events_.push(Peer::BufferLow{channel->handle});
+  Channel* const channel = find_by_id(stream);
+  if (channel == nullptr || channel->state != ChannelState::Open) return;
+  if (std::exchange(channel->above_low_threshold, false)) events_.push(Peer::BufferLow{channel->handle});
 }
 
 void Channels::on_message_too_large(Time now, std::uint16_t stream) {

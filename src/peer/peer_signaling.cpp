@@ -170,17 +170,15 @@ void Peer::Impl::roll_back() {
 Status Peer::Impl::start_transports(Time now) {
   const sdp::Remote& remote = *remote_pending;
   if (transports_started || !remote.has_data) return {};
-  dtls::SessionConfig session_config;
-  Result<Owned<dtls::Session>> session = dtls::Session::create(environment, certificate, session_config);
-  if (!session) return Unexpected{session.error()};
-  if (const Status status = (*session)->set_remote_fingerprints(now, remote.fingerprints); !status)
-    return status;
+  auto session = Owned<dtls::Session>::make(environment.memory, environment, certificate, dtls::SessionConfig{});
+  if (!session) return fail(ErrorCode::OutOfMemory, "no memory for a DTLS session");
+  if (const Status status = session->set_remote_fingerprints(now, remote.fingerprints); !status) return status;
   // RFC 8445 §6.1.1: the offerer controls, unless only one end is full: then that one does.
   agent.set_controlling(now, is_offerer || remote.ice_lite);
   if (const Status status = agent.set_remote_credentials(now, remote.ufrag, remote.pwd, remote.ice_lite);
       !status)
     return status;
-  dtls = *std::move(session);
+  dtls = std::move(session);
   transports_started = true;
   channels.on_role(remote.our_role == sdp::DtlsRole::Client);
   for (const Candidate& candidate : remote.candidates) use_candidate(now, candidate);

@@ -26,7 +26,8 @@ struct ReceivedMessage {
 
 // What an end has been told about one channel, in order, and what it read from it.
 struct ChannelLog {
-  std::vector<std::string> events;  // "announced", "open", "closing", "closed:<reason>", "low"
+  std::vector<std::string> events;  // "announced", "open", "closing", "closed:<reason>"
+  int low_events = 0;
   std::vector<ReceivedMessage> messages;
 };
 
@@ -98,7 +99,7 @@ class End {
     } else if (const auto* closed = std::get_if<Peer::ChannelClosed>(&event)) {
       note(closed->channel, "closed:" + std::string(name_of(closed->reason)));
     } else if (const auto* low = std::get_if<Peer::BufferLow>(&event)) {
-      note(low->channel, "low");
+      ++channels[low->channel].low_events;
     } else if (const auto* message = std::get_if<Peer::MessageReceived>(&event); message != nullptr && read_messages) {
       while (const auto view = peer.receive(now, message->channel))
         channels[message->channel].messages.push_back({std::string(as_text(view->data)), view->is_text});
