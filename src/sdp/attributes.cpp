@@ -62,11 +62,13 @@ Status read_pwd(Target& target, std::string_view value) {  // RFC 8839 §5.4
   return set_once(target.transport.pwd, value, "two ice-pwd lines");
 }
 
-// RFC 8839 §5.6 wants ice-chars; any token is read, since "google-ice" was written for years. Two lines add up.
+// RFC 8839 §5.6 wants ice-chars; those of tokens are read too, since "google-ice" was written for years. Two lines add
+// up.
 Status read_ice_options(Target& target, std::string_view value) {
   for (FieldReader reader(value); !reader.at_end();) {
     const std::string_view option = reader.take();
-    if (!is_token(option)) return malformed("ice-options is no list of tokens");
+    const auto fits = [](char c) { return is_ice_char(c) || is_token_char(c); };
+    if (option.empty() || !all_are(option, fits)) return malformed("ice-options is no list of tags");
     target.transport.ice_options.emplace_back(option);
   }
   return {};
