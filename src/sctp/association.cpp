@@ -99,6 +99,10 @@ void Association::set_initial_rtt(Duration rtt) {
   if (tcb_) tcb_->tx.rto().set_initial_rtt(rtt);
 }
 
+void Association::on_path_change() {
+  if (tcb_) tcb_->tx.on_path_change();
+}
+
 Status Association::send(Time now, const SendOptions& options, Bytes message) {
   if (state_ != AssociationState::Established) return fail(ErrorCode::InvalidState, "not connected");
   if (options.stream >= tcb_->outbound_streams) {

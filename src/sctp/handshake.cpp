@@ -204,6 +204,8 @@ void Association::establish(Time now, std::string_view reason) {
   owed_.init = owed_.cookie_echo = false;
   peer_cookie_.clear();
   clear_errors();
+  heartbeat_nonce_ = 0;
+  timers_.stop(Timer::HeartbeatAck);
   schedule_heartbeat(now);
 }
 
@@ -285,6 +287,7 @@ Association::Handled Association::on_restart(Time now, const StateCookie& cookie
   replies_.clear();
   owed_ = {};
   owed_.cookie_ack = true;
+  ended_by_us_ = false;
   all_streams_reset_event_ = false;
   streams_reset_events_.clear();
   reset_done_events_.clear();
