@@ -38,7 +38,10 @@ DEFINED_TYPEINFO = re.compile(r"_ZT[IS].*")
 WRITABLE = re.compile(r"\.(data|bss|tdata|tbss)(?!\.rel\.ro)")
 # gcc without optimisation puts constexpr tables of pointers here as well, when their type was deduced.
 UNOPTIMISED = re.compile(r"\.data\.rel\.local")
-EXPORTED = re.compile(r"_ZNK?7pollrtc.*")
+# Our names, but not those of the rooms' own namespaces nor what hides behind a public class.
+EXPORTED = re.compile(r"_ZNK?7pollrtc(?!3ice|4dtls|4sctp|3sdp|3net|6crypto|6detail)(?!.*4Impl[CDE]|.*4Impl\d).*")
+# fmt's own buffer can grow into memory of its own; what we give it to write never makes it.
+MAY_ALLOCATE = "format.cpp.o"
 
 
 def symbols(library):
@@ -79,7 +82,8 @@ def check(library, unoptimised=False):
         where = f"{room or library}: {member}"
         if section is None:
             for pattern, what, rooms in REFERENCES:
-                if pattern.fullmatch(name) and room not in rooms:
+                allowed = room in rooms or (what.startswith("memory") and member.endswith(MAY_ALLOCATE))
+                if pattern.fullmatch(name) and not allowed:
                     faults.append(f"{where}: refers to {name}: {what}")
             continue
         if DEFINED_TYPEINFO.fullmatch(name):

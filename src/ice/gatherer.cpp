@@ -1,8 +1,7 @@
 #include "ice/gatherer.h"
 
-#include <fmt/format.h>
-
 #include "base/address.h"
+#include "base/format.h"
 
 namespace pollrtc::ice {
 
@@ -160,8 +159,7 @@ bool Gatherer::add_local(const Candidate& candidate, const Address& server) {
   local.server = server;
   local.foundation = foundation_of(candidate.type, candidate.base, server);
   char text[16];
-  const auto end = fmt::format_to_n(text, sizeof text, "{}", local.foundation).out;
-  local.candidate.foundation = *FixedString<32>::from({text, static_cast<std::size_t>(end - text)});
+  local.candidate.foundation = *FixedString<32>::from(format_text(text, "{}", local.foundation));
   return locals_.push_back(local);
 }
 

@@ -20,7 +20,7 @@
 
 namespace pollrtc {
 
-struct Peer::Impl {
+struct [[gnu::visibility("hidden")]] Peer::Impl {
   Impl(const Environment& env, const PeerConfig& peer_config, dtls::Certificate own_certificate);
 
   // --- signalling
