@@ -395,6 +395,30 @@ TEST_CASE("a well-formed forged hello delays the true one by one timeout", "[DTL
   CHECK(pair.data_flows());
 }
 
+TEST_CASE("another hello waits until the one in hand has not moved for a timeout", "[DTLS-02]") {
+  Server server;
+  const auto chromium = read_hex_file("vectors/dtls/chromium-client-hello-reassembled.hex");
+  const auto firefox = read_hex_file("vectors/dtls/firefox-client-hello-reassembled.hex");
+  CHECK(server.session.handle_packet(kStart, chromium) == Drop::None);
+  const auto first = poll_all(server.session, kStart);
+  CHECK(server.session.handle_packet(kStart + 99ms, firefox) == Drop::DtlsUnexpected);
+  CHECK(poll_all(server.session, kStart + 99ms).empty());
+  CHECK(server.session.handle_packet(kStart + 100ms, firefox) == Drop::None);
+  const auto second = poll_all(server.session, kStart + 100ms);
+  REQUIRE_FALSE(second.empty());
+  CHECK(message_in(second, 2) != message_in(first, 2));
+}
+
+TEST_CASE("application data in clear has no place in a handshake", "[DTLS-08]") {
+  Server server;
+  const auto data = make_record(23, 0xfefd, 0, 500, ByteVector{1});
+  CHECK(server.session.handle_packet(kStart, data) == Drop::DtlsUnexpected);
+  CHECK(server.session.handle_packet(
+            kStart, read_hex_file("vectors/dtls/firefox-client-hello-reassembled.hex")) == Drop::None);
+  CHECK(server.session.handle_packet(kStart, data) == Drop::DtlsUnexpected);
+  CHECK(server.session.drops()[Drop::DtlsUnexpected] == 2);
+}
+
 TEST_CASE("a forged alert during the handshake does not end it", "[DTLS-03]") {
   Pair pair;
   pair.start();

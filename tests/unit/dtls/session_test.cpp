@@ -161,7 +161,7 @@ TEST_CASE("a datagram in time of a due timer is not lost") {
   pair.now = pair.client.next_timeout();
   for (const auto& d : flight)
     pair.client.handle_packet(pair.now, d);  // and handle_timeout has not been called
-  pair.run();
+  pair.exchange();
   CHECK(pair.connected());
 }
 
@@ -189,7 +189,8 @@ TEST_CASE("a handshake that ends before the fingerprint is known stays unverifie
   CHECK_FALSE(events_of(pair.server).connected);
   const ByteVector text = {'h', 'i'};
   ByteVector out(100);
-  CHECK(pair.server.handle_packet(pair.now, seal(pair.client, pair.now, text)) == Drop::None);
+  for (int i = 0; i < 3; ++i)
+    CHECK(pair.server.handle_packet(pair.now, seal(pair.client, pair.now, text)) == Drop::None);
   CHECK(pair.server.receive(out) == 0);
   REQUIRE_FALSE(pair.server.send(pair.now, text, out));
   CHECK(pair.server.send(pair.now, text, out).error() == ErrorCode::InvalidState);
@@ -198,8 +199,7 @@ TEST_CASE("a handshake that ends before the fingerprint is known stays unverifie
     REQUIRE(pair.server.set_remote_fingerprints(pair.now, {&of_client, 1}));
     CHECK(events_of(pair.server).connected);
     const auto received = receive_all(pair.server);
-    REQUIRE(received.size() == 1);
-    CHECK(received[0] == text);
+    CHECK(received == std::vector<ByteVector>(3, text));
     CHECK(pair.data_flows());
   }
   SECTION("a wrong one comes: nothing goes up, and the peer is told") {
