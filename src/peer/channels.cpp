@@ -165,7 +165,8 @@ Status Channels::send(Time now, ChannelHandle handle, Bytes data, bool is_text,
   const Status status = association_->send(now, options, empty ? Bytes(kZero) : data);
   if (!status) return status;
   ++messages_sent_;
-  if (association_->buffered_amount(*channel->id) > channel->low_threshold) channel->above_low_threshold = true;
+  if (association_->buffered_amount(*channel->id) > channel->low_threshold)
+    channel->above_low_threshold = true;
   return status;
 }
 

@@ -29,6 +29,7 @@ class Channels {
   void release(Time now, ChannelHandle handle);
 
   bool any_created() const { return next_handle_ != 0; }
+  bool has_association() const { return association_ != nullptr; }
 
   // RFC 8832 §6: the DTLS client opens even ids, the server odd ones. Known before the association is.
   void on_role(bool dtls_client);

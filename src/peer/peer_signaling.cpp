@@ -8,7 +8,7 @@
 namespace pollrtc {
 namespace {
 
-const std::string kFirstMid = "0";
+constexpr std::string_view kFirstMid = "0";
 
 Unexpected<Error> wrong_state(std::string_view detail) { return fail(ErrorCode::InvalidState, detail); }
 
@@ -17,7 +17,7 @@ Unexpected<Error> wrong_state(std::string_view detail) { return fail(ErrorCode::
 sdp::LocalParameters Peer::Impl::local_parameters() const {
   sdp::LocalParameters local;
   local.origin = origin;
-  local.mid = remote_current && !remote_current->mid.empty() ? remote_current->mid : kFirstMid;
+  local.mid = remote_current && !remote_current->mid.empty() ? remote_current->mid : std::string(kFirstMid);
   local.ufrag = agent.local_ufrag();
   local.pwd = agent.local_pwd();
   for (const Fingerprint& fingerprint : certificate.fingerprints()) local.fingerprints.push_back(fingerprint);
@@ -170,9 +170,11 @@ void Peer::Impl::roll_back() {
 Status Peer::Impl::start_transports(Time now) {
   const sdp::Remote& remote = *remote_pending;
   if (transports_started || !remote.has_data) return {};
-  auto session = Owned<dtls::Session>::make(environment.memory, environment, certificate, dtls::SessionConfig{});
+  auto session =
+      Owned<dtls::Session>::make(environment.memory, environment, certificate, dtls::SessionConfig{});
   if (!session) return fail(ErrorCode::OutOfMemory, "no memory for a DTLS session");
-  if (const Status status = session->set_remote_fingerprints(now, remote.fingerprints); !status) return status;
+  if (const Status status = session->set_remote_fingerprints(now, remote.fingerprints); !status)
+    return status;
   // RFC 8445 §6.1.1: the offerer controls, unless only one end is full: then that one does.
   agent.set_controlling(now, is_offerer || remote.ice_lite);
   if (const Status status = agent.set_remote_credentials(now, remote.ufrag, remote.pwd, remote.ice_lite);

@@ -131,10 +131,12 @@ void Peer::Impl::pump_sctp(Time now) {
   if (!association || has_ended()) return;
   sctp::Association::Event event;
   sctp::Message message(environment.memory);
-  // Messages before events: what was sent ahead of a stream reset or an ABORT is the user's.
+  // Messages before events: what was sent ahead of a stream reset or an ABORT is the user's. But not before Connected:
+  // the first messages can come in the same packet as the end of the set-up.
   bool more = true;
   while (more && !has_ended()) {
-    while (association->receive(message)) drops.count(channels.on_message(now, std::move(message)));
+    while (channels.has_association() && association->receive(message))
+      drops.count(channels.on_message(now, std::move(message)));
     more = association->poll_event(event);
     if (!more) break;
     if (const auto* up = std::get_if<sctp::Association::Connected>(&event))
