@@ -157,6 +157,9 @@ Status read_group(Target& target, std::string_view value) {
   while (!reader.at_end()) {
     const std::string_view mid = reader.take();
     if (!is_token(mid)) return malformed("group is no list of tokens");
+    // Each mid names another section, so what has more than there may be sections need not be kept to be refused.
+    if (semantics == "BUNDLE" && mids.size() == target.limits.sdp_sections)
+      return fail(ErrorCode::Refused, "group has more mids than the limit");
     mids.emplace_back(mid);
   }
   if (semantics == "BUNDLE") target.description.bundle_groups.push_back(std::move(mids));

@@ -214,6 +214,13 @@ TEST_CASE("lines that mean nothing here are ignored", "[SDP-25][SDP-75][SDP-76]"
   CHECK(write_description(answer_to(noisy)) == write_description(answer_to(plain)));
 }
 
+TEST_CASE("a group has no more mids than there may be sections", "[SDP-19]") {
+  std::string group = "a=group:BUNDLE";
+  for (int i = 0; i < 17; ++i) group += " " + std::to_string(i);
+  CHECK(error_of(session("s=-\r\nt=0 0\r\n" + group + "\r\n")) == ErrorCode::Refused);
+  CHECK(error_of(session("s=-\r\nt=0 0\r\n" + group + "\r\n")).line() == 5);
+}
+
 TEST_CASE("limits on size, line, sections and candidates hold", "[SDP-19]") {
   Limits limits;
   const std::string text = chrome_offer();
@@ -230,6 +237,8 @@ TEST_CASE("limits on size, line, sections and candidates hold", "[SDP-19]") {
   limits.sdp_size = static_cast<std::uint32_t>(text.size()) - 1;
   CHECK(parse_description(text, limits).error() == ErrorCode::TooLarge);
   limits = {};
-  limits.sdp_sections = 0;
-  CHECK(parse_description(text, limits).error() == ErrorCode::LimitReached);
+  limits.sdp_sections = 1;
+  const Error error = parse_description(text + "m=audio 0 RTP/AVP 0\r\n", limits).error();
+  CHECK(error == ErrorCode::LimitReached);
+  CHECK(error.line() == 20);
 }
