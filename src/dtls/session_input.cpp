@@ -57,8 +57,8 @@ Drop Session::process(Time now, Bytes datagram) {
     drops_.count(drop);
   };
   for (Bytes rest = datagram; !rest.empty() && !has_ended();) {
-    if (tls_ && handshake_over_ &&
-        tls_->readable() != 0) {  // RFC 6347 §4.1.1: several records may share a datagram
+    // RFC 6347 §4.1.1: several records may share a datagram. Mbed TLS holds the content of one at a time.
+    if (handshake_over_ && tls_->readable() != 0) {
       note(unread_.push(rest) ? Drop::None : Drop::DtlsLimit);
       break;
     }
@@ -87,9 +87,7 @@ Drop Session::on_record(Time now, const Record& record) {
 
 Drop Session::on_handshaking_record(Time now, const Record& record) {
   const bool awaits_hello = role_ == Role::Server && !hello_taken_;
-  if (record.epoch == 1) {
-    return awaits_hello ? Drop::DtlsUnexpected : on_early_record(now, record);
-  }
+  if (record.epoch == 1) return awaits_hello ? Drop::DtlsUnexpected : on_early_record(now, record);
   if (record.is(ContentType::Alert)) {
     // Nobody has signed it, so it is a hint at most: see handle_timeout().
     if (record.fragment.size() == 2 && record.fragment[0] == kFatal) {
@@ -111,9 +109,10 @@ Drop Session::on_handshake_messages(Time now, const Record& record) {
     if (!take_fragment(rest, fragment)) return Drop::DtlsFragment;
     if (fragment.length > env_.limits.dtls_handshake_buffer) return Drop::DtlsLimit;
     if (!may_receive(role_, fragment.msg_type)) return Drop::DtlsUnexpected;
-    if (first.msg_type == 0) first = fragment;
     // A ClientHello is a flight of its own.
-    if (first.msg_type == kClientHello && !rest.empty()) return Drop::DtlsUnexpected;
+    const bool is_alone = first.msg_type == 0 && rest.empty();
+    if (fragment.msg_type == kClientHello && !is_alone) return Drop::DtlsUnexpected;
+    if (first.msg_type == 0) first = fragment;
   }
   if (first.msg_type == kClientHello) return on_client_hello(now, record, first);
   if (role_ == Role::Server && !hello_taken_) return Drop::DtlsUnexpected;

@@ -65,6 +65,11 @@ class TlsContext {
   const PeerCertificate& peer_certificate() const { return peer_; }
 
   Time retransmission_due() const { return timer_final_; }
+  // The wait is over at `now`: the next handshake() sends the flight again.
+  void hasten_retransmission(Time now) {
+    timer_intermediate_ = std::min(timer_intermediate_, now);
+    timer_final_ = std::min(timer_final_, now);
+  }
 
  private:
   // What Mbed TLS calls. None of these reaches outside of the object.

@@ -166,7 +166,7 @@ TEST_CASE("a message_seq that no ClientHello has, and an empty ClientHello, are 
 
 TEST_CASE("no memory is a drop like others") {
   TestEnvironment env;
-  env.fail_allocations_after(GENERATE(0, 1));
+  env.fail_allocations_after(GENERATE(std::size_t{0}, std::size_t{1}));
   HandshakeReassembly reassembly(env.env.memory, 16 * 1024);
   CHECK(add(reassembly, piece(0, body_of(10), 0, 5), Drop::OutOfMemory).empty());
   CHECK(reassembly.messages_in_progress() == 0);
