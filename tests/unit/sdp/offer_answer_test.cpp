@@ -265,6 +265,8 @@ TEST_CASE("an answer must mirror the offer's sections", "[SDP-24]") {
   CHECK_FALSE(answered(good_answer() + more).has_value());
   CHECK_FALSE(answered("v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n").has_value());
   CHECK_FALSE(answered(replace(good_answer(), "m=application", "m=audio")).has_value());
+  CHECK_FALSE(
+      answered(replace(good_answer(), "m=application 9", "m=audio 0")).has_value());  // also when rejected
   CHECK_FALSE(answered(replace(good_answer(), "UDP/DTLS/SCTP", "TCP/DTLS/SCTP")).has_value());
   CHECK_FALSE(answered(replace(good_answer(), "UDP/DTLS/SCTP webrtc-datachannel", "UDP/DTLS/SCTP other"))
                   .has_value());
