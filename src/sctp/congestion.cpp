@@ -24,8 +24,12 @@ void RenoController::reset() {
 void RenoController::on_ack(Time, const AckedBytes& acked) {
   const bool was_full = acked.flight_before >= cwnd_;
   if (is_slow_start()) {
-    // §7.2.1 with L = 1: never more than was acknowledged, nor than a packet, whatever the SACK claims.
-    if (was_full && !acked.in_fast_recovery) cwnd_ += std::min(acked.newly_acked, pmdcs_);
+    // §7.2.1: never more than was acknowledged, nor than L packets. L is 1 for each two packets that the SACK covers:
+    // a peer that handles datagrams in batches and sends one SACK for many is worth as much as one that sends a SACK
+    // for every second packet.
+    const std::size_t packets = (acked.newly_acked + pmdcs_ - 1) / pmdcs_;
+    const std::size_t most = std::max<std::size_t>(packets / 2, 1) * pmdcs_;
+    if (was_full && !acked.in_fast_recovery) cwnd_ += std::min(acked.newly_acked, most);
   } else {
     // §7.2.2: one packet more for each full window that was acknowledged.
     partial_bytes_acked_ += acked.newly_acked;

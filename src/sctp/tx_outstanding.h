@@ -141,6 +141,7 @@ class TxOutstanding {
   void apply_gaps(Time now, const SackChunk& sack, SackState& state);
   void acknowledge(Time now, std::uint32_t offset, SackState& state);
   void renege(std::uint32_t offset);
+  void settle_rto(const SackState& state, bool has_duplicates);
   void count_misses(Time now, const SackState& state);
   void on_loss();
   void check_probe(Time now, std::uint32_t a_rwnd);
@@ -178,6 +179,7 @@ class TxOutstanding {
 
   std::optional<Tsn> timed_tsn_;  // the chunk whose round trip is being measured
   Time timed_since_{};
+  bool maybe_early_timeouts_ = false;  // since the last measurement the peer has seen duplicates
 
   Time t3_due_ = kNever;
   Time probe_due_ = kNever;

@@ -33,7 +33,7 @@ SackResult TxOutstanding::process(Time now, Tsn cumulative, const SackChunk* sac
   if (fast_recovery_exit_ && cumulative_ >= *fast_recovery_exit_) fast_recovery_exit_.reset();  // D iv
   const bool is_progress = state.cumulative_moved || state.newly_acked != 0;
   if (is_progress) t3_ = T3State::Quiet;
-  if (state.rtt) rto_.on_sample(*state.rtt);
+  settle_rto(state, sack != nullptr && sack->duplicate_count() != 0);
   if (state.newly_acked != 0) {  // before any cut (§7.2.4, note)
     congestion_.on_ack(now, {state.newly_acked, state.flight_before, flight_bytes_, in_fast_recovery()});
   }
@@ -49,6 +49,26 @@ SackResult TxOutstanding::process(Time now, Tsn cumulative, const SackChunk* sac
   update_ack_point(now, false);
   settle_t3(now, state.cumulative_moved);
   return is_progress ? SackResult::Progress : SackResult::Nothing;
+}
+
+// DEVIATION RFC 9260 §6.3.3: there only a new measurement ends the back-off, and while a whole window is sent again none
+// can be made, so that on a bad path each further loss costs up to a minute. Here, as in browsers, an ack that moves
+// the cumulative TSN ends it too. Karn's reason for the rule is kept: when the peer reports duplicates, the timeouts may
+// have been too early (or a SACK was lost), and then each such ack takes back one doubling only, so that the RTO stays
+// near what the path needs until there is a measurement.
+void TxOutstanding::settle_rto(const SackState& state, bool has_duplicates) {
+  if (state.rtt) {
+    rto_.on_sample(*state.rtt);
+    maybe_early_timeouts_ = false;
+    return;
+  }
+  maybe_early_timeouts_ |= has_duplicates;
+  if (!state.cumulative_moved) return;
+  if (maybe_early_timeouts_) {
+    rto_.ease_back_off();
+  } else {
+    rto_.clear_back_off();
+  }
 }
 
 // No block that is one may reach above what was ever sent (§12.4); those that are none are left out later.

@@ -17,7 +17,7 @@ using namespace std::chrono_literals;
 struct LinkOptions {
   Duration delay = 10ms;
   double loss = 0;
-  double reorder = 0;    // held back by up to another delay
+  double reorder = 0;  // held back by up to another delay
   double duplicate = 0;
 };
 
@@ -53,7 +53,8 @@ class TwoAssociations {
       exchange();
       if (done()) return true;
       exchange();  // what done() has made it send
-      const Time next = std::min({next_delivery(), a.association->next_timeout(), b.association->next_timeout()});
+      const Time next =
+          std::min({next_delivery(), a.association->next_timeout(), b.association->next_timeout()});
       if (next >= end) {
         now = end;
         return false;
