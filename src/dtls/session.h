@@ -106,6 +106,7 @@ class Session {
   Drop on_handshake_messages(Time now, const Record& record);
   Drop on_client_hello(Time now, const Record& record, const HandshakeFragment& fragment);
   Drop on_established_record(Time now, const Record& record);
+  void hasten_last_flight(Time now);
   Drop on_early_record(Time now, const Record& record);
   void use_early_records(Time now);
 

@@ -150,7 +150,17 @@ Drop Session::on_early_record(Time now, const Record& record) {
     advance(now, record.whole);
     return Drop::None;
   }
+  if (record.is(ContentType::ApplicationData)) hasten_last_flight(now);
   return early_.push(record.whole) ? Drop::None : Drop::DtlsEarly;
+}
+
+// Data under the new keys while a client waits for Finished: the server has ended the handshake, and it is its last
+// flight that was lost. Only our repeating ours brings it again (RFC 6347 §4.2.4), and after a few losses our timer may
+// leave that for many seconds. The record may be forged, so one such hint at most counts in each first wait of the timer.
+void Session::hasten_last_flight(Time now) {
+  if (role_ != Role::Client || now < std::max(progress_at_, hastened_at_) + initial_timeout_) return;
+  hastened_at_ = now;
+  tls_->hasten_retransmission(now);
 }
 
 void Session::use_early_records(Time now) {

@@ -35,4 +35,6 @@ void Rto::back_off() { current_ = std::min(2 * current_, max_); }
 
 void Rto::clear_back_off() { current_ = base_; }
 
+void Rto::ease_back_off() { current_ = std::max(current_ / 2, base_); }
+
 }  // namespace pollrtc::sctp

@@ -19,6 +19,8 @@ class Rto {
   void back_off();
   // Undoes the doubling, as a sample would: for waits that were no sign of loss (zero window probes).
   void clear_back_off();
+  // Takes back one doubling.
+  void ease_back_off();
 
   Duration current() const { return current_; }
   // Zero until the first sample.

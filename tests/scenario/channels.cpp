@@ -8,7 +8,9 @@ using namespace pollrtc::scenario;
 TEST_CASE("both ends show what was asked for", "[DCEP-07][API-39]") {
   TwoPeers t(1);
   ChannelOptions options;
-  options.label = "l\xc3\xa4" "bel";
+  options.label =
+      "l\xc3\xa4"
+      "bel";
   options.protocol = "proto\xe2\x82\xac";
   options.ordered = false;
   options.max_retransmits = 3;
@@ -49,8 +51,10 @@ TEST_CASE("negotiated channels need no OPEN, and an id is taken once", "[DCEP-14
   t.world.run_for(1s);
   CHECK(t.bob.channels[b].messages.size() == 1);
   CHECK(t.alice.channels[a].messages.size() == 1);
-  CHECK(t.alice.peer.create_channel(t.world.now(), {.negotiated = true, .id = 100}).error() == ErrorCode::AlreadyExists);
-  CHECK(t.alice.peer.create_channel(t.world.now(), {.negotiated = true}).error() == ErrorCode::InvalidArgument);
+  CHECK(t.alice.peer.create_channel(t.world.now(), {.negotiated = true, .id = 100}).error() ==
+        ErrorCode::AlreadyExists);
+  CHECK(t.alice.peer.create_channel(t.world.now(), {.negotiated = true}).error() ==
+        ErrorCode::InvalidArgument);
   CHECK(t.alice.peer.create_channel(t.world.now(), {.negotiated = true, .id = 65535}).error() ==
         ErrorCode::InvalidArgument);
   CHECK(t.alice.peer.create_channel(t.world.now(), {.max_retransmits = 1, .max_lifetime_ms = 1}).error() ==

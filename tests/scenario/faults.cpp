@@ -45,11 +45,12 @@ TEST_CASE("sessions with loss, reordering and duplication deliver every reliable
       return t.bob.channels[b].messages.size() >= from_alice.size() &&
              t.alice.channels[a].messages.size() >= from_bob.size();
     };
-    REQUIRE(t.world.run_until(all_there, 120s));
+    t.run_until(all_there, 120s);
     t.world.run_for(5s);  // long enough for a duplicate to show
     CHECK(t.bob.channels[b].messages == from_alice);
     CHECK(t.alice.channels[a].messages == from_bob);
-    CHECK(t.alice.states.back() != ConnectionState::Failed);  // two lost consent checks in a row disconnect for a while
+    CHECK(t.alice.states.back() !=
+          ConnectionState::Failed);  // two lost consent checks in a row disconnect for a while
     CHECK(t.bob.states.back() != ConnectionState::Failed);
   });
 }
@@ -65,8 +66,8 @@ TEST_CASE("an end that goes silent is noticed: disconnected, then failed, and it
   CHECK(t.world.now() - cut >= 24s);  // the last answer may be almost six seconds old when the line is cut
   CHECK(t.world.now() - cut <= 37s);
   t.world.run_for(10s);
-  const std::vector expected{ConnectionState::Connecting, ConnectionState::Connected, ConnectionState::Disconnected,
-                             ConnectionState::Failed};
+  const std::vector expected{ConnectionState::Connecting, ConnectionState::Connected,
+                             ConnectionState::Disconnected, ConnectionState::Failed};
   CHECK(t.alice.states == expected);
   CHECK(t.bob.states == expected);
   CHECK(t.alice.channels[a].events.back() == "closed:ConsentExpired");
@@ -108,7 +109,8 @@ TEST_CASE("garbage is counted by reason and changes nothing", "[ATK-01]") {
   for (int i = 0; i < count; ++i) {
     std::vector<std::uint8_t> bytes(random.below(200));
     for (auto& byte : bytes) byte = static_cast<std::uint8_t>(random.next());
-    const Drop drop = t.alice.peer.handle_datagram(t.world.now(), i % 2 == 0 ? from_stranger : from_bob, bytes);
+    const Drop drop =
+        t.alice.peer.handle_datagram(t.world.now(), i % 2 == 0 ? from_stranger : from_bob, bytes);
     CHECK(drop != Drop::None);
     CHECK_FALSE(t.alice.peer.poll_transmit(t.world.now(), out));  // no reply to any of them
   }

@@ -33,7 +33,8 @@ struct ChannelLog {
 
 class End {
  public:
-  End(sim::World& world, sim::Host& host, std::uint64_t seed, const PeerConfig& config = {}, const Limits& limits = {})
+  End(sim::World& world, sim::Host& host, std::uint64_t seed, const PeerConfig& config = {},
+      const Limits& limits = {})
       : environment(seed),
         peer(make_peer(environment, config, limits, world.now())),
         node(world, host, peer),
@@ -56,6 +57,19 @@ class End {
     return info ? info->state : ChannelState::Closed;
   }
 
+  // The end of its log and where it stands, for a scenario that failed.
+  std::string story() const {
+    std::string text;
+    const auto& lines = environment.log_lines;
+    for (std::size_t i = lines.size() > 60 ? lines.size() - 60 : 0; i < lines.size(); ++i)
+      text += lines[i] + "\n";
+    const PeerStats s = peer.stats();
+    return text + "connection " + std::string(name_of(peer.connection_state())) + ", cwnd " +
+           std::to_string(s.sctp_cwnd) + ", peer rwnd " + std::to_string(s.sctp_peer_rwnd) +
+           ", outstanding " + std::to_string(s.sctp_outstanding) + ", rto " +
+           std::to_string(s.sctp_rto.count()) + " us\n";
+  }
+
   test::TestEnvironment environment;
   Peer peer;
   sim::Node<Peer> node;
@@ -63,13 +77,14 @@ class End {
   std::map<ChannelHandle, ChannelLog> channels;
   std::vector<ChannelHandle> announced;
   std::vector<ConnectionState> states;
-  std::vector<std::string> candidates;       // as signalled
-  bool read_messages = true;                 // false: they stay in the peer, and the window closes
+  std::vector<std::string> candidates;  // as signalled
+  bool read_messages = true;            // false: they stay in the peer, and the window closes
   Duration signalling_delay = 30ms;
   std::vector<Address> stun_servers;
 
  private:
-  static Peer make_peer(test::TestEnvironment& environment, const PeerConfig& config, const Limits& limits, Time now) {
+  static Peer make_peer(test::TestEnvironment& environment, const PeerConfig& config, const Limits& limits,
+                        Time now) {
     environment.env.limits = limits;
     auto peer = Peer::create(environment.env, config, now);
     REQUIRE(peer);
@@ -100,7 +115,8 @@ class End {
       note(closed->channel, "closed:" + std::string(name_of(closed->reason)));
     } else if (const auto* low = std::get_if<Peer::BufferLow>(&event)) {
       ++channels[low->channel].low_events;
-    } else if (const auto* message = std::get_if<Peer::MessageReceived>(&event); message != nullptr && read_messages) {
+    } else if (const auto* message = std::get_if<Peer::MessageReceived>(&event);
+               message != nullptr && read_messages) {
       while (const auto view = peer.receive(now, message->channel))
         channels[message->channel].messages.push_back({std::string(as_text(view->data)), view->is_text});
     }
@@ -139,6 +155,13 @@ class TwoPeers {
       });
     });
   }
+  // As World's, but a failure tells what both ends logged.
+  void run_until(const std::function<bool()>& condition, Duration limit) {
+    if (world.run_until(condition, limit)) return;
+    FAIL("not reached in " << limit.count() / 1'000'000 << " s\n--- alice\n"
+                           << alice.story() << "--- bob\n"
+                           << bob.story());
+  }
   bool both_connected() const {
     return alice.peer.connection_state() == ConnectionState::Connected &&
            bob.peer.connection_state() == ConnectionState::Connected;
@@ -149,12 +172,11 @@ class TwoPeers {
     std::optional<ChannelHandle> b;
     if (options.negotiated) b = bob.create(options);
     negotiate();
-    REQUIRE(world.run_until(
-        [&] {
-          if (!b && !bob.announced.empty()) b = bob.announced.back();
-          return b && alice.channel_state(a) == ChannelState::Open && bob.channel_state(*b) == ChannelState::Open;
-        },
-        60s));
+    const auto both_open = [&] {
+      if (!b && !bob.announced.empty()) b = bob.announced.back();
+      return b && alice.channel_state(a) == ChannelState::Open && bob.channel_state(*b) == ChannelState::Open;
+    };
+    run_until(both_open, 60s);
     return {a, *b};
   }
 
