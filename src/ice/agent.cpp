@@ -131,7 +131,7 @@ Status Agent::set_remote_credentials(Time now, std::string_view ufrag, std::stri
   return {};
 }
 
-Status Agent::ignore(const Candidate& candidate, std::string_view why) {
+Status Agent::ignore([[maybe_unused]] const Candidate& candidate, [[maybe_unused]] std::string_view why) {
   ++counters_.candidates_ignored;
   POLLRTC_LOG(environment_, Debug, "ice", "remote candidate {} ignored: {}",
               address_text(candidate.address).view(), why);
@@ -145,6 +145,7 @@ bool Agent::is_foreign(const Candidate& candidate) const {
 
 Status Agent::add_remote_candidate(Time now, const Candidate& given) {
   if (const Status status = ready(); !status) return status;
+  now_ = std::max(now_, now);
   Candidate candidate = given;
   candidate.address = unmapped(given.address);
   candidate.address.scope_id = 0;

@@ -2,7 +2,10 @@
 // consent, and says which path data may take. RFC 8445 (ICE), 8838 (trickle), 8863 (patience), 7675 (consent),
 // 8421 (dual stack). An engine in the sense of base/engine.h: it speaks STUN datagrams only; DTLS never comes here.
 //
-// Connected means that a pair is valid and data may go; Completed that it is nominated as well.
+// Connected means that a pair is valid and data may go; Completed that it is nominated as well. Disconnected: two consent
+// checks in a row went unanswered, the second for a second (9 to 13 s after the last answer); it ends with the next
+// answer. Failed: consent expired 30 s after the last answer or was withdrawn, or no pair works, gathering is over and
+// patience (39.5 s from the remote credentials on) has run out; only a restart could end it.
 #pragma once
 
 #include <optional>
@@ -35,7 +38,7 @@ struct AgentStats {
   std::uint16_t remote_candidates = 0;
   std::uint16_t pairs = 0;
   std::uint16_t valid_pairs = 0;
-  std::uint64_t checks_sent = 0;         // requests, consent checks and retransmissions included
+  std::uint64_t checks_sent = 0;         // requests of all kinds, questions to servers and copies included
   std::uint64_t checks_received = 0;     // authenticated requests
   std::uint64_t checks_answered = 0;     // success responses sent
   std::uint64_t responses_received = 0;  // success responses that counted

@@ -52,6 +52,8 @@ void Agent::step_transactions() {
         break;
       case stun::Retransmission::Step::Send:
         transaction.is_owed = !is_check || may_probe() || (pair != nullptr && pair->is_valid);
+        POLLRTC_LOG(environment_, Trace, "ice", "no answer yet from {}: copy {}",
+                    address_text(transaction.path.remote).view(), transaction.timer.copies());
         break;
       case stun::Retransmission::Step::Fail: {
         const stun::Transaction failed = transaction;
@@ -85,13 +87,11 @@ void Agent::revoke_consent(Pair& pair) {
 
 void Agent::pick_nominee() {
   if (!controlling_ || has_nominated_ || nominee_ != 0) return;
-  FixedVec<Contender, 128> contenders;  // more than these need not be looked at
-  for (const Pair& pair : checklist_) {
-    const Contender contender{&pair, directness(gatherer_.locals()[pair.valid_local].candidate.type,
-                                                remotes_[pair.remote].candidate.type)};
-    if (pair.is_valid || pair.is_pending()) static_cast<void>(contenders.push_back(contender));
-  }
-  const Pair* const choice = choose_nominee({contenders.begin(), contenders.size()}, now_ >= nomination_due_);
+  const auto directness_of = [this](const Pair& pair) {
+    return directness(gatherer_.locals()[pair.valid_local].candidate.type,
+                      remotes_[pair.remote].candidate.type);
+  };
+  const Pair* const choice = choose_nominee(checklist_, directness_of, now_ >= nomination_due_);
   if (choice != nullptr) nominee_ = choice->id;
 }
 
@@ -183,7 +183,9 @@ bool Agent::poll_event(Event& event) {
         local->may_pair = true;
         pair_local(static_cast<std::uint16_t>(local - gatherer_.locals().begin()));
         advance(now_);
-        is_woken_ = true;  // there may be a check to send, and the caller may have done with sending
+        // There may be a check to send now, and the caller may have done with sending.
+        is_woken_ =
+            std::any_of(transactions_.begin(), transactions_.end(), [](const auto& t) { return t.is_owed; });
       }
       return true;
     }

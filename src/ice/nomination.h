@@ -1,8 +1,6 @@
 // Choosing the pair (RFC 8445 §8.1.1), and who chooses (§7.3.1.1). Pure functions; the agent acts on their answers.
 #pragma once
 
-#include <span>
-
 #include "ice/checklist.h"
 #include "pollrtc/candidate.h"
 
@@ -20,11 +18,18 @@ int directness(CandidateType local, CandidateType remote);
 // not for longer than this after the first pair became valid.
 inline constexpr Duration kNominationPatience = std::chrono::milliseconds(200);
 
-struct Contender {
-  const Pair* pair;
-  int directness;
-};
-// The pair to nominate now; null when there is none, or when waiting is worth it.
-const Pair* choose_nominee(std::span<const Contender> contenders, bool patience_is_over);
+// The pair to nominate now, of all those in `pairs`; null when there is none, or when waiting is worth it.
+// `directness_of` answers for one pair.
+template <class Pairs, class DirectnessOf>
+const Pair* choose_nominee(const Pairs& pairs, DirectnessOf directness_of, bool patience_is_over) {
+  const Pair* best = nullptr;
+  for (const Pair& pair : pairs)
+    if (pair.is_valid && (best == nullptr || pair.valid_priority > best->valid_priority)) best = &pair;
+  if (best == nullptr || patience_is_over) return best;
+  const int have = directness_of(*best);
+  for (const Pair& pair : pairs)
+    if (pair.is_pending() && !pair.is_valid && directness_of(pair) > have) return nullptr;
+  return best;
+}
 
 }  // namespace pollrtc::ice

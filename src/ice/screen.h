@@ -10,7 +10,7 @@ struct RequestVerdict {
   Drop drop = Drop::None;                             // None: it is to be answered with success
   int code = 0;                                       // of the error response; 0 for none
   stun::Integrity integrity = stun::Integrity::None;  // of the response, when the request was authenticated
-  std::string_view remote_ufrag{};                      // the second part of USERNAME; a view into the request
+  std::string_view remote_ufrag{};                    // the second part of USERNAME; a view into the request
 };
 RequestVerdict screen_request(const stun::Message& request, std::string_view ufrag, std::string_view pwd);
 

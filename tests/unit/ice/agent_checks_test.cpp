@@ -741,4 +741,63 @@ TEST_CASE("credentials: of the right length, another set would be a restart", "[
   CHECK(drawn.size() == 1000);
 }
 
+TEST_CASE("the RTO of a check grows with the checks that wait, from 500 ms to 2 s", "[ICE-CHK-17]") {
+  const auto [count, rto] = GENERATE(std::pair{5, 500ms}, std::pair{30, 1500ms}, std::pair{60, 2000ms});
+  Solo s;
+  for (int i = count; i-- > 0;)
+    REQUIRE(s.add_candidate(kRemote.with_port(static_cast<std::uint16_t>(7000 + i)),
+                            1000u + static_cast<unsigned>(i), std::to_string(i)));
+  // The first began when it was alone; the second knows of all the others.
+  const auto requests = s.requests_for(5s);
+  const ByteVector& second = requests.at(1).second;
+  std::vector<Time> copies;
+  for (const auto& [at, bytes] : requests)
+    if (bytes == second) copies.push_back(at);
+  REQUIRE(copies.size() >= 2);
+  CHECK(copies[1] - copies[0] == rto);
+}
+
+TEST_CASE("transactions under way: one below, at, and above their limit") {
+  Limits limits;
+  limits.stun_pending = GENERATE(std::uint16_t{3}, std::uint16_t{4}, std::uint16_t{5});
+  Solo s(false, true, limits);
+  for (std::uint16_t i = 0; i < 4; ++i)
+    REQUIRE(s.add_candidate(kRemote.with_port(static_cast<std::uint16_t>(7000 + i)), 1000u + i,
+                            std::to_string(i)));
+  std::set<ByteVector> different;
+  for (const auto& [at, bytes] : s.requests_for(3s)) different.insert(bytes);
+  CHECK(different.size() == std::min<std::size_t>(4, limits.stun_pending));
+}
+
+TEST_CASE("when the nominated pair loses consent, another nominated pair takes over",
+          "[ICE-NOM-02][ICE-CONS-06]") {
+  Solo s;
+  const Path second{kLocal, kRemote.with_port(6001)};
+  REQUIRE(s.add_candidate(kRemote, 2000, "1"));
+  REQUIRE(s.add_candidate(second.remote, 1000, "2"));
+  for (const auto& [at, bytes] : s.requests_for(50ms)) {
+    const Path path = at == Time{} ? kPath : second;
+    CHECK(s.receive(s.peer.success(bytes, kLocal), path) == Drop::None);
+  }
+  CHECK(s.receive(s.peer.request(s.agent, {.use_candidate = true}), kPath) == Drop::None);
+  CHECK(s.receive(s.peer.request(s.agent, {.use_candidate = true}), second) == Drop::None);
+  CHECK(s.agent.selected_path() == kPath);
+  poll_events(s.agent);
+  s.sent();
+  Path to;
+  while (to != kPath) {
+    s.now = s.agent.next_timeout();
+    s.agent.handle_timeout(s.now);
+    for (auto& [path, bytes] : s.sent()) {
+      to = path;
+      if (to == kPath) CHECK(s.receive(s.peer.error(bytes, 403, s.peer.pwd)) == Drop::None);
+    }
+  }
+  CHECK(s.agent.selected_path() == second);
+  CHECK(s.agent.state() == AgentState::Completed);
+  const auto events = poll_events(s.agent);
+  REQUIRE(events.size() == 1);
+  CHECK(std::get<Agent::PairSelected>(events[0]).path == second);
+}
+
 }  // namespace pollrtc::test

@@ -107,13 +107,14 @@ TEST_CASE("role conflict: four cases and equality", "[ICE-CHK-04]") {
 }
 
 TEST_CASE("the best valid pair is nominated, unless a straighter one is still being checked") {
-  Pair valid, pending;
+  std::array<Pair, 2> pairs;
+  Pair &valid = pairs[0], &pending = pairs[1];
   valid.is_valid = true;
   valid.state = PairState::Succeeded;
   pending.state = PairState::InProgress;
   const auto choose = [&](int valid_way, int pending_way, bool over) {
-    const Contender contenders[] = {{&valid, valid_way}, {&pending, pending_way}};
-    return choose_nominee(contenders, over);
+    return choose_nominee(
+        pairs, [&](const Pair& pair) { return &pair == &valid ? valid_way : pending_way; }, over);
   };
   CHECK(choose(2, 2, false) == &valid);
   CHECK(choose(1, 2, false) == nullptr);
