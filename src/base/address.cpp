@@ -29,7 +29,8 @@ bool take_char(std::string_view& text, char c) {
 bool parse_v4(std::string_view text, MutBytes out) {
   for (std::size_t i = 0; i < 4; ++i) {
     if (i != 0 && !take_char(text, '.')) return false;
-    if (text.size() > 1 && text[0] == '0' && text[1] >= '0' && text[1] <= '9') return false;  // 010: octal to some
+    if (text.size() > 1 && text[0] == '0' && text[1] >= '0' && text[1] <= '9')
+      return false;  // 010: octal to some
     const auto number = take_number(text, 10, 3);
     if (!number || *number > 255) return false;
     out[i] = static_cast<std::uint8_t>(*number);
@@ -47,7 +48,8 @@ bool parse_v6(std::string_view text, MutBytes out) {
   }
   while (!text.empty()) {
     std::array<std::uint8_t, 4> v4;
-    if (bytes.size() <= 12 && text.find('.') != std::string_view::npos && text.find(':') == std::string_view::npos) {
+    if (bytes.size() <= 12 && text.find('.') != std::string_view::npos &&
+        text.find(':') == std::string_view::npos) {
       if (!parse_v4(text, v4)) return false;
       for (const std::uint8_t b : v4)
         if (!bytes.push_back(b)) return false;
@@ -70,7 +72,8 @@ bool parse_v6(std::string_view text, MutBytes out) {
   std::fill(out.begin(), out.end(), std::uint8_t{0});
   const std::size_t front = gap.value_or(16);
   std::copy(bytes.begin(), bytes.begin() + front, out.begin());
-  std::copy(bytes.begin() + front, bytes.end(), out.end() - static_cast<std::ptrdiff_t>(bytes.size() - front));
+  std::copy(bytes.begin() + front, bytes.end(),
+            out.end() - static_cast<std::ptrdiff_t>(bytes.size() - front));
   return true;
 }
 
@@ -123,7 +126,8 @@ bool has_prefix(const Address& address, std::initializer_list<std::uint8_t> pref
 }
 
 bool is_v6_with_prefix10(const Address& address, std::uint8_t second_byte) {
-  return address.family == Address::Family::IPv6 && address.ip[0] == 0xfe && (address.ip[1] & 0xc0) == second_byte;
+  return address.family == Address::Family::IPv6 && address.ip[0] == 0xfe &&
+         (address.ip[1] & 0xc0) == second_byte;
 }
 
 }  // namespace
@@ -162,12 +166,14 @@ AddressText address_text(const Address& address) {
 }
 
 bool is_ipv4_mapped(const Address& address) {
-  return address.family == Address::Family::IPv6 && has_prefix(address, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff});
+  return address.family == Address::Family::IPv6 &&
+         has_prefix(address, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff});
 }
 
 bool is_ipv4_compatible(const Address& address) {
-  return address.family == Address::Family::IPv6 && has_prefix(address, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}) &&
-         !is_unspecified(address) && !is_loopback(address);
+  return address.family == Address::Family::IPv6 &&
+         has_prefix(address, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}) && !is_unspecified(address) &&
+         !is_loopback(address);
 }
 
 Address unmapped(const Address& address) {
@@ -176,7 +182,8 @@ Address unmapped(const Address& address) {
 }
 
 bool is_unspecified(const Address& address) {
-  return address.is_valid() && std::all_of(address.ip.begin(), address.ip.end(), [](std::uint8_t b) { return b == 0; });
+  return address.is_valid() &&
+         std::all_of(address.ip.begin(), address.ip.end(), [](std::uint8_t b) { return b == 0; });
 }
 
 bool is_loopback(const Address& address) {

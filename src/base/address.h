@@ -25,7 +25,7 @@ bool is_unspecified(const Address& address);
 bool is_loopback(const Address& address);
 bool is_link_local(const Address& address);
 bool is_multicast(const Address& address);
-bool is_broadcast(const Address& address);  // 255.255.255.255
+bool is_broadcast(const Address& address);        // 255.255.255.255
 bool is_site_local(const Address& address);       // fec0::/10
 bool is_ipv4_compatible(const Address& address);  // ::a.b.c.d
 bool is_ipv4_mapped(const Address& address);      // ::ffff:a.b.c.d

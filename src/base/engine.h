@@ -13,8 +13,8 @@ namespace pollrtc {
 template <class E>
 concept Timed = requires(E e, const E c, Time now, typename E::Event& event) {
   { e.handle_timeout(now) } -> std::same_as<void>;
-  { c.next_timeout() } -> std::same_as<Time>;      // kNever when it waits for nothing
-  { e.poll_event(event) } -> std::same_as<bool>;   // false: no event was waiting, `event` is as it was
+  { c.next_timeout() } -> std::same_as<Time>;     // kNever when it waits for nothing
+  { e.poll_event(event) } -> std::same_as<bool>;  // false: no event was waiting, `event` is as it was
 };
 
 // Speaks to addresses: ice::Agent, Peer.

@@ -25,7 +25,9 @@ class Block {
  public:
   explicit Block(const Memory& memory) : memory_(memory) {}
   Block(Block&& other) noexcept
-      : memory_(other.memory_), data_(std::exchange(other.data_, nullptr)), capacity_(std::exchange(other.capacity_, 0)) {}
+      : memory_(other.memory_),
+        data_(std::exchange(other.data_, nullptr)),
+        capacity_(std::exchange(other.capacity_, 0)) {}
   Block& operator=(Block&& other) noexcept {
     swap(other);
     return *this;
@@ -136,7 +138,9 @@ class Ring {
  public:
   explicit Ring(const Memory& memory) : block_(memory) {}
   Ring(Ring&& other) noexcept
-      : block_(std::move(other.block_)), head_(std::exchange(other.head_, 0)), size_(std::exchange(other.size_, 0)) {}
+      : block_(std::move(other.block_)),
+        head_(std::exchange(other.head_, 0)),
+        size_(std::exchange(other.size_, 0)) {}
   Ring& operator=(Ring&& other) noexcept {
     block_.swap(other.block_);
     std::swap(head_, other.head_);
@@ -230,8 +234,8 @@ class FlatMap {
 
  private:
   std::size_t position(const Key& key) const {
-    const Entry* at =
-        std::lower_bound(entries_.begin(), entries_.end(), key, [](const Entry& e, const Key& k) { return e.key < k; });
+    const Entry* at = std::lower_bound(entries_.begin(), entries_.end(), key,
+                                       [](const Entry& e, const Key& k) { return e.key < k; });
     return static_cast<std::size_t>(at - entries_.begin());
   }
   Vec<Entry> entries_;

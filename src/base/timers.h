@@ -42,7 +42,8 @@ class TimerTable {
 // A wait that doubles at each try, up to a maximum.
 class Backoff {
  public:
-  constexpr Backoff(Duration initial, Duration maximum) : initial_(initial), maximum_(maximum), current_(initial) {}
+  constexpr Backoff(Duration initial, Duration maximum)
+      : initial_(initial), maximum_(maximum), current_(initial) {}
   constexpr Duration current() const { return current_; }
   constexpr void grow() { current_ = std::min(current_ * 2, maximum_); }
   constexpr void reset() { current_ = initial_; }

@@ -28,8 +28,8 @@ def documented_value(text):
 with open(sys.argv[1], encoding="utf-8") as file:
     struct = re.search(r"^struct Limits \{(.*?)^\};", file.read(), re.MULTILINE | re.DOTALL).group(1)
 code = {name: [code_value(value)] * 2
-        for name, value in re.findall(r"^  (?:std::uint\d+_t|Duration) (\w+) = ([^;]+);", struct, re.MULTILINE)}
-for name, value in re.findall(r"^    limits\.(\w+) = ([^;]+);", struct, re.MULTILINE):
+        for name, value in re.findall(r"^  (?:std::uint\d+_t|Duration) (\w+) =\s+([^;]+);", struct, re.MULTILINE)}
+for name, value in re.findall(r"^    limits\.(\w+) =\s+([^;]+);", struct, re.MULTILINE):
     code[name] = [code[name][0], code_value(value)]
 
 with open(sys.argv[2], encoding="utf-8") as file:

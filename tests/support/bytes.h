@@ -24,7 +24,10 @@ inline ByteVector hex(std::string_view text) {
     if (c == '\n') comment = false;
     if (c == '#') comment = true;
     if (comment || c == ' ' || c == '\n' || c == '\r' || c == '\t' || c == '|' || c == ':') continue;
-    const int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    const int digit = c >= '0' && c <= '9'   ? c - '0'
+                      : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                      : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                             : -1;
     if (digit < 0) throw std::invalid_argument("not hex: " + std::string(text));
     if (pending < 0) {
       pending = digit;

@@ -6,8 +6,8 @@ using namespace pollrtc;
 
 TEST_CASE("IPv4 text is four decimal numbers and nothing else") {
   REQUIRE(parse_ip("192.0.2.1", 80) == Address::v4(192, 0, 2, 1, 80));
-  for (const char* bad : {"", "1", "1.2.3", "1.2.3.4.5", "256.1.1.1", "1.2.3.4 ", " 1.2.3.4", "1..2.3", "01.2.3.4", "1.2.3.-4",
-                          "999.1.1.1", "host.example.org", "0x1.2.3.4"})
+  for (const char* bad : {"", "1", "1.2.3", "1.2.3.4.5", "256.1.1.1", "1.2.3.4 ", " 1.2.3.4", "1..2.3",
+                          "01.2.3.4", "1.2.3.-4", "999.1.1.1", "host.example.org", "0x1.2.3.4"})
     CHECK_FALSE(parse_ip(bad));
 }
 
@@ -29,8 +29,8 @@ TEST_CASE("IPv6 text round trips in the form of RFC 5952") {
     CHECK(ip_text(*address).view() == canonical);
     CHECK(parse_ip(canonical) == address);
   }
-  for (const char* bad : {":", ":::", "1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9", "1::2::3", "12345::", "g::", "fe80::1%eth0", "1:",
-                          ":1", "::1.2.3", "1:2:3:4:5:6:7:1.2.3.4", "1::2:3:4:5:6:7:8"})
+  for (const char* bad : {":", ":::", "1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9", "1::2::3", "12345::", "g::",
+                          "fe80::1%eth0", "1:", ":1", "::1.2.3", "1:2:3:4:5:6:7:1.2.3.4", "1::2:3:4:5:6:7:8"})
     CHECK_FALSE(parse_ip(bad));
 }
 

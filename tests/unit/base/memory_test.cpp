@@ -79,7 +79,8 @@ TEST_CASE("Ring keeps its order while it wraps and grows") {
 TEST_CASE("FlatMap is sorted by key") {
   test::TestEnvironment t;
   FlatMap<std::uint16_t, int> m(t.env.memory);
-  for (const auto key : std::initializer_list<std::uint16_t>{5, 1, 9, 3, 65535, 0}) REQUIRE(m.insert(key, key * 2));
+  for (const auto key : std::initializer_list<std::uint16_t>{5, 1, 9, 3, 65535, 0})
+    REQUIRE(m.insert(key, key * 2));
   CHECK(*m.find(9) == 18);
   CHECK(m.find(4) == nullptr);
   CHECK(m.erase(1));
