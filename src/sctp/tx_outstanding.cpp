@@ -72,8 +72,9 @@ std::uint32_t TxOutstanding::first_marked(Time now) {
   return 0;
 }
 
-// DEVIATION RFC 9260 §6.1 D: Max.Burst counts the packets beyond those that the last SACK acknowledged. A peer that
-// handles datagrams in batches acknowledges many at once, and four packets for each would starve the window.
+// DEVIATION RFC 9260 §6.1 D: Max.Burst counts the packets beyond those that SACKs have acknowledged and those by which
+// they let cwnd grow, until there is nothing to send. A peer that handles datagrams in batches acknowledges many at once,
+// and four packets for each such SACK would starve the window.
 bool TxOutstanding::may_burst(Time now) {
   if (now != burst_at_) {
     burst_at_ = now;
@@ -93,6 +94,7 @@ std::size_t TxOutstanding::next_length(Time now, std::size_t room) {
     update_ack_point(now, true);
     id = queue_.current(now);
   }
+  if (id == kNoMessage) burst_left_ = std::min<std::size_t>(burst_left_, parameters_.max_burst);
   if (id == kNoMessage || room <= kDataHeader) return 0;
   const TxMessage& message = queue_.messages()[id];
   const std::size_t left = message.payload.size() - message.sent;

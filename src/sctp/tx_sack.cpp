@@ -25,6 +25,7 @@ SackResult TxOutstanding::process(Time now, Tsn cumulative, const SackChunk* sac
   if (sack != nullptr && !is_valid(*sack, highest_offset() - distance)) return SackResult::Violation;
 
   SackState state;
+  const std::size_t cwnd_before = congestion_.cwnd();
   state.flight_before = flight_bytes_;
   state.cumulative_moved = distance != 0;
   sack_since_t3_ = true;
@@ -44,8 +45,8 @@ SackResult TxOutstanding::process(Time now, Tsn cumulative, const SackChunk* sac
         sack->a_rwnd > outstanding ? static_cast<std::uint32_t>(sack->a_rwnd - outstanding) : 0;  // D ii
     check_probe(now, sack->a_rwnd);
   }
-  burst_at_ = now;
-  burst_left_ = parameters_.max_burst + (state.newly_acked + congestion_.pmdcs() - 1) / congestion_.pmdcs();
+  const std::size_t grown = congestion_.cwnd() > cwnd_before ? congestion_.cwnd() - cwnd_before : 0;
+  burst_left_ += (state.newly_acked + grown + congestion_.pmdcs() - 1) / congestion_.pmdcs();
   update_ack_point(now, false);
   settle_t3(now, state.cumulative_moved);
   return is_progress ? SackResult::Progress : SackResult::Nothing;
