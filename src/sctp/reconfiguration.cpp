@@ -64,7 +64,9 @@ Association::Handled Association::on_reconfig(Time now, const ChunkView& chunk) 
     if (const auto* outgoing = std::get_if<OutgoingResetRequest>(&parameter)) {
       answer(outgoing->request, answer_request(*outgoing));
     } else if (const auto* incoming = std::get_if<IncomingResetRequest>(&parameter)) {
-      answer(incoming->request, tcb_->incoming_reset.refuse(incoming->request, ReconfigResult::Denied));
+      const bool covered = tcb_->outgoing_reset.covers(incoming->streams);
+      const ReconfigResult result = covered ? ReconfigResult::NothingToDo : ReconfigResult::Denied;
+      answer(incoming->request, tcb_->incoming_reset.refuse(incoming->request, result));
     } else if (const auto* other = std::get_if<OtherRequest>(&parameter)) {
       answer(other->request, tcb_->incoming_reset.refuse(other->request, ReconfigResult::Denied));
     } else if (const auto* response = std::get_if<ReconfigResponse>(&parameter)) {

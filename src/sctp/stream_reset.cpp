@@ -58,6 +58,14 @@ bool OutgoingReset::is_under_way(StreamId stream) const {
   return contains(waiting_, stream) || (in_flight_ && contains(requested_, stream));
 }
 
+bool OutgoingReset::covers(const StreamList& streams) const {
+  if (!in_flight_ || streams.count() == 0) return false;
+  for (std::size_t i = 0; i < streams.count(); ++i) {
+    if (!contains(requested_, streams[i])) return false;
+  }
+  return true;
+}
+
 void OutgoingReset::write(ByteWriter& out, ReconfigSeq peer_request_expected) const {
   // RFC 6525 §5.1.2 A4: the response number says which request of the peer we saw last.
   write_outgoing_reset(out, next_request_ - 1, peer_request_expected - 1, last_assigned_tsn_, streams());

@@ -38,6 +38,8 @@ class OutgoingReset {
   Status ask(StreamId stream);
   // From ask() to the answer; meanwhile the stream takes no messages (§5.1.2 A1).
   bool is_under_way(StreamId stream) const;
+  // The request in flight names all of these: the peer asks for what is being done already (§5.2.3).
+  bool covers(const StreamList& streams) const;
   bool has_waiting() const { return !waiting_.empty(); }
   bool is_in_flight() const { return in_flight_; }
   bool owes_request() const { return in_flight_ && unsent_; }

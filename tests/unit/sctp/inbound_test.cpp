@@ -22,7 +22,6 @@ TEST_CASE("another pair of ports, or port 0, is not ours", "[SCTP-PKT-13]") {
     auto bytes = peer.packet(peer.local_tag, hex(kHeartbeat));
     const auto wrong = hex(ports);
     std::copy(wrong.begin(), wrong.end(), bytes.begin());
-    AssociationConfig config;
     ByteVector out(bytes.size());
     PacketWriter writer(out, out.size(), load_u16(bytes.data()), load_u16(bytes.data() + 2), peer.local_tag);
     writer.chunks().bytes(Bytes(bytes).subspan(kCommonHeader));

@@ -201,6 +201,17 @@ TEST_CASE("adding streams, resetting TSNs and incoming resets are denied", "[SCT
   }
 }
 
+TEST_CASE("an incoming reset that our own request in flight covers: nothing to do", "[SCTP-RST-07]") {
+  ScriptedPeer peer;
+  peer.establish_passively();
+  REQUIRE(peer.association.reset_stream(peer.now, 1));
+  REQUIRE(peer.poll().is_only(ChunkType::ReConfig));
+  CHECK(peer.give(peer.local_tag, "8200000e 000e000a 000003e8 0001 0000") == Drop::None);
+  CHECK(read_response(peer.poll()) == std::pair(1000u, 0u));
+  CHECK(peer.give(peer.local_tag, "82000010 000e000c 000003e9 0001 0002") == Drop::None);
+  CHECK(read_response(peer.poll()) == std::pair(1001u, 2u));
+}
+
 TEST_CASE("parameters that must not stand together: ERROR(protocol violation), nothing done",
           "[SCTP-RST-08]") {
   ScriptedPeer peer;

@@ -95,7 +95,7 @@ TEST_CASE("one request is in flight; what is asked meanwhile shares the next one
 TEST_CASE("a stream that is not drained waits; a request holds no more than fits", "[SCTP-RST-01]") {
   test::TestEnvironment t;
   OutgoingReset reset(t.env.memory, Tsn(10));
-  for (const unsigned id : {5, 1, 4, 2}) REQUIRE(reset.ask(static_cast<StreamId>(id)));
+  for (const unsigned id : {5u, 1u, 4u, 2u}) REQUIRE(reset.ask(static_cast<StreamId>(id)));
   CHECK_FALSE(reset.start(Tsn(20), 10, [](StreamId) { return false; }));
   REQUIRE(reset.start(Tsn(20), 2, [](StreamId s) { return s != StreamId{1}; }));
   CHECK(ids_of(reset.streams()) == std::vector<std::uint16_t>{2, 4});
@@ -198,7 +198,7 @@ TEST_CASE("a set of streams gives out each once, lowest first") {
   StreamSet set(t.env.memory);
   CHECK_FALSE(set.pop().has_value());
   REQUIRE(set.reserve());
-  for (const unsigned id : {65535, 64, 63, 0}) CHECK(set.insert(static_cast<StreamId>(id)));
+  for (const unsigned id : {65535u, 64u, 63u, 0u}) CHECK(set.insert(static_cast<StreamId>(id)));
   CHECK_FALSE(set.insert(StreamId{64}));
   CHECK(set.pop() == StreamId{0});
   CHECK(set.pop() == StreamId{63});
