@@ -686,7 +686,9 @@ TEST_CASE("after the nomination the others are let go, and a late answer is take
   CHECK(s.agent.selected_path() == kPath);
   // A plain check on anything now triggers nothing, but is answered.
   CHECK(s.receive(s.peer.request(s.agent, {.controlling = false}), {kLocal, third}) == Drop::None);
-  CHECK(s.answer());
+  const auto sent = s.sent();
+  REQUIRE(sent.size() == 1);
+  CHECK_FALSE(is_request(sent[0].second));
   CHECK(s.requests_for(100ms).empty());
 }
 
@@ -798,6 +800,50 @@ TEST_CASE("when the nominated pair loses consent, another nominated pair takes o
   const auto events = poll_events(s.agent);
   REQUIRE(events.size() == 1);
   CHECK(std::get<Agent::PairSelected>(events[0]).path == second);
+}
+
+namespace {
+
+// Two valid pairs and no nomination: kPath, known from a check of priority `first`, and `second` to port 6001.
+const Path kSecond{kLocal, kRemote.with_port(6001)};
+void validate_two(Solo& s, std::uint32_t first, std::uint32_t second) {
+  REQUIRE(s.add_candidate(kSecond.remote, second, "2"));
+  for (const auto& [at, bytes] : s.requests_for(0ms))
+    REQUIRE(s.receive(s.peer.success(bytes, kLocal), kSecond) == Drop::None);
+  REQUIRE(s.receive(s.peer.request(s.agent, {.priority = first})) == Drop::None);
+  for (const auto& [at, bytes] : s.requests_for(50ms))
+    REQUIRE(s.receive(s.peer.success(bytes, kLocal)) == Drop::None);
+  REQUIRE(s.agent.stats().valid_pairs == 2);
+}
+
+}  // namespace
+
+TEST_CASE("signalling a peer-reflexive candidate sorts the list anew", "[ICE-CHK-11]") {
+  Solo s;
+  validate_two(s, 5, 1000);
+  CHECK(s.agent.selected_path() == kSecond);
+  REQUIRE(s.add_candidate(kRemote, 2000, "1"));
+  CHECK(s.agent.selected_path() == kPath);
+  CHECK(s.agent.stats().pairs == 2);
+}
+
+TEST_CASE("a path whose consent ended is never checked again in this session", "[ICE-CONS-04][ICE-CONS-06]") {
+  Solo s;
+  validate_two(s, 2000, 1000);
+  CHECK(s.agent.selected_path() == kPath);
+  while (s.agent.is_validated(kPath)) {
+    s.now = s.agent.next_timeout();
+    s.agent.handle_timeout(s.now);
+    for (auto& [path, bytes] : s.sent())
+      s.receive(path == kPath ? s.peer.error(bytes, 403, s.peer.pwd) : s.peer.success(bytes, kLocal), path);
+  }
+  CHECK(s.agent.selected_path() == kSecond);
+  CHECK(s.agent.state() == AgentState::Connected);
+  CHECK(s.receive(s.peer.request(s.agent, {.use_candidate = true})) == Drop::None);
+  s.now += 100ms;
+  s.agent.handle_timeout(s.now);
+  for (auto& [path, bytes] : s.sent()) CHECK_FALSE((path == kPath && is_request(bytes)));
+  CHECK_FALSE(s.agent.is_validated(kPath));
 }
 
 }  // namespace pollrtc::test
