@@ -172,6 +172,7 @@ Status ConnectionCore::poll() {
   refresh_buffered();
   emit_description();
   emit_events();
+  emit_buffered_low();
   polling_ = false;
   flush();
   return {};
@@ -192,6 +193,7 @@ Time ConnectionCore::next_deadline() const {
   if (!peer_) return kNever;
   const Time now = net::monotonic_now();
   if (more_to_read_ || (more_to_send_ && !blocked_) || peer_->has_event()) return now;
+  if (buffered_outdated_) return now;
   if (pending_description_ && !pending_description_->wait_for_gathering) return now;
   Time next = peer_->next_timeout();
   if (lookups_ != 0) next = std::min({next, resolver_.next_timeout(now), now + kLookupPoll});
@@ -317,9 +319,6 @@ void ConnectionCore::emit(Peer::Event& event) {
     if (const auto c = channel(opened->channel)) call(c->opened);
   } else if (const auto* message = std::get_if<Peer::MessageReceived>(&event)) {
     if (const auto c = channel(message->channel)) call(c->message_received);
-  } else if (const auto* low = std::get_if<Peer::BufferLow>(&event)) {
-    refresh_buffered();
-    if (const auto c = channel(low->channel)) call(c->buffered_amount_low);
   } else if (const auto* closed = std::get_if<Peer::ChannelClosed>(&event)) {
     if (const auto c = channel(closed->channel)) call(c->closed);
   }
@@ -375,9 +374,28 @@ std::shared_ptr<DataChannel> ConnectionCore::channel(ChannelHandle handle) {
   return e == nullptr ? nullptr : e->channel.lock();
 }
 
+// The amount that the user sees falls only here (W3C: in a task of its own), though packets leave in send() as well. So the
+// low event is told by that amount too; the Peer's own BufferLow speaks of another.
 void ConnectionCore::refresh_buffered() {
-  for (ChannelEntry& e : channels_)
-    if (e.buffered != 0) e.buffered = std::min(e.buffered, info(e.handle).buffered_amount);
+  buffered_outdated_ = false;
+  for (ChannelEntry& e : channels_) {
+    if (e.buffered == 0) continue;
+    const std::size_t before = e.buffered;
+    e.buffered = std::min(before, info(e.handle).buffered_amount);
+    if (before > e.low_threshold && e.buffered <= e.low_threshold) buffered_low_.push_back(e.handle);
+  }
+}
+
+void ConnectionCore::emit_buffered_low() {
+  std::vector<ChannelHandle> owed;
+  owed.swap(buffered_low_);
+  for (const ChannelHandle handle : owed) {
+    if (owner_ == nullptr) return;
+    const auto c = channel(handle);
+    if (c == nullptr || c->get_ready_state() != ChannelState::Open) continue;
+    const auto handler = c->buffered_amount_low;
+    if (handler) handler();
+  }
 }
 
 Status ConnectionCore::send(ChannelHandle handle, Bytes data, bool is_text) {
@@ -385,6 +403,7 @@ Status ConnectionCore::send(ChannelHandle handle, Bytes data, bool is_text) {
   if (!status) return status;
   if (ChannelEntry* e = entry(handle)) e->buffered += data.size();
   flush();
+  buffered_outdated_ = true;
   return status;
 }
 
@@ -404,7 +423,7 @@ std::size_t ConnectionCore::buffered_amount(ChannelHandle handle) const {
 }
 
 void ConnectionCore::set_buffer_low_threshold(ChannelHandle handle, std::size_t bytes) {
-  (void)peer_->set_buffer_low_threshold(handle, bytes);
+  if (ChannelEntry* e = entry(handle)) e->low_threshold = bytes;
 }
 
 void ConnectionCore::close_channel(ChannelHandle handle) {

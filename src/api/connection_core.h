@@ -56,6 +56,7 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
     ChannelHandle handle;
     std::weak_ptr<DataChannel> channel;
     std::size_t buffered = 0;  // what the user is told: grows in send, falls in poll
+    std::size_t low_threshold = 0;
   };
   struct PendingDescription {  // session_description_created is owed
     std::string type, sdp;
@@ -80,6 +81,7 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   void emit_events();
   void emit(Peer::Event& event);
   void refresh_buffered();
+  void emit_buffered_low();
   ChannelEntry* entry(ChannelHandle handle);
   const ChannelEntry* entry(ChannelHandle handle) const;
   std::shared_ptr<DataChannel> channel(ChannelHandle handle);
@@ -93,6 +95,7 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   net::Resolver resolver_;
   std::vector<net::UdpSocket> sockets_;
   std::vector<ChannelEntry> channels_;
+  std::vector<ChannelHandle> buffered_low_;  // buffered_amount_low is owed
   std::optional<PendingDescription> pending_description_;
   std::string last_local_description_, last_local_type_;
   std::optional<Blocked> blocked_;
@@ -101,6 +104,7 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   bool gathering_ = false;  // addresses are being found: local_addresses_done() is owed
   bool more_to_send_ = false;
   bool more_to_read_ = false;
+  bool buffered_outdated_ = false;  // send() has been called since the amounts were looked at
   bool polling_ = false;
 };
 

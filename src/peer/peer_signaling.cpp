@@ -12,6 +12,15 @@ constexpr std::string_view kFirstMid = "0";
 
 Unexpected<Error> wrong_state(std::string_view detail) { return fail(ErrorCode::InvalidState, detail); }
 
+// A candidate names its section by mid, or else by index (RFC 9429 §4.1.19); one that names none is for all. A bundled
+// section's candidates come under the section that carries the transport (RFC 9143 §7.1.3).
+bool belongs_to_us(const sdp::Remote& remote, std::string_view mid, int index) {
+  if (!mid.empty()) return remote.mid.empty() || mid == remote.mid || mid == remote.transport_mid;
+  if (index < 0) return true;
+  const auto section = static_cast<std::size_t>(index);
+  return section == remote.index || section == remote.transport_index;
+}
+
 }  // namespace
 
 sdp::LocalParameters Peer::Impl::local_parameters() const {
@@ -202,9 +211,7 @@ void Peer::Impl::use_waiting_candidates(Time now) {
   waiting.swap(waiting_candidates);
   const sdp::Remote& remote = *remote_current;
   for (const WaitingCandidate& w : waiting) {
-    const bool ours = w.mid.empty() ? w.index < 0 || static_cast<std::size_t>(w.index) == remote.index
-                                    : remote.mid.empty() || w.mid == remote.mid;
-    if (!ours) continue;
+    if (!belongs_to_us(remote, w.mid, w.index)) continue;
     if (w.candidate) {
       use_candidate(now, *w.candidate);
     } else {
@@ -224,12 +231,9 @@ Status Peer::Impl::add_remote_candidate(Time now, std::string_view mid, int inde
     if (!parsed) return parsed.error() == ErrorCode::Refused ? Status() : Status(Unexpected{parsed.error()});
     candidate = *parsed;
   }
-  if (transports_started) {
-    const sdp::Remote& remote = *remote_current;
-    if (!mid.empty() && !remote.mid.empty() && mid != remote.mid)
-      return fail(ErrorCode::NotFound, "no section has this mid");
-    if (mid.empty() && index >= 0 && static_cast<std::size_t>(index) >= remote.section_count)
-      return fail(ErrorCode::NotFound, "no section has this index");
+  if (transports_started && !belongs_to_us(*remote_current, mid, index)) {
+    return mid.empty() ? fail(ErrorCode::NotFound, "the section of this index takes no candidates")
+                       : fail(ErrorCode::NotFound, "the section of this mid is none of ours");
   }
   if (waiting_candidates.size() > environment.limits.ice_remote_candidates)
     return fail(ErrorCode::LimitReached, "too many candidates wait for their description");

@@ -117,6 +117,8 @@ void Peer::Impl::on_dtls_connected(Time now) {
   if (remote.sctp_port == 0) return;  // RFC 8841 §9.3: no association is wanted
   sctp::AssociationConfig c;
   c.local_port = config.sctp_port;
+  // In the old form of the section the port stands in the m= line, and both ends use it.
+  if (remote.is_legacy) c.local_port = remote.sctp_port;
   c.remote_port = remote.sctp_port;
   c.mtu = path && path->remote.family == Address::Family::IPv6 ? kSctpMtu6 : kSctpMtu4;
   c.max_message_rx = environment.limits.sctp_max_message_rx;
