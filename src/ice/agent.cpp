@@ -322,6 +322,12 @@ bool Agent::is_validated(const Path& path) const {
   return pair != nullptr && pair->is_valid && state_ != AgentState::Failed && state_ != AgentState::Closed;
 }
 
+bool Agent::is_expected(const Path& path) const {
+  if (find_remote(path.remote)) return true;
+  return std::any_of(early_.begin(), early_.end(),
+                     [&](const EarlyRequest& request) { return request.path == path; });
+}
+
 std::optional<Path> Agent::selected_path() const {
   const Pair* const pair = selected();
   return pair == nullptr ? std::nullopt : std::optional(pair->path);

@@ -90,6 +90,9 @@ class Agent {
 
   // Our own check of this path has succeeded and consent is fresh: data from it may be fed to DTLS.
   bool is_validated(const Path& path) const;
+  // Signalling has named its remote address, or somebody with our password has checked from there. That proves nothing of a
+  // datagram's sender, but a few may be worth keeping until our own check is through.
+  bool is_expected(const Path& path) const;
   // Where data goes now: the nominated pair, before that the best valid one; nothing once consent is lost.
   std::optional<Path> selected_path() const;
   // Of the selected pair, smoothed over its checks.

@@ -60,7 +60,8 @@ Peer::Impl::Impl(const Environment& env, const PeerConfig& peer_config, dtls::Ce
       events(environment.memory, environment.limits.api_rx_queue),
       channels(environment, events),
       certificate(std::move(own_certificate)),
-      agent(environment, ice::AgentConfig{.allow_remote_loopback = peer_config.allow_loopback}) {}
+      agent(environment, ice::AgentConfig{.allow_remote_loopback = peer_config.allow_loopback}),
+      early(environment.memory) {}
 
 Result<Peer> Peer::create(const Environment& environment, const PeerConfig& config, Time now) {
   if (config.sctp_port == 0) return fail(ErrorCode::InvalidArgument, "the SCTP port must not be 0");

@@ -28,7 +28,7 @@ struct [[gnu::visibility("hidden")]] Peer::Impl {
   Result<std::string> create_answer();
   Status set_local_description(Time now, SdpType type, std::string_view text);
   Status set_remote_description(Time now, SdpType type, std::string_view text);
-  Status set_remote_offer(SignalingState next, const sdp::Description& description);
+  Status set_remote_offer(Time now, SignalingState next, const sdp::Description& description);
   Status set_remote_answer(Time now, SignalingState next, const sdp::Description& description);
   void roll_back();
   Status add_remote_candidate(Time now, std::string_view mid, int index, std::string_view line);
@@ -43,6 +43,8 @@ struct [[gnu::visibility("hidden")]] Peer::Impl {
   // --- transport
   Drop handle_datagram(Time now, const Path& path, Bytes datagram);
   Drop handle_dtls(Time now, const Path& path, Bytes datagram);
+  Drop keep_early(const Path& path, Bytes datagram);
+  void use_early(Time now);
   std::optional<Transmit> poll_transmit(Time now, MutBytes out);
   std::size_t poll_payload(Time now, MutBytes out);
   std::size_t poll_goodbye(Time now, MutBytes out);
@@ -79,6 +81,11 @@ struct [[gnu::visibility("hidden")]] Peer::Impl {
   Owned<sctp::Association> association;
   std::optional<Path> path;  // the last one selected: where data goes, and where a goodbye goes
   bool dtls_started = false;
+  struct EarlyDatagram {
+    Path path;
+    Buffer bytes;
+  };
+  Vec<EarlyDatagram> early;  // DTLS that came before our own check of its path was through
 
   ConnectionState connection_state = ConnectionState::New;
   GatheringState gathering_state = GatheringState::New;

@@ -93,6 +93,7 @@ Status Peer::Impl::set_local_description(Time now, SdpType type, std::string_vie
   if (type == SdpType::Offer) {
     local_pending = *last_made;
     is_offerer = true;
+    agent.set_controlling(now, true);  // checks may come before the answer does, and must find us in our role
   } else {
     if (const Status status = start_transports(now); !status) return status;
     local_current = *last_made;
@@ -120,12 +121,12 @@ Status Peer::Impl::set_remote_description(Time now, SdpType type, std::string_vi
   const Result<sdp::Description> parsed = sdp::parse_description(text, environment.limits);
   if (!parsed) return Unexpected{parsed.error()};
   const Status status =
-      type == SdpType::Offer ? set_remote_offer(*next, *parsed) : set_remote_answer(now, *next, *parsed);
+      type == SdpType::Offer ? set_remote_offer(now, *next, *parsed) : set_remote_answer(now, *next, *parsed);
   if (status && type != SdpType::Offer) use_waiting_candidates(now);
   return status;
 }
 
-Status Peer::Impl::set_remote_offer(SignalingState next, const sdp::Description& description) {
+Status Peer::Impl::set_remote_offer(Time now, SignalingState next, const sdp::Description& description) {
   const Result<sdp::Remote> remote =
       sdp::read_offer(description, remote_current ? &*remote_current : nullptr);
   if (!remote) return Unexpected{remote.error()};
@@ -137,6 +138,7 @@ Status Peer::Impl::set_remote_offer(SignalingState next, const sdp::Description&
   remote_offer = description;
   remote_pending = *remote;
   is_offerer = false;
+  agent.set_controlling(now, remote->ice_lite);
   become(next);
   return {};
 }

@@ -19,6 +19,7 @@ constexpr std::uint32_t kSctpMtu6 = 1280 - 40 - kBelowSctp;
 // send 1.2 kB.
 constexpr std::size_t kLargestRecord = 4096;
 constexpr std::size_t kLargestPacket = 1280;  // of ours
+constexpr std::size_t kLargestEarly = 1500;   // a handshake datagram on an unknown path is no larger
 
 // RFC 6347 §4.2.4.1 has 1 s; we know the round trip already, and RFC 9147 §5.8.2 takes 1.5 of it. DTLS-34 has
 // the floor.
@@ -52,15 +53,39 @@ Drop Peer::Impl::handle_datagram(Time now, const Path& from, Bytes datagram) {
 }
 
 Drop Peer::Impl::handle_dtls(Time now, const Path& from, Bytes datagram) {
-  if (!dtls) return drops.count(Drop::NoSession);
-  // Until our own check of the path has succeeded, whoever sent this may be anyone (RFC 8827 §6.3, RFC 8445
-  // §12.1).
-  if (!agent.is_validated(from)) return drops.count(Drop::UnknownPath);
+  // Until our own check of the path has succeeded, whoever sent this may be anyone (RFC 8827 §6.3, RFC 8445 §12.1).
+  if (!dtls_started || !agent.is_validated(from)) return keep_early(from, datagram);
   return dtls->handle_packet(now, datagram);
+}
+
+// The other end sends its ClientHello as soon as *its* check has succeeded, and that is often a moment before ours has, or
+// before its answer has come through the signalling. Dropped, it would come again after 50 ms or a second.
+Drop Peer::Impl::keep_early(const Path& from, Bytes datagram) {
+  if (!agent.is_expected(from)) return drops.count(Drop::UnknownPath);
+  if (early.size() >= environment.limits.dtls_pre_verified || datagram.size() > kLargestEarly)
+    return drops.count(Drop::DtlsEarly);
+  EarlyDatagram kept{from, Buffer(environment.memory)};
+  if (!kept.bytes.assign(datagram) || !early.push_back(std::move(kept)))
+    return drops.count(Drop::OutOfMemory);
+  return Drop::None;
+}
+
+void Peer::Impl::use_early(Time now) {
+  if (!dtls_started) return;
+  for (std::size_t i = 0; i < early.size();) {
+    if (!agent.is_validated(early[i].path)) {
+      ++i;
+      continue;
+    }
+    const Buffer bytes = std::move(early[i].bytes);
+    early.erase(i);
+    (void)dtls->handle_packet(now, bytes);
+  }
 }
 
 void Peer::Impl::pump(Time now) {
   pump_ice(now);
+  if (!early.empty()) use_early(now);
   pump_dtls(now);
   pump_sctp(now);
   if (events.lost() && !has_ended()) end(now, ConnectionState::Failed, Close::OutOfMemory);
