@@ -1,7 +1,7 @@
 // What an engine needs from outside and may not fetch itself: randomness, memory, a log sink, and limits.
 //
-// Hooks are plain function pointers with a context, not virtual functions: the library is built without RTTI, and a class
-// that derives from one of ours could not be linked by code that is built with it.
+// Hooks are plain function pointers with a context, not virtual functions: the library is built without RTTI,
+// and a class that derives from one of ours could not be linked by code that is built with it.
 #pragma once
 
 #include <cstddef>
@@ -12,10 +12,11 @@
 
 namespace pollrtc {
 
-// A source of random bytes. Tags, transaction ids, passwords and cookie keys come from it, so in production it must be
-// a cryptographic generator; a test gives a seeded one and gets the same packets each run.
+// A source of random bytes. Tags, transaction ids, passwords and cookie keys come from it, so in production
+// it must be a cryptographic generator; a test gives a seeded one and gets the same packets each run.
 struct Rng {
-  // Fills the whole span. Returns false when it cannot; the engine then refuses the call or ends, with NoRandomness.
+  // Fills the whole span. Returns false when it cannot; the engine then refuses the call or ends, with
+  // NoRandomness.
   bool (*fill)(void* context, MutBytes out) = nullptr;
   void* context = nullptr;
 };
@@ -35,7 +36,8 @@ POLLRTC_API Memory default_memory();
 enum class LogLevel : std::uint8_t { Trace, Debug, Info, Warning, Error, Off };
 
 struct LogSink {
-  // One line, without its end. `room` is the layer that speaks: "ice", "dtls", "sctp", "sdp", "peer", "net", "api".
+  // One line, without its end. `room` is the layer that speaks: "ice", "dtls", "sctp", "sdp", "peer", "net",
+  // "api".
   void (*write)(void* context, LogLevel level, std::string_view room, std::string_view line) = nullptr;
   void* context = nullptr;
   LogLevel level = LogLevel::Off;  // lines below it are not even formatted
@@ -46,9 +48,9 @@ struct Limits {
   // ICE and STUN
   std::uint16_t ice_local_candidates = 64;
   std::uint16_t ice_remote_candidates = 64;
-  std::uint16_t ice_prflx = 16;             // peer-reflexive candidates learned from checks
-  std::uint16_t ice_pairs = 100;            // RFC 8445 §6.1.2.5
-  std::uint16_t stun_pending = 128;         // transactions under way
+  std::uint16_t ice_prflx = 16;      // peer-reflexive candidates learned from checks
+  std::uint16_t ice_pairs = 100;     // RFC 8445 §6.1.2.5
+  std::uint16_t stun_pending = 128;  // transactions under way
   std::uint16_t stun_errors_per_second = 100;
   std::uint16_t stun_errors_per_source = 10;  // per second
 
@@ -58,7 +60,8 @@ struct Limits {
   Duration dtls_handshake_timeout = std::chrono::seconds(30);
 
   // SCTP
-  std::uint32_t sctp_rx_window = 1024 * 1024;  // bytes held for the user and for reassembly, overhead included
+  std::uint32_t sctp_rx_window =
+      1024 * 1024;  // bytes held for the user and for reassembly, overhead included
   std::uint32_t sctp_tx_buffer_channel = 2 * 1024 * 1024;
   std::uint32_t sctp_tx_buffer = 8 * 1024 * 1024;
   std::uint32_t sctp_max_message_rx = 256 * 1024;  // announced as a=max-message-size

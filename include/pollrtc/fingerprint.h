@@ -9,8 +9,8 @@
 
 namespace pollrtc {
 
-// The hashes we compute, weakest first, so that a larger one is preferred. RFC 8122 §5 forbids md5 and md2; sha-1 and
-// sha-224 are left out by choice.
+// The hashes we compute, weakest first, so that a larger one is preferred. RFC 8122 §5 forbids md5 and md2;
+// sha-1 and sha-224 are left out by choice.
 enum class HashAlgorithm : std::uint8_t { Sha256, Sha384, Sha512 };
 
 constexpr std::size_t hash_size(HashAlgorithm hash) {
@@ -19,7 +19,8 @@ constexpr std::size_t hash_size(HashAlgorithm hash) {
 
 struct Fingerprint {
   HashAlgorithm hash = HashAlgorithm::Sha256;
-  std::array<std::uint8_t, 64> bytes{};  // the first size() of them; the others are zero, so that == is of all fields
+  std::array<std::uint8_t, 64>
+      bytes{};  // the first size() of them; the others are zero, so that == is of all fields
 
   constexpr std::size_t size() const { return hash_size(hash); }
   constexpr Bytes view() const { return Bytes(bytes).first(size()); }

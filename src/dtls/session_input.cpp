@@ -89,7 +89,8 @@ Drop Session::on_handshaking_record(Time now, const Record& record) {
   const bool awaits_hello = role_ == Role::Server && !hello_taken_;
   if (record.epoch == 1) return awaits_hello ? Drop::DtlsUnexpected : on_early_record(now, record);
   if (record.is(ContentType::Alert)) {
-    // Nobody has signed it, so it is a hint at most: see handle_timeout().
+    // DEVIATION RFC 5246 §7.2: a fatal alert would end the session. Nobody has signed this one, so it is a hint at most:
+    // see handle_timeout().
     if (record.fragment.size() == 2 && record.fragment[0] == kFatal) {
       POLLRTC_LOG(env_, Debug, "dtls", "unauthenticated fatal alert {}", record.fragment[1]);
       peer_gave_up_ = true;
@@ -175,7 +176,7 @@ void Session::use_early_records(Time now) {
 }
 
 Drop Session::on_established_record(Time now, const Record& record) {
-  // RFC 6347 §4.2.8 would let a ClientHello begin a new association here; ours begin with an offer and an
+  // DEVIATION RFC 6347 §4.2.8: it would let a ClientHello begin a new association here; ours begin with an offer and an
   // answer only (RFC 8842 §3.1). Of a repeated last flight the Finished, in epoch 1, is what makes us repeat
   // ours.
   if (record.epoch == 0) return Drop::DtlsUnexpected;

@@ -52,6 +52,7 @@ TlsContext::~TlsContext() {
 }
 
 void TlsContext::configure(Role role, Duration initial_timeout) {
+  // DEVIATION RFC 8261 §5: it still asks for DTLS 1.0, RFC 8827 §6.5 for 1.2 only.
 #if MBEDTLS_VERSION_NUMBER >= 0x03020000
   mbedtls_ssl_conf_min_tls_version(&config_, MBEDTLS_SSL_VERSION_TLS1_2);
   mbedtls_ssl_conf_max_tls_version(&config_, MBEDTLS_SSL_VERSION_TLS1_2);
