@@ -5,8 +5,13 @@
 
 namespace pollrtc::tool {
 
+void EventLoop::add(std::shared_ptr<PeerConnection> connection, Task polled) {
+  connections_.push_back(
+      {std::move(connection), polled ? std::make_shared<Task>(std::move(polled)) : nullptr});
+}
+
 void EventLoop::remove(const PeerConnection* connection) {
-  std::erase_if(connections_, [=](const auto& held) { return held.get() == connection; });
+  std::erase_if(connections_, [=](const Held& held) { return held.connection.get() == connection; });
 }
 
 void EventLoop::watch(int fd, std::function<short()> wanted, Task ready) {
@@ -50,13 +55,14 @@ std::optional<EventLoop::Instant> EventLoop::gather_descriptors() {
     fds_.push_back({events != 0 ? watch->fd : -1, events, 0});  // poll() skips negative descriptors
   }
   const Instant start = now();
-  for (const auto& connection : connections_) {
+  for (const Held& held : connections_) {
+    const PeerConnection* const connection = held.connection.get();
     std::size_t count = connection->get_sockets(sockets_);
     if (count > sockets_.size()) {
       sockets_.resize(count);
       count = std::min(connection->get_sockets(sockets_), count);
     }
-    turns_.push_back({connection, fds_.size(), count, false});
+    turns_.push_back({held, fds_.size(), count, false});
     for (std::size_t i = 0; i < count; ++i) fds_.push_back({sockets_[i], POLLIN, 0});
     const std::optional<Duration> sleep = connection->get_time_to_next_deadline();
     if (!sleep) continue;
@@ -95,10 +101,12 @@ void EventLoop::poll_connections() {
     bool is_ready = turn.is_due;
     for (std::size_t i = 0; i < turn.count && !is_ready; ++i) is_ready = fds_[turn.first + i].revents != 0;
     if (!is_ready) {
-      const std::optional<Duration> sleep = turn.connection->get_time_to_next_deadline();
+      const std::optional<Duration> sleep = turn.held.connection->get_time_to_next_deadline();
       is_ready = sleep && *sleep <= Duration::zero();
     }
-    if (is_ready) static_cast<void>(turn.connection->poll());
+    if (!is_ready) continue;
+    static_cast<void>(turn.held.connection->poll());
+    if (turn.held.polled) (*turn.held.polled)();
   }
   turns_.clear();  // connections that were removed end here, outside their own signals
 }

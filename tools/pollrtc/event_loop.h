@@ -29,9 +29,9 @@ class EventLoop {
     at(now() + std::chrono::duration_cast<Instant::duration>(delay), std::move(task));
   }
 
-  // A connection is polled when one of its sockets can be read or its deadline has come. It may be added and removed
-  // from inside its own signals: the loop lets go of it only afterwards.
-  void add(std::shared_ptr<PeerConnection> connection) { connections_.push_back(std::move(connection)); }
+  // A connection is polled when one of its sockets can be read or its deadline has come; `polled` is called after that.
+  // It may be added and removed from inside its own signals: the loop lets go of it only afterwards.
+  void add(std::shared_ptr<PeerConnection> connection, Task polled = nullptr);
   void remove(const PeerConnection* connection);
 
   // `wanted` says before each turn for which events the descriptor is watched (0: not at all).
@@ -49,8 +49,12 @@ class EventLoop {
     std::function<short()> wanted;
     Task ready;
   };
-  struct Turn {
+  struct Held {
     std::shared_ptr<PeerConnection> connection;
+    std::shared_ptr<Task> polled;
+  };
+  struct Turn {
+    Held held;
     std::size_t first = 0, count = 0;  // its sockets in fds_
     bool is_due = false;
   };
@@ -63,7 +67,7 @@ class EventLoop {
 
   std::multimap<Instant, Task> timers_;
   std::vector<std::shared_ptr<Watch>> watches_;  // one that is called may add and remove others, and itself
-  std::vector<std::shared_ptr<PeerConnection>> connections_;
+  std::vector<Held> connections_;
   std::vector<pollfd> fds_;  // the watches first, then the sockets
   std::vector<Turn> turns_;
   std::vector<int> sockets_ = std::vector<int>(64);

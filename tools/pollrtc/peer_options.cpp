@@ -148,7 +148,8 @@ void add_peer_options(CLI::App& app, PeerOptions& options) {
   app.add_option("--label", options.label, "of the channels (bench)");
   app.add_option("--protocol", options.protocol, "of the channels (empty)");
   app.add_flag("--verify", options.verify, "make and check the content of messages");
-  app.add_option("--ice-server", options.ice_servers, "stun:HOST:PORT; may be repeated")->expected(1);
+  app.add_option("--ice-server", options.ice_servers, "stun:HOST:PORT; may be repeated")
+      ->allow_extra_args(false);
   app.add_option("--ice-policy", options.ice_policy, "all");
   app.add_option("--timeout", options.timeout, "seconds for the whole run (60)");
   app.add_flag("--loopback", options.loopback, "loopback addresses are candidates too");

@@ -65,7 +65,8 @@ std::shared_ptr<Link> PeerRun::make_link(int number) {
   }
   hook_connection(*link);
   links_[number] = link;
-  loop.add(std::shared_ptr<PeerConnection>(link, &link->pc));
+  loop.add(std::shared_ptr<PeerConnection>(link, &link->pc),
+           [this, raw = link.get()] { tell_end_of_candidates(*raw); });
   return link;
 }
 
@@ -89,6 +90,14 @@ void PeerRun::hook_connection(Link& link) {
     Channel* const channel = hook_channel(link, std::move(dc));
     if (channel->dc->get_ready_state() == ChannelState::Open) opened(*channel);
   };
+}
+
+// There is no signal for it: the state says so once the last candidate has been signalled.
+void PeerRun::tell_end_of_candidates(Link& link) {
+  if (link.has_told_all || link.is_closed || link.pc.get_gathering_state() != GatheringState::Complete)
+    return;
+  link.has_told_all = true;
+  put(link, {{"type", "candidate"}, {"mid", "0"}, {"index", 0}, {"candidate", ""}});
 }
 
 Channel* PeerRun::hook_channel(Link& link, std::shared_ptr<DataChannel> dc) {
@@ -153,6 +162,7 @@ void PeerRun::start_offer(Link& link) {
 }
 
 void PeerRun::close_link(Link& link) {
+  link.is_closed = true;
   link.pc.close();
   loop.remove(&link.pc);
   closed_.insert(link.number);

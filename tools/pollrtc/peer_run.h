@@ -48,7 +48,7 @@ struct Link {
   const int number;
   PeerConnection pc;
   std::vector<std::unique_ptr<Channel>> channels;
-  bool has_remote_description = false, is_answering = false;
+  bool has_remote_description = false, is_answering = false, has_told_all = false, is_closed = false;
   std::vector<EarlyCandidate> early;  // candidates that came before the description they belong to
   EventLoop::Instant offered_at{};    // setup
   bool has_heard = false;             // setup, idle: the first message is there
@@ -101,6 +101,7 @@ class PeerRun {
   void on_candidate(int number, const Json& line);
   void add_candidate(Link& link, const Link::EarlyCandidate& candidate);
   void hook_connection(Link& link);
+  void tell_end_of_candidates(Link& link);
   Channel* hook_channel(Link& link, std::shared_ptr<DataChannel> dc);
   void opened(Channel& channel);
 
