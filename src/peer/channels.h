@@ -87,6 +87,7 @@ class Channels {
   Drop keep_for_later(Time now, sctp::Message message);
   void deliver_kept(Time now, Channel& channel);
   void refuse_stream(Time now, std::uint16_t stream);
+  void drop_kept(std::uint16_t stream);
   void start_closing(Time now, Channel& channel);
   void close_after_peer(Time now, Channel& channel);
   void finish_closing_if_done(Channel& channel);

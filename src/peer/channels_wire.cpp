@@ -182,6 +182,11 @@ Drop Channels::on_open(Time now, std::uint16_t stream, Channel* channel, Bytes m
 // "Closes" a stream that has no channel here: resets our half of it, so that the other end sees its channel
 // fail.
 void Channels::refuse_stream(Time now, std::uint16_t stream) {
+  drop_kept(stream);
+  (void)association_->reset_stream(now, stream);
+}
+
+void Channels::drop_kept(std::uint16_t stream) {
   for (std::size_t i = 0; i < kept_.size();) {
     if (kept_[i].stream != stream) {
       ++i;
@@ -191,14 +196,15 @@ void Channels::refuse_stream(Time now, std::uint16_t stream) {
     association_->release(kept_[i].charge);
     kept_.erase(i);
   }
-  (void)association_->reset_stream(now, stream);
 }
 
 void Channels::on_stream_reset(Time now, const sctp::Association::StreamsReset& reset) {
   if (!reset.all) {
+    drop_kept(reset.stream);  // it was for a channel that is no more, not for the next one with its id
     if (Channel* const channel = find_by_id(reset.stream)) close_after_peer(now, *channel);
     return;
   }
+  while (!kept_.empty()) drop_kept(kept_[0].stream);
   for (std::size_t i = channels_.size(); i-- > 0;) {  // backwards: a released channel leaves the table here
     Channel& channel = *channels_.begin()[i].value;
     if (channel.id && channel.state != ChannelState::Closed) close_after_peer(now, channel);

@@ -35,7 +35,7 @@ struct [[gnu::visibility("hidden")]] Peer::Impl {
   std::string local_description() const;
   sdp::LocalParameters local_parameters() const;
   Status start_transports(Time now);
-  void use_candidate(Time now, const Candidate& candidate);
+  void use_candidate(Time now, const sdp::Remote& remote, const Candidate& candidate);
   void use_waiting_candidates(Time now);
   void on_local_candidate(const Candidate& candidate);
   void on_gathering_done();

@@ -194,13 +194,12 @@ Status Peer::Impl::start_transports(Time now) {
   dtls = std::move(session);
   transports_started = true;
   channels.on_role(remote.our_role == sdp::DtlsRole::Client);
-  for (const Candidate& candidate : remote.candidates) use_candidate(now, candidate);
+  for (const Candidate& candidate : remote.candidates) use_candidate(now, remote, candidate);
   if (remote.end_of_candidates) agent.end_of_remote_candidates(now);
   return {};
 }
 
-void Peer::Impl::use_candidate(Time now, const Candidate& candidate) {
-  const sdp::Remote& remote = remote_current ? *remote_current : *remote_pending;
+void Peer::Impl::use_candidate(Time now, const sdp::Remote& remote, const Candidate& candidate) {
   // RFC 8838 §9: a candidate of another generation is ignored.
   if (!candidate.ufrag.empty() && candidate.ufrag != std::string_view(remote.ufrag)) return;
   if (!agent.add_remote_candidate(now, candidate))
@@ -215,7 +214,7 @@ void Peer::Impl::use_waiting_candidates(Time now) {
   for (const WaitingCandidate& w : waiting) {
     if (!belongs_to_us(remote, w.mid, w.index)) continue;
     if (w.candidate) {
-      use_candidate(now, *w.candidate);
+      use_candidate(now, remote, *w.candidate);
     } else {
       agent.end_of_remote_candidates(now);
     }

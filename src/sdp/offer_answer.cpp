@@ -76,13 +76,18 @@ void resolve_ice(const Description& description, const Section& section, const L
                  Remote& remote) {
   const auto has_ufrag = [](const TransportAttributes& t) { return !t.ufrag.empty(); };
   const TransportAttributes& credentials = levels.first(has_ufrag);
-  const bool is_foreign = &credentials == levels.level[1];
+  // Browsers repeat the credentials in each bundled section, and still signal the candidates under the tagged one alone.
+  const TransportAttributes* const tagged = levels.level[1];
+  const bool is_foreign =
+      tagged != nullptr && tagged->ufrag == credentials.ufrag && tagged->pwd == credentials.pwd;
   const Section& from = is_foreign ? *tagged_section(description, section) : section;
   remote.transport_index = static_cast<std::size_t>(&from - description.sections.data());
   remote.transport_mid = from.mid;
   remote.ufrag = credentials.ufrag;
   remote.pwd = levels.first([](const TransportAttributes& t) { return !t.pwd.empty(); }).pwd;
   remote.candidates = from.candidates;
+  if (&from != &section && !section.transport.ufrag.empty())
+    remote.candidates.insert(remote.candidates.end(), section.candidates.begin(), section.candidates.end());
   remote.end_of_candidates = from.transport.end_of_candidates || description.transport.end_of_candidates;
   remote.ice_lite = description.ice_lite;
   for (const TransportAttributes* level : levels.level)

@@ -78,7 +78,10 @@ class End {
   std::vector<ChannelHandle> announced;
   std::vector<ConnectionState> states;
   std::vector<std::string> candidates;  // as signalled
-  bool read_messages = true;            // false: they stay in the peer, and the window closes
+  std::vector<std::string> told;        // every event, in order
+  // Changes a candidate on its way to the other end.
+  std::function<void(Peer::LocalCandidate&)> edit_candidate;
+  bool read_messages = true;  // false: they stay in the peer, and the window closes
   Duration signalling_delay = 30ms;
   std::vector<Address> stun_servers;
 
@@ -92,15 +95,18 @@ class End {
   }
 
   void on_event(Time now, const Peer::Event& event) {
+    told.push_back(std::to_string(now.time_since_epoch().count()) + " " + std::to_string(event.index()));
     if (std::holds_alternative<Peer::GatheringNeeded>(event)) {
       for (const Address& address : addresses_) CHECK(peer.add_local_address(now, address));
       for (const Address& server : stun_servers) CHECK(peer.add_stun_server(now, server));
       peer.local_addresses_done(now);
     } else if (const auto* candidate = std::get_if<Peer::LocalCandidate>(&event)) {
       candidates.push_back(candidate->line);
+      Peer::LocalCandidate signalled = *candidate;
+      if (edit_candidate) edit_candidate(signalled);
       if (other != nullptr)
-        world_.after(signalling_delay, [this, c = *candidate] {
-          CHECK(other->peer.add_remote_candidate(world_.now(), c.mid, c.index, c.line));
+        world_.after(signalling_delay, [this, c = signalled] {
+          if (other != nullptr) CHECK(other->peer.add_remote_candidate(world_.now(), c.mid, c.index, c.line));
         });
     } else if (const auto* changed = std::get_if<Peer::ConnectionChanged>(&event)) {
       states.push_back(changed->state);
@@ -127,14 +133,25 @@ class End {
   std::vector<Address> addresses_;
 };
 
+using HostMaker = std::function<sim::Host&(sim::World&)>;
+
 // "Alice" offers, "Bob" answers.
 class TwoPeers {
  public:
+  // Anywhere in a network that the makers build.
+  TwoPeers(std::uint64_t seed, const HostMaker& alice_host, const HostMaker& bob_host)
+      : world(seed),
+        alice(world, alice_host(world), seed * 2 + 1),
+        bob(world, bob_host(world), seed * 2 + 2) {
+    alice.other = &bob;
+    bob.other = &alice;
+  }
   explicit TwoPeers(std::uint64_t seed, const sim::LinkConfig& link = {}, const PeerConfig& alice_config = {},
-                    const PeerConfig& bob_config = {}, const Limits& limits = {})
+                    const PeerConfig& bob_config = {}, const Limits& limits = {},
+                    const std::optional<Limits>& bob_limits = {})
       : world(seed),
         alice(world, world.add_host({kAlice}), seed * 2 + 1, alice_config, limits),
-        bob(world, world.add_host({kBob}), seed * 2 + 2, bob_config, limits) {
+        bob(world, world.add_host({kBob}), seed * 2 + 2, bob_config, bob_limits.value_or(limits)) {
     world.set_link(kAlice, kBob, link);
     alice.other = &bob;
     bob.other = &alice;

@@ -25,10 +25,13 @@ class TestEnvironment {
 
   // From now on `successes` allocations work and all later ones fail.
   void fail_allocations_after(std::size_t successes) { allocations_left_ = successes; }
+  // The allocation after `successes` others fails, and no other.
+  void fail_allocation(std::size_t successes) { failing_allocation_ = allocations_ + refused_ + successes; }
   void fail_randomness_after(std::size_t successes) { fills_left_ = successes; }
   std::size_t bytes_in_use() const { return bytes_in_use_; }
   std::size_t peak_bytes() const { return peak_bytes_; }
   std::size_t allocations() const { return allocations_; }
+  std::size_t refused_allocations() const { return refused_; }
   std::vector<std::string> log_lines;
 
  private:
@@ -47,7 +50,10 @@ class TestEnvironment {
   }
   static void* allocate(void* context, std::size_t bytes, std::size_t align) {
     auto& self = *static_cast<TestEnvironment*>(context);
-    if (self.allocations_left_ == 0) return nullptr;
+    if (self.allocations_left_ == 0 || self.allocations_ + self.refused_ == self.failing_allocation_) {
+      ++self.refused_;
+      return nullptr;
+    }
     --self.allocations_left_;
     ++self.allocations_;
     self.bytes_in_use_ += bytes;
@@ -64,6 +70,8 @@ class TestEnvironment {
 
   std::uint64_t state_;
   std::size_t allocations_left_ = std::numeric_limits<std::size_t>::max();
+  std::size_t failing_allocation_ = std::numeric_limits<std::size_t>::max();
+  std::size_t refused_ = 0;
   std::size_t fills_left_ = std::numeric_limits<std::size_t>::max();
   std::size_t bytes_in_use_ = 0, peak_bytes_ = 0, allocations_ = 0;
 };
