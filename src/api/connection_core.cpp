@@ -2,6 +2,7 @@
 #include "api/connection_core.h"
 
 #include <algorithm>
+#include <array>
 
 #include "base/log.h"
 #include "base/random.h"
@@ -17,8 +18,10 @@ namespace {
 constexpr int kRounds = 4;
 constexpr int kReadsPerSocket = 64;
 constexpr int kWrites = 256;
-constexpr std::size_t kDatagram = 65536;   // the largest that UDP has
+constexpr std::size_t kReceiveBuffer =
+    8192;  // on the stack; nobody without path MTU discovery sends larger ones
 constexpr std::size_t kSendBuffer = 2048;  // ours are at most 1280
+constexpr Duration kBlockedPoll = std::chrono::milliseconds(1);
 constexpr Duration kLookupPoll = std::chrono::milliseconds(10);
 
 Environment make_environment(const Configuration& configuration) {
@@ -38,8 +41,7 @@ ConnectionCore::ConnectionCore(PeerConnection* owner, const Configuration& confi
       servers_(std::move(servers)),
       environment_(make_environment(configuration)),
       resolver_(environment_),
-      send_buffer_(kSendBuffer),
-      receive_buffer_(kDatagram) {}
+      send_buffer_(kSendBuffer) {}
 
 ConnectionCore::~ConnectionCore() = default;
 
@@ -111,15 +113,16 @@ void ConnectionCore::step_resolver() {
 
 void ConnectionCore::read_sockets() {
   more_to_read_ = false;
+  std::array<std::uint8_t, kReceiveBuffer> buffer;
   for (net::UdpSocket& socket : sockets_) {
     int left = kReadsPerSocket;
     for (; left > 0; --left) {
-      const net::Received received = socket.receive(receive_buffer_);
+      const net::Received received = socket.receive(buffer);
       if (received.result == net::ReceiveResult::Nothing || received.result == net::ReceiveResult::Error)
         break;
       if (received.result != net::ReceiveResult::Received) continue;
       (void)peer_->handle_datagram(net::monotonic_now(), Path{socket.local(), received.source},
-                                   Bytes(receive_buffer_).first(received.size));
+                                   Bytes(buffer).first(received.size));
     }
     if (left == 0) more_to_read_ = true;
   }
@@ -196,6 +199,8 @@ Time ConnectionCore::next_deadline() const {
   if (buffered_outdated_) return now;
   if (pending_description_ && !pending_description_->wait_for_gathering) return now;
   Time next = peer_->next_timeout();
+  // A loop of the user's own watches for reading only, so it is told to come again soon.
+  if (blocked_) next = std::min(next, now + kBlockedPoll);
   if (lookups_ != 0) next = std::min({next, resolver_.next_timeout(now), now + kLookupPoll});
   return next;
 }

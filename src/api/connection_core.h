@@ -99,7 +99,7 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   std::optional<PendingDescription> pending_description_;
   std::string last_local_description_, last_local_type_;
   std::optional<Blocked> blocked_;
-  std::vector<std::uint8_t> send_buffer_, receive_buffer_;
+  std::vector<std::uint8_t> send_buffer_;  // holds the blocked datagram from one poll() to the next
   std::size_t lookups_ = 0;
   bool gathering_ = false;  // addresses are being found: local_addresses_done() is owed
   bool more_to_send_ = false;
