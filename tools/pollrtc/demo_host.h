@@ -90,7 +90,7 @@ class Host {
   EventLoop::Instant offered_at_{}, pinged_at_{}, pings_end_{};
   std::vector<double> round_trips_;
   BulkCounter received_;
-  double connect_ms_ = 0, open_ms_ = 0, megabytes_out_ = 0, megabytes_in_ = 0;
+  double connected_at_ms_ = 0, connect_ms_ = 0, open_ms_ = 0, megabytes_out_ = 0, megabytes_in_ = 0;
   RoundTrips trips_;
   bool is_counting_ = false, has_ended_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for timers that outlive this
