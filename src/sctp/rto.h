@@ -23,6 +23,7 @@ class Rto {
   void ease_back_off();
 
   Duration current() const { return current_; }
+  bool is_backed_off() const { return current_ != base_; }
   // Zero until the first sample.
   Duration srtt() const { return srtt_; }
   Duration rttvar() const { return rttvar_; }

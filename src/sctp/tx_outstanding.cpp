@@ -237,7 +237,8 @@ T3Result TxOutstanding::handle_timeout(Time now) {
     probe_allowed_ = true;
   }
   if (now < t3_due_) return T3Result::NotDue;
-  const bool is_answered_probe = probing_ && sack_since_t3_;
+  // §6.1 A: a peer that answers with a closed window is there, so its silence is not counted.
+  const bool is_answered_probe = (probing_ || window_closed_) && sack_since_t3_;
   // §6.3.3 E1, E2. A probe says nothing about congestion (§6.1 A), an unanswered FORWARD TSN alone neither.
   if (!probing_ && flight_bytes_ != 0) congestion_.on_timeout();
   rto_.back_off();

@@ -145,6 +145,8 @@ class TxOutstanding {
   void count_misses(Time now, const SackState& state);
   void on_loss();
   void check_probe(Time now, std::uint32_t a_rwnd);
+  void check_reopening(Time now, std::uint32_t a_rwnd);
+  void send_again_into_window(Time now);
   // partial_reliability.cpp
   void mark_or_abandon(Time now, std::uint32_t offset);  // it would have to be sent again
   void abandon(TxMessageId id, std::uint32_t offset);
@@ -186,6 +188,7 @@ class TxOutstanding {
   bool probe_allowed_ = false;  // one chunk into a closed window
   bool probing_ = false;        // the chunk in flight is such a probe
   bool sack_since_t3_ = false;
+  bool window_closed_ = false;  // said the last SACK
 
   Tsn advanced_ack_point_;  // RFC 3758 §3.5 A1
   Tsn forwarded_;           // the point that the last FORWARD TSN announced

@@ -1,5 +1,6 @@
 // What a SACK says about the chunks in flight: tx_outstanding.h. RFC 9260 §6.2.1, §6.3.2, §7.2.4.
 #include <algorithm>
+#include <utility>
 
 #include "sctp/tx_outstanding.h"
 
@@ -44,6 +45,7 @@ SackResult TxOutstanding::process(Time now, Tsn cumulative, const SackChunk* sac
     peer_rwnd_ =
         sack->a_rwnd > outstanding ? static_cast<std::uint32_t>(sack->a_rwnd - outstanding) : 0;  // D ii
     check_probe(now, sack->a_rwnd);
+    check_reopening(now, sack->a_rwnd);
   }
   const std::size_t grown = congestion_.cwnd() > cwnd_before ? congestion_.cwnd() - cwnd_before : 0;
   burst_left_ += (state.newly_acked + grown + congestion_.pmdcs() - 1) / congestion_.pmdcs();
@@ -212,8 +214,22 @@ void TxOutstanding::check_probe(Time now, std::uint32_t a_rwnd) {
   if (chunks_.size() != 1 || chunks_.front().fate != Fate::InFlight || a_rwnd < chunks_.front().length)
     return;
   probing_ = false;
+  send_again_into_window(now);
+}
+
+// The same for chunks that T3 has been sending again since the window closed over them: its back-off, which may have
+// reached a minute, says nothing any more.
+void TxOutstanding::check_reopening(Time now, std::uint32_t a_rwnd) {
+  const bool was_closed = std::exchange(window_closed_, a_rwnd == 0);
+  if (!was_closed || !rto_.is_backed_off() || chunks_.empty()) return;
+  if (chunks_.front().fate != Fate::InFlight || a_rwnd < chunks_.front().length) return;
+  send_again_into_window(now);
+}
+
+void TxOutstanding::send_again_into_window(Time now) {
   rto_.clear_back_off();
   mark_or_abandon(now, 1);
+  if (t3_ == T3State::AwaitingAck) t3_ = T3State::PacketDue;
 }
 
 }  // namespace pollrtc::sctp

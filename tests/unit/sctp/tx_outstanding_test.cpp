@@ -436,6 +436,41 @@ TEST_CASE("when the window opens the probe need not wait", "[SCTP-DATA-13]") {
   CHECK(f.flush() == Tsns{1001, 1002});
 }
 
+TEST_CASE("a probe that was repeated need not wait either", "[SCTP-DATA-13]") {
+  TxFixture f;
+  f.send_full(3);
+  REQUIRE(f.packet().size() == 1);
+  f.sack(1000, {}, 0);
+  f.flush();
+  for (int i = 0; i < 4; ++i) {
+    f.expire();
+    REQUIRE(f.flush() == Tsns{1001});
+    f.sack(1000, {}, 0);
+  }
+  f.sack(1000, {}, 50000);
+  CHECK(f.flush() == Tsns{1001});
+}
+
+TEST_CASE("chunks that a closing window threw away go again when it opens, however long T3 has backed off",
+          "[SCTP-DATA-13]") {
+  TxFixture f;
+  f.send_full(4);
+  REQUIRE(f.flush() == Tsns{1000, 1001, 1002, 1003});
+  f.sack(1000, {}, 0);  // the others came when there was no room
+  for (int i = 0; i < 5; ++i) {
+    const T3Result result = f.expire();
+    CHECK(result == T3Result::ProbeExpired);  // the peer is there: its SACKs say so
+    CHECK(f.flush() == Tsns{1001});
+    CHECK(f.sack(1000, {}, 0) == SackResult::Nothing);
+  }
+  CHECK(f.tx->rto().is_backed_off());
+  f.sack(1000, {}, 50000);
+  CHECK(f.flush() == Tsns{1001});
+  CHECK_FALSE(f.tx->rto().is_backed_off());
+  f.sack(1001, {}, 50000);
+  CHECK(f.flush().size() >= 2);
+}
+
 TEST_CASE("a window that opens byte by byte draws no small chunks", "[SCTP-DATA-25]") {
   TxFixture f;
   REQUIRE(f.send(5000));
