@@ -172,6 +172,26 @@ TEST_CASE("a reader who does not read closes the window, and nothing is lost", "
   CHECK(read == accepted);
 }
 
+TEST_CASE("a reader who comes back after a long pause gets the rest at once", "[API-15]") {
+  for (const Duration pause : {Duration(5s), Duration(60s), Duration(20min)}) {
+    INFO("after " << pause.count() / 1'000'000 << " s");
+    TwoPeers t(9);
+    const auto [a, b] = t.connect();
+    t.bob.read_messages = false;
+    int sent = 0;
+    for (const std::string message(100'000, 'm'); t.alice.send(a, message);) ++sent;
+    t.world.run_for(pause);
+    REQUIRE(t.both_connected());
+    t.bob.read_messages = true;
+    int read = 0;
+    t.world.after(0ms, [&, b = b] {
+      while (t.bob.peer.receive(t.world.now(), b)) ++read;
+    });
+    t.run_until([&, b = b] { return read + static_cast<int>(t.bob.channels[b].messages.size()) == sent; },
+                3s);
+  }
+}
+
 TEST_CASE("buffered amount rises at send, falls to 0, and the low event comes once", "[API-08]") {
   sim::LinkConfig link;
   link.bits_per_second = 2'000'000;

@@ -78,7 +78,7 @@ TEST_CASE("a description in the wrong state is refused and changes nothing", "[A
   speak(t, channels);
 }
 
-TEST_CASE("a further exchange that changes nothing leaves the connection alone", "[API-36]") {
+TEST_CASE("a further exchange that changes nothing leaves the connection alone") {
   TwoPeers t(4);
   const auto channels = t.connect();
   for (const bool alice_offers : {true, false, true}) {
@@ -189,7 +189,7 @@ TEST_CASE("an offer with audio and video beside the data: those are rejected, th
   speak(t, {a, t.bob.announced[0]});
 }
 
-TEST_CASE("data in a second exchange, when the first had none: its candidates count", "[API-44]") {
+TEST_CASE("data in a second exchange, when the first had none: its candidates count") {
   TwoPeers t(10);
   t.bob.other = nullptr;  // Alice learns nothing of Bob but by his checks
   std::string media = test::read_test_file("vectors/sdp/offer-derived-audio-video-data.sdp");
@@ -231,7 +231,7 @@ TEST_CASE("data in a second exchange, when the first had none: its candidates co
   speak(t, {a, t.bob.announced[0]});
 }
 
-TEST_CASE("the other end's largest message is obeyed: stated, without bound, unsaid", "[API-09][API-10]") {
+TEST_CASE("the other end's largest message is obeyed: stated, without bound, unsaid", "[API-09]") {
   const auto with_size = [](const std::string& line) {
     return [line](const std::string& text) { return replaced(text, "a=max-message-size:262144\r\n", line); };
   };

@@ -53,7 +53,7 @@ std::vector<std::string> send_under_loss(std::uint64_t seed, const ChannelOption
 
 }  // namespace
 
-TEST_CASE("without retransmissions what is lost stays lost, and the rest keeps its order", "[DCEP-08]") {
+TEST_CASE("without retransmissions what is lost stays lost, and the rest keeps its order") {
   const auto got = send_under_loss(1, {.label = "u", .max_retransmits = 0});
   CHECK(got.size() < 290);
   CHECK(got.size() > 150);
@@ -279,7 +279,7 @@ TEST_CASE("close at any moment: nothing is told afterwards, one goodbye at the m
   }
 }
 
-TEST_CASE("the same seed gives the same story", "[API-20]") {
+TEST_CASE("the same seed gives the same story") {
   const auto story = [](std::uint64_t seed) {
     sim::LinkConfig link;
     link.loss = 0.1;

@@ -70,7 +70,7 @@ TEST_CASE("a NAT that maps by destination is passed with a peer-reflexive addres
   }
 }
 
-TEST_CASE("two NATs that only a relay would pass: both ends fail, and say so", "[API-29]") {
+TEST_CASE("two NATs that only a relay would pass: both ends fail, and say so") {
   BehindNats network(10, sim::NatConfig::symmetric(), sim::NatConfig::symmetric());
   TwoPeers& t = network.t;
   const ChannelHandle a = t.alice.create({.label = "never"});
