@@ -1,6 +1,8 @@
 // DataChannel as a PacketPeer: kinds of packets, buffers, what stays after the end; and event loops of one's own.
 #include <poll.h>
 
+#include <algorithm>
+
 #include "unit/api/connections.h"
 
 using namespace pollrtc;
