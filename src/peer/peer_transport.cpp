@@ -109,7 +109,9 @@ void Peer::Impl::pump_ice(Time now) {
 }
 
 void Peer::Impl::on_path(Time now, const Path& selected) {
+  const bool is_change = path && *path != selected;
   path = selected;
+  if (is_change && association) association->on_path_change();
   if (dtls_started || !dtls) return;
   dtls_started = true;
   const sdp::Remote& remote = remote_current ? *remote_current : *remote_pending;
@@ -203,7 +205,6 @@ std::optional<Transmit> Peer::Impl::poll_transmit(Time now, MutBytes out) {
     transmit = agent.poll_transmit(now, out);
     if (!transmit) {
       if (const auto selected = agent.selected_path()) {
-        path = selected;
         if (const std::size_t size = poll_payload(now, out); size != 0) transmit = Transmit{*selected, size};
       }
     }
