@@ -42,9 +42,9 @@ class POLLRTC_API PeerConnection {
   PeerConnection(PeerConnection&&) noexcept;
   PeerConnection& operator=(PeerConnection&&) noexcept;
 
-  // Starts over, from any state: what was active is closed and its queued signals are dropped. Not needed for
-  // a fresh object with an empty configuration. Errors: InvalidArgument (a malformed url, named in
-  // last_error_text()); then the old connection is untouched.
+  // Starts over, from any state: what was active is closed and its queued signals are dropped. Not needed for a fresh
+  // object with an empty configuration. Errors: InvalidArgument (a malformed url; the detail says what is wrong with it),
+  // NotSupported; then the old connection is untouched.
   Status initialize(const Configuration& configuration = {});
 
   Result<std::shared_ptr<DataChannel>> create_data_channel(std::string_view label,

@@ -385,8 +385,10 @@ void ConnectionCore::refresh_buffered() {
   buffered_outdated_ = false;
   for (ChannelEntry& e : channels_) {
     if (e.buffered == 0) continue;
+    const ChannelInfo now = info(e.handle);
+    if (now.state == ChannelState::Closed) continue;  // W3C: what was never sent stays in the amount
     const std::size_t before = e.buffered;
-    e.buffered = std::min(before, info(e.handle).buffered_amount);
+    e.buffered = std::min(before, now.buffered_amount);
     if (before > e.low_threshold && e.buffered <= e.low_threshold) buffered_low_.push_back(e.handle);
   }
 }

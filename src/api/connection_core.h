@@ -34,6 +34,10 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   Status poll();
   Status wait(Duration timeout);
   void close();
+  // As close(), when nobody will ask for its state any more.
+  void end() {
+    if (peer_) close();
+  }
 
   // For channels.
   Status send(ChannelHandle handle, Bytes data, bool is_text);

@@ -12,7 +12,7 @@ PeerConnection::PeerConnection()
 PeerConnection::~PeerConnection() {
   if (core_ == nullptr) return;  // moved from
   core_->set_owner(nullptr);
-  core_->close();
+  core_->end();
 }
 
 PeerConnection::PeerConnection(PeerConnection&& other) noexcept
@@ -49,7 +49,7 @@ Status PeerConnection::initialize(const Configuration& configuration) {
     return fail(ErrorCode::InvalidArgument, "the port range ends before it begins");
   auto fresh = std::make_shared<ConnectionCore>(this, configuration, std::move(servers));
   core_->set_owner(nullptr);
-  core_->close();
+  core_->end();
   core_ = std::move(fresh);
   return {};
 }

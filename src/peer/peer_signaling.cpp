@@ -166,7 +166,8 @@ Status Peer::Impl::set_remote_answer(Time now, SignalingState next, const sdp::D
   return {};
 }
 
-// RFC 9429 §5.7. Nothing of a pending offer has reached the transports, so there is nothing to undo in them.
+// RFC 9429 §5.7. An offer alone has not reached the transports, so there is nothing to undo in them; those that a
+// provisional answer has started go on.
 void Peer::Impl::roll_back() {
   local_pending.reset();
   remote_pending.reset();

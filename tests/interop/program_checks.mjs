@@ -3,6 +3,13 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { sleep } from './driver.mjs';
 
+// Resolves when the program has said `text`, or has ended.
+const said = (child, text) => new Promise(resolve => {
+  let all = '';
+  child.stdout.on('data', more => { all += more; if (all.includes(text)) resolve(); });
+  child.on('exit', resolve);
+});
+
 // Runs the program to its end. `feed` gets its standard input, which is closed when `feed` is done.
 async function run(program, args, feed = () => {}, { limit = 8000 } = {}) {
   const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] });
@@ -53,13 +60,13 @@ async function notYet(program) {
 // A STUN server that is not there does no harm; the option may be repeated.
 async function stunServers(program) {
   const { status, lines } = await run(program,
-    ['peer', ...ping, '--ice-server', 'stun:127.0.0.1:9', '--ice-server', 'stun:127.0.0.1:10,user,password'], () => sleep(200));
+    ['peer', ...ping, '--ice-server', 'stun:127.0.0.1:9', '--ice-server', 'stun:127.0.0.1:10,user,password'], child => said(child, '"offer"'));
   assert.equal(status, 0);
   assert.ok(lines.some(line => line.type === 'offer'));
 }
 
 async function linesOfOffer(program) {
-  const { status, lines, stderr } = await run(program, ['peer', ...ping], () => sleep(300));
+  const { status, lines, stderr } = await run(program, ['peer', ...ping], child => said(child, '"candidate":""'));
   assert.equal(status, 0);
   assert.equal(stderr, '');
   assert.deepEqual([lines[0].type, lines[0].peer], ['hello', 'pollrtc']);

@@ -19,7 +19,7 @@ TEST_CASE("a STUN url is a host and perhaps a port", "[STUN-29]") {
 TEST_CASE("a malformed url is an error, not a crash", "[API-45]") {
   const std::string long_url = "stun:" + std::string(10'000, 'a');
   const std::string with_nul = std::string("stun:a") + '\0' + "b";
-  for (const std::string url :
+  for (const std::string& url :
        {std::string(""), std::string("stun"), std::string("stun:"), std::string("stun::3478"),
         std::string("stun:h:"), std::string("stun:h:0"), std::string("stun:h:65536"),
         std::string("stun:h:12x"), std::string("stun:h:-1"), std::string("stun://h"),
