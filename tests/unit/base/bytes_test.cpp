@@ -29,7 +29,7 @@ TEST_CASE("a read past the end gives zero, and the failure stays") {
 }
 
 TEST_CASE("a writer never writes past its end, and can take back what did not fit") {
-  std::array<std::uint8_t, 4> out{};
+  test::ByteVector out(4);
   ByteWriter w(out);
   w.u16(0x0102);
   const std::size_t before = w.size();
