@@ -25,6 +25,15 @@ async function exchange(from, to, label, list) {
   });
 }
 
+// Many at once on a reliable unordered channel: all come, each once, in whatever order.
+async function exchangeUnordered(from, to, label) {
+  const before = received(to, label).length, count = 200;
+  for (let i = 0; i < count; i++) from.do('send', { label, size: 3000 + i, seed: i });
+  await to.wait(`${count} messages on ${label}`, () => received(to, label).length >= before + count, { ms: 15000 });
+  const expected = Array.from({ length: count }, (_, i) => digestOf(contentOf(3000 + i, i, false)));
+  assert.deepEqual(received(to, label).slice(before).map(m => m.digest).sort(), expected.sort());
+}
+
 const everySize = [false, true].flatMap(text => kSizes.map(size => ({ text, size, seed: size + 7 })));
 
 async function messagesOfEverySize({ pair }) {
@@ -87,6 +96,8 @@ async function channelKinds({ pair }) {
         await exchange(taker, maker, label, [message]);
       }
     }
+    await exchangeUnordered(maker, taker, `${name}-0`);
+    await exchangeUnordered(taker, maker, `${name}-0`);
   }
   return p;
 }
@@ -219,26 +230,44 @@ async function idleConnections({ pair }) {
   return p;
 }
 
+// Chromium at times never counts its bufferedAmount down after the first burst, though all of it has arrived (Firefox as the
+// other end sees the same); the page then waits for ever. Such a run says nothing about us, and is made again.
+function isStuckAfterBurst(rx, tx, isLossless) {
+  const burst = 1048576, size = tx.bytes / tx.messages;
+  return rx.messages === 0 && tx.bytes > burst && tx.bytes <= burst + size && (!isLossless || rx.total_messages === tx.messages);
+}
+
 // Both ends count; the receiving end has looked at every byte.
-async function traffic({ pair, note }, mode, options, { isLossless = true, isOrdered = true } = {}) {
+async function traffic({ pair, note }, mode, options, { isLossless = true, isOrdered = true } = {}, tries = 4) {
   const p = pair(mode, ['--warmup', '0.3', '--duration', '0.7', '--verify', ...options]);
   const direction = options.includes('both') ? 'both' : options.includes('down') ? 'down' : 'up';
   const receivers = { up: [p.answerer], down: [p.offerer], both: p.both }[direction];
+  const results = new Map();
   for (const end of receivers) {
     await end.wait('mark begin', l => l.type === 'mark' && l.name === 'begin', { ms: 20000 });
-    const { rx } = await end.result();
-    assert.ok(rx.messages > 0, `${end.name} has received nothing`);
-    assert.ok(rx.total_bytes >= rx.bytes && rx.bytes > 0);
-    const { bad, duplicate, missing, out_of_order } = rx;
-    assert.deepEqual({ bad, duplicate }, { bad: 0, duplicate: 0 });
-    if (isLossless) assert.equal(missing, 0);
-    if (isOrdered) assert.equal(out_of_order, 0);
-    note(`${end === p.ours ? 'to us' : 'from us'} ${(rx.bytes / rx.seconds / 1e6).toFixed(1)} MB/s`);
+    results.set(end, await end.result());
   }
   for (const end of p.both) if (!receivers.includes(end)) {
     end.put({ type: 'stop' });
-    const { tx } = await end.result();
+    results.set(end, await end.result());
+    const { tx } = results.get(end);
     assert.ok(tx.messages > 0 && tx.seconds > 0);
+  }
+  const fromOther = results.get(p.other).tx;
+  if (p.other.isBrowser && fromOther && tries > 1 && isStuckAfterBurst(results.get(p.ours).rx, fromOther, isLossless)) {
+    note('again: the browser was stuck');
+    await p.end();
+    return traffic({ pair, note }, mode, options, { isLossless, isOrdered }, tries - 1);
+  }
+  for (const end of receivers) {
+    const { rx } = results.get(end);
+    assert.ok(rx.messages > 0, `${end.name} has received nothing: ${JSON.stringify([...results.values()])}`);
+    assert.ok(rx.total_bytes >= rx.bytes && rx.bytes > 0);
+    const { bad, duplicate, missing, out_of_order } = rx;
+    assert.deepEqual({ bad, duplicate }, { bad: 0, duplicate: 0 });
+    if (isLossless && isOrdered) assert.equal(missing, 0);  // without order some may still be on their way
+    if (isOrdered) assert.equal(out_of_order, 0);
+    note(`${end === p.ours ? 'to us' : 'from us'} ${(rx.bytes / rx.seconds / 1e6).toFixed(1)} MB/s`);
   }
   return p;
 }

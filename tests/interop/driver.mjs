@@ -118,6 +118,7 @@ class BrowserEnd extends End {
   constructor(name, browser, args) {
     super(name);
     this.browser = browser;
+    this.isBrowser = true;
     let begun = false;
     browser.process.onLine = line => {
       // Until its page is there, what comes is of the run before.
