@@ -46,7 +46,7 @@ TEST_CASE("a message of less than eight bytes has no number, and only its size a
 TEST_CASE("what was made is read again, and a change of any byte is seen") {
   for (const bool is_text : {false, true}) {
     Payload payload(300, is_text, true);
-    for (const std::uint64_t number : {0, 1, 255, 256, 123456}) {
+    for (const auto number : std::initializer_list<std::uint64_t>{0, 1, 255, 256, 123456}) {
       std::vector<std::uint8_t> bytes = message(payload, number);
       const auto reading = payload.read(bytes, is_text);
       CHECK(reading.is_right);
@@ -66,7 +66,7 @@ TEST_CASE("what was made is read again, and a change of any byte is seen") {
 TEST_CASE("a sequence counts what is missing, repeated and out of order") {
   Sequence sequence;
   Verdict verdict;
-  for (const std::uint64_t number : {0, 1, 2}) sequence.note(number, verdict);
+  for (const auto number : std::initializer_list<std::uint64_t>{0, 1, 2}) sequence.note(number, verdict);
   CHECK(verdict.out_of_order == 0);
   CHECK(sequence.missing() == 0);
   sequence.note(5, verdict);  // 3 and 4 have not come
