@@ -7,15 +7,13 @@ const kSizes = [0, 1, 2, 1159, 1160, 1161, 1200, 16384, 65535, 65536, 262143, 26
 const median = list => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)];
 const ms = x => x.toFixed(1);
 
-// The messages of `label` that `end` has received, in order.
-const received = (end, label) => end.events('message', { label });
-
 // Sends the list from one end to the other, and checks that all of them came, whole and in order.
 async function exchange(from, to, label, list) {
-  const before = received(to, label).length;
+  const before = to.received(label).length;
   for (const message of list) from.do('send', { label, ...message });
-  await to.wait(`${list.length} messages on ${label}`, () => received(to, label).length >= before + list.length, { ms: 15000 });
-  const got = received(to, label).slice(before);
+  await to.wait(`${list.length} messages on ${label}`, () => to.received(label).length >= before + list.length,
+    { ms: 15000, since: to.lines.length - 1 });
+  const got = to.received(label).slice(before);
   list.forEach((message, i) => {
     const bytes = message.data === undefined ? contentOf(message.size, message.seed, message.text)
       : new TextEncoder().encode(message.data);
@@ -27,11 +25,12 @@ async function exchange(from, to, label, list) {
 
 // Many at once on a reliable unordered channel: all come, each once, in whatever order.
 async function exchangeUnordered(from, to, label) {
-  const before = received(to, label).length, count = 200;
+  const before = to.received(label).length, count = 200;
   for (let i = 0; i < count; i++) from.do('send', { label, size: 3000 + i, seed: i });
-  await to.wait(`${count} messages on ${label}`, () => received(to, label).length >= before + count, { ms: 15000 });
+  await to.wait(`${count} messages on ${label}`, () => to.received(label).length >= before + count,
+    { ms: 15000, since: to.lines.length - 1 });
   const expected = Array.from({ length: count }, (_, i) => digestOf(contentOf(3000 + i, i, false)));
-  assert.deepEqual(received(to, label).slice(before).map(m => m.digest).sort(), expected.sort());
+  assert.deepEqual(to.received(label).slice(before).map(m => m.digest).sort(), expected.sort());
 }
 
 const everySize = [false, true].flatMap(text => kSizes.map(size => ({ text, size, seed: size + 7 })));
@@ -149,7 +148,7 @@ async function closingChannels({ pair }) {
       closer.do('close', { label });
       await watcher.event('channel-close', { label }, { ms: 2000 });
       await closer.event('channel-close', { label }, { ms: 2000 });
-      assert.equal(received(watcher, label).length, 20, 'messages sent before the close');
+      assert.equal(watcher.received(label).length, 20, 'messages sent before the close');
     }
   }
   await exchange(p.ours, p.other, 'first', [{ data: 'still here' }]);

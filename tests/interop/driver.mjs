@@ -54,6 +54,8 @@ class End {
   constructor(name) {
     this.name = name;
     this.lines = [];
+    this.messages = new Map();  // message events by label
+    this.error = null;
     this.waiting = [];
     this.other = null;      // set by Pair
     this.filter = l => [l];  // what becomes of a signalling line on its way to the other end
@@ -61,6 +63,8 @@ class End {
 
   take(line) {
     this.lines.push(line);
+    if (line.type === 'error') this.error ??= line;
+    if (line.name === 'message') this.received(line.label).push(line);
     if (['offer', 'answer', 'candidate', 'close'].includes(line.type))
       for (const passed of this.filter(line)) this.other?.put(passed);
     this.waiting = this.waiting.filter(w => !w.check());
@@ -73,9 +77,11 @@ class End {
       const said = () => this.lines.slice(-6).map(l => JSON.stringify(l).slice(0, 200)).join('\n      ');
       const timer = setTimeout(() => reject(new Error(
         `${this.name}: no ${what} within ${Math.round(performance.now() - began)} ms; last lines:\n      ${said()}`)), ms);
+      let next = since;  // each line is looked at once
       const check = () => {
-        const found = this.lines.slice(since).find(matches);
-        const error = this.lines.find(l => l.type === 'error');
+        let found = null;
+        while (!found && next < this.lines.length) if (matches(this.lines[next++])) found = this.lines[next - 1];
+        const { error } = this;
         if (!found && !error) return false;
         clearTimeout(timer);
         if (found) resolve(found); else reject(new Error(`${this.name}: error ${error.code}: ${error.message}`));
@@ -91,6 +97,11 @@ class End {
   events(name, fields = {}) {
     return this.lines.filter(l => l.type === 'event' && l.name === name &&
       Object.entries(fields).every(([key, value]) => l[key] === value));
+  }
+  // The messages of a channel, in the order in which they came.
+  received(label) {
+    if (!this.messages.has(label)) this.messages.set(label, []);
+    return this.messages.get(label);
   }
   result(ms = 30000) { return this.wait('result', l => l.type === 'result', { ms }); }
   do(what, fields = {}) { this.put({ type: 'do', do: what, ...fields }); }
