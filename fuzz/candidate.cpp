@@ -1,19 +1,10 @@
 // A candidate line as a peer may signal it. What is accepted can be sent to, and is the same after a round trip.
-#include <cstdlib>
-
 #include "base/address.h"
 #include "base/bytes.h"
 #include "sdp/candidate_line.h"
+#include "support.h"
 
 using namespace pollrtc;
-
-namespace {
-
-void check(bool invariant) {
-  if (!invariant) std::abort();
-}
-
-}  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const auto candidate = sdp::parse_candidate(as_text(Bytes(data, size)));

@@ -1,18 +1,9 @@
 // A DCEP message from the other end. What is taken as an OPEN is written and read again as the same.
-#include <cstdlib>
-
-#include "base/bytes.h"
 #include "peer/dcep.h"
+#include "base/bytes.h"
+#include "support.h"
 
 using namespace pollrtc;
-
-namespace {
-
-void check(bool invariant) {
-  if (!invariant) std::abort();
-}
-
-}  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const Bytes message(data, size);

@@ -1,30 +1,25 @@
 // A DNS query fed with what a name server, or someone who plays one, may send; and the parsers of the
 // system's files. Input: a byte that chooses, then datagrams of a length byte pair and the bytes; the id of
 // the question is patched in, since a fuzzer would not guess it.
-#include <cstdlib>
-
 #include "base/bytes.h"
 #include "net/dns_query.h"
 #include "net/host_files.h"
 #include "net/interfaces.h"
+#include "support.h"
 
 using namespace pollrtc;
 using namespace pollrtc::net;
 
 namespace {
 
-void check(bool invariant) {
-  if (!invariant) std::abort();
-}
-
-bool fill_counting(void*, MutBytes out) {
+bool fill_ascending(void*, MutBytes out) {
   for (std::size_t i = 0; i < out.size(); ++i) out[i] = static_cast<std::uint8_t>(i + 1);
   return true;
 }
 
 void fuzz_query(ByteReader& in) {
   Environment environment;
-  environment.rng = {fill_counting, nullptr};
+  environment.rng = {fill_ascending, nullptr};
   const Address server = Address::v4(192, 0, 2, 53, 53);
   DnsServers servers;
   check(servers.addresses.push_back(server) && servers.addresses.push_back(server.with_port(54)));

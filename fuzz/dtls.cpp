@@ -1,26 +1,14 @@
 // A DTLS session fed with what anyone on the network may send: as a server or a client, before and during a handshake,
 // and, for one choice of the first byte, one that stands. Input: a byte that chooses, then datagrams, each a length of
 // two bytes and its bytes; the top bit of the length lets a timeout pass first.
-#include <cstdlib>
-
 #include "base/bytes.h"
 #include "dtls/session.h"
+#include "support.h"
 
 using namespace pollrtc;
 using namespace std::chrono_literals;
 
 namespace {
-
-void check(bool invariant) {
-  if (!invariant) std::abort();
-}
-
-bool fill_counting(void* context, MutBytes out) {
-  auto& state = *static_cast<std::uint32_t*>(context);
-  for (std::uint8_t& byte : out)
-    byte = static_cast<std::uint8_t>((state = state * 1664525 + 1013904223) >> 24);
-  return true;
-}
 
 struct End {
   Environment environment;

@@ -1,10 +1,9 @@
 // An ICE agent driven by bytes: each operation is one byte and its arguments. Besides every call there are datagrams that
 // pass authentication: requests made from the input, and answers of every kind to the checks the agent sent; else the
 // fuzzer would never get past the integrity. Time moves too, and the laws of an engine are checked at every step.
-#include <cstdlib>
-
 #include "ice/agent.h"
 #include "ice/stun_auth.h"
+#include "support.h"
 
 using namespace pollrtc;
 using namespace std::chrono_literals;
@@ -13,17 +12,6 @@ using stun::Attribute;
 namespace {
 
 constexpr std::string_view kUfrag = "peer", kPwd = "0123456789abcdefghijkl";
-
-void check(bool invariant) {
-  if (!invariant) std::abort();
-}
-
-bool fill_counting(void* context, MutBytes out) {
-  auto& state = *static_cast<std::uint32_t*>(context);
-  for (std::uint8_t& byte : out)
-    byte = static_cast<std::uint8_t>((state = state * 1664525 + 1013904223) >> 24);
-  return true;
-}
 
 struct Check {
   Path path;

@@ -2,20 +2,16 @@
 // half right, datagrams of anything, jumps of the clock. No crash, no leak, and the engine's promises hold throughout.
 //
 // Input: steps. A byte says what to do, and what follows is its argument: a length byte and so many bytes, or nothing.
-#include <cstdlib>
 #include <string>
 #include <vector>
 
 #include "base/bytes.h"
 #include "pollrtc/peer.h"
+#include "support.h"
 
 using namespace pollrtc;
 
 namespace {
-
-void check(bool invariant) {
-  if (!invariant) std::abort();
-}
 
 class Input {
  public:
@@ -35,7 +31,7 @@ class Fuzzed {
  public:
   explicit Fuzzed(Input input) : input_(input) {
     Environment environment;
-    environment.rng = {fill, this};
+    environment.rng = {fill_counting, &random_};
     environment.limits = Limits::small();
     auto made = Peer::create(environment, {}, now_);
     check(made.has_value());
@@ -50,15 +46,6 @@ class Fuzzed {
   }
 
  private:
-  static bool fill(void* context, MutBytes out) {
-    auto& state = static_cast<Fuzzed*>(context)->random_;
-    for (std::uint8_t& byte : out) {
-      state = state * 6364136223846793005u + 1442695040888963407u;
-      byte = static_cast<std::uint8_t>(state >> 56);
-    }
-    return true;
-  }
-
   // Text of the input, or, marked by an empty argument, our own last description with the ends swapped: what an echo
   // of ourselves would say. It gets further than random text does.
   std::string description() {
@@ -161,7 +148,7 @@ class Fuzzed {
 
   Input input_;
   Time now_{};
-  std::uint64_t random_ = 1;
+  std::uint32_t random_ = 1;
   std::optional<Peer> peer_;
   std::string last_description_;
   std::vector<ChannelHandle> channels_;

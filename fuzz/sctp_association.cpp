@@ -13,15 +13,12 @@
 #include "sctp/chunk_init.h"
 #include "sctp/chunk_reconfig.h"
 #include "sctp/chunk_sack.h"
+#include "support.h"
 
 using namespace pollrtc;
 using namespace pollrtc::sctp;
 
 namespace {
-
-void check(bool invariant) {
-  if (!invariant) std::abort();
-}
 
 struct Heap {
   std::size_t in_use = 0;

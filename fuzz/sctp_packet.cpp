@@ -1,7 +1,6 @@
 // An SCTP packet of any bytes: every parser of the room sees each chunk, and what was understood is the same after it
 // was written and read again.
 #include <array>
-#include <cstdlib>
 #include <vector>
 
 #include "sctp/chunk_control.h"
@@ -11,15 +10,12 @@
 #include "sctp/chunk_reconfig.h"
 #include "sctp/chunk_sack.h"
 #include "sctp/packet.h"
+#include "support.h"
 
 using namespace pollrtc;
 using namespace pollrtc::sctp;
 
 namespace {
-
-void check(bool invariant) {
-  if (!invariant) std::abort();
-}
 
 // Writes and reads back; gives the chunk to `compare`.
 template <class Write, class Compare>

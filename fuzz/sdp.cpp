@@ -1,18 +1,13 @@
 // A description from the other end: read, written and read again, and taken as first offer, as re-offer and as answer.
 // Input: a description, or two with a byte 0 between; the second then follows the first as a re-offer.
-#include <cstdlib>
-
 #include "base/bytes.h"
 #include "sdp/offer_answer.h"
+#include "support.h"
 
 using namespace pollrtc;
 using namespace pollrtc::sdp;
 
 namespace {
-
-void check(bool invariant) {
-  if (!invariant) std::abort();
-}
 
 LocalParameters local_parameters() {
   LocalParameters local;

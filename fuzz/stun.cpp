@@ -1,8 +1,7 @@
 // Any bytes as a STUN message: read every attribute, verify, screen as request and as response. What was read as an
 // address must come out the same when it is written again. Input: one datagram.
-#include <cstdlib>
-
 #include "ice/screen.h"
+#include "support.h"
 
 using namespace pollrtc;
 using stun::Attribute;
@@ -10,10 +9,6 @@ using stun::Attribute;
 namespace {
 
 constexpr std::string_view kPassword = "VOkJxbRl1RmTxUk/WvJxBt";
-
-void check(bool invariant) {
-  if (!invariant) std::abort();
-}
 
 // Written by us, a message must be read back as it was meant.
 void write_again(const stun::Message& message) {
