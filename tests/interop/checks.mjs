@@ -238,7 +238,8 @@ function isStuckAfterBurst(rx, tx, isLossless) {
 
 // Both ends count; the receiving end has looked at every byte.
 async function traffic({ pair, note }, mode, options, { isLossless = true, isOrdered = true } = {}, tries = 4) {
-  const p = pair(mode, ['--warmup', '0.3', '--duration', '0.7', '--verify', ...options]);
+  // Long enough that a browser's retransmission timer, run down twice, does not leave the counted time empty.
+  const p = pair(mode, ['--warmup', '0.3', '--duration', '2', '--verify', ...options]);
   const direction = options.includes('both') ? 'both' : options.includes('down') ? 'down' : 'up';
   const receivers = { up: [p.answerer], down: [p.offerer], both: p.both }[direction];
   const results = new Map();
