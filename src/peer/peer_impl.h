@@ -34,6 +34,8 @@ struct [[gnu::visibility("hidden")]] Peer::Impl {
   Status add_remote_candidate(Time now, std::string_view mid, int index, std::string_view line);
   std::string local_description() const;
   sdp::LocalParameters local_parameters() const;
+  std::string local_mid() const;   // of the data section
+  std::size_t data_index() const;  // its place among the sections
   Status start_transports(Time now);
   void use_candidate(Time now, const sdp::Remote& remote, const Candidate& candidate);
   void use_waiting_candidates(Time now);

@@ -23,10 +23,16 @@ bool belongs_to_us(const sdp::Remote& remote, std::string_view mid, int index) {
 
 }  // namespace
 
+std::string Peer::Impl::local_mid() const {
+  return remote_current && !remote_current->mid.empty() ? remote_current->mid : std::string(kFirstMid);
+}
+
+std::size_t Peer::Impl::data_index() const { return remote_current ? remote_current->index : 0; }
+
 sdp::LocalParameters Peer::Impl::local_parameters() const {
   sdp::LocalParameters local;
   local.origin = origin;
-  local.mid = remote_current && !remote_current->mid.empty() ? remote_current->mid : std::string(kFirstMid);
+  local.mid = local_mid();
   local.ufrag = agent.local_ufrag();
   local.pwd = agent.local_pwd();
   for (const Fingerprint& fingerprint : certificate.fingerprints()) local.fingerprints.push_back(fingerprint);
@@ -44,9 +50,8 @@ Result<std::string> Peer::Impl::create_offer() {
     return wrong_state("an offer of the other end waits for its answer");
   if (!channels.any_created())
     return wrong_state("create a data channel first: an offer needs something to offer");
-  const std::size_t data_index = remote_current ? remote_current->index : 0;
   Result<sdp::Description> made =
-      sdp::make_offer(local_parameters(), local_current ? &*local_current : nullptr, data_index);
+      sdp::make_offer(local_parameters(), local_current ? &*local_current : nullptr, data_index());
   if (!made) return Unexpected{made.error()};
   if (last_made) sdp::stamp(*made, *last_made);
   last_made = *made;
@@ -69,7 +74,7 @@ std::string Peer::Impl::local_description() const {
   const auto& description = local_pending ? local_pending : local_current;
   if (!description) return {};
   sdp::Description now_known = *description;
-  const std::size_t index = remote_current ? remote_current->index : 0;
+  const std::size_t index = data_index();
   if (index < now_known.sections.size() && now_known.sections[index].port != 0) {
     sdp::Section& section = now_known.sections[index];
     section.candidates = local_candidates;
@@ -246,18 +251,14 @@ Status Peer::Impl::add_remote_candidate(Time now, std::string_view mid, int inde
 
 void Peer::Impl::on_local_candidate(const Candidate& candidate) {
   local_candidates.push_back(candidate);
-  Candidate signalled = candidate;
-  if (const auto ufrag = FixedString<256>::from(agent.local_ufrag())) signalled.ufrag = *ufrag;
-  const sdp::LocalParameters local = local_parameters();
-  const int index = remote_current ? static_cast<int>(remote_current->index) : 0;
-  events.push(LocalCandidate{local.mid, index, sdp::write_candidate(signalled, false)});
+  events.push(
+      LocalCandidate{local_mid(), static_cast<int>(data_index()), sdp::write_candidate(candidate, false)});
 }
 
 void Peer::Impl::on_gathering_done() {
   if (gathering_state == GatheringState::Complete) return;
   become(GatheringState::Complete);
-  const int index = remote_current ? static_cast<int>(remote_current->index) : 0;
-  events.push(LocalCandidate{local_parameters().mid, index, {}});
+  events.push(LocalCandidate{local_mid(), static_cast<int>(data_index()), {}});
 }
 
 }  // namespace pollrtc
