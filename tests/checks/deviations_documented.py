@@ -23,7 +23,7 @@ for path in sorted([*(root / "include").rglob("*.h"), *(root / "src").rglob("*.h
             faults.append(f"{path.relative_to(root)}:{number}: write it as `// DEVIATION RFC nnnn §x: reason`")
 
 table = (root / "docs/deviations.md").read_text(encoding="utf-8")
-documented = set(re.findall(rf"^\| {CITATION} \| [^|]+ \| [^|]+ \|$", table, re.MULTILINE))
+documented = set(re.findall(rf"^\| {CITATION} (?:\| [^|]+ ){{3}}\|$", table, re.MULTILINE))
 faults += [f"{place}: RFC {key[0]} {key[1]} is not in docs/deviations.md" for key, place in in_code.items() if key not in documented]
 faults += [f"docs/deviations.md: RFC {key[0]} {key[1]} has no DEVIATION comment in the code" for key in sorted(documented - in_code.keys())]
 print("\n".join(faults) or f"{len(in_code)} deviations documented")
