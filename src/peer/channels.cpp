@@ -20,7 +20,9 @@ Channels::Channels(const Environment& environment, EventQueue& events)
       events_(events),
       channels_(environment.memory),
       handle_by_id_(environment.memory),
-      kept_(environment.memory) {}
+      kept_(environment.memory),
+      refused_(environment.memory),
+      reset_again_(environment.memory) {}
 
 Channels::~Channels() = default;
 
@@ -34,7 +36,11 @@ Channels::Channel* Channels::find_by_id(std::uint16_t id) const {
   return handle == nullptr || *handle == kUnusable ? nullptr : find(ChannelHandle{*handle});
 }
 
-Status Channels::check(const ChannelOptions& options) const {
+bool Channels::is_in_use(std::uint16_t id) const {
+  return handle_by_id_.find(id) != nullptr || refused_.contains(sctp::StreamId{id});
+}
+
+Status Channels::check(const ChannelOptions& options, std::size_t max_message_size) const {
   if (options.label.size() > kMaxText)
     return fail(ErrorCode::InvalidArgument, "the label is longer than 65535 bytes");
   if (options.protocol.size() > kMaxText)
@@ -46,8 +52,10 @@ Status Channels::check(const ChannelOptions& options) const {
     if (*options.id == kNoId) return fail(ErrorCode::InvalidArgument, "65535 is no channel id");
     if (*options.id >= streams_)
       return fail(ErrorCode::InvalidArgument, "the id is above the streams both ends agreed on");
-    if (handle_by_id_.find(*options.id) != nullptr)
-      return fail(ErrorCode::AlreadyExists, "the channel id is in use");
+    if (is_in_use(*options.id)) return fail(ErrorCode::AlreadyExists, "the channel id is in use");
+  } else if (association_ != nullptr &&
+             dcep::kOpenHeaderSize + options.label.size() + options.protocol.size() > max_message_size) {
+    return fail(ErrorCode::TooLarge, "label and protocol are more than the other end takes");
   }
   if (channels_.size() >= environment_.limits.dc_channels)
     return fail(ErrorCode::LimitReached, "Limits::dc_channels channels exist");
@@ -73,9 +81,10 @@ Result<Channels::Channel*> Channels::add(const ChannelOptions& options) {
   return channel;
 }
 
-Result<ChannelHandle> Channels::create(Time now, const ChannelOptions& options) {
+Result<ChannelHandle> Channels::create(Time now, const ChannelOptions& options,
+                                       std::size_t max_message_size) {
   if (ended_) return fail(ErrorCode::Closed, "the connection has ended");
-  if (const Status status = check(options); !status) return Unexpected{status.error()};
+  if (const Status status = check(options, max_message_size); !status) return Unexpected{status.error()};
 
   std::optional<std::uint16_t> id;
   if (options.negotiated) {
@@ -94,14 +103,14 @@ Result<ChannelHandle> Channels::create(Time now, const ChannelOptions& options) 
       return Unexpected{status.error()};
     }
   }
-  if (association_ != nullptr) open(now, channel);
+  if (association_ != nullptr) open(now, channel, max_message_size);
   return handle;
 }
 
 // RFC 8832 §6: the DTLS client uses even ids, the server odd ones.
 std::optional<std::uint16_t> Channels::free_id() const {
   for (std::uint32_t id = *dtls_client_ ? 0 : 1; id < streams_ && id < kNoId; id += 2)
-    if (handle_by_id_.find(static_cast<std::uint16_t>(id)) == nullptr) return static_cast<std::uint16_t>(id);
+    if (!is_in_use(static_cast<std::uint16_t>(id))) return static_cast<std::uint16_t>(id);
   return std::nullopt;
 }
 
@@ -158,6 +167,8 @@ Status Channels::send(Time now, ChannelHandle handle, Bytes data, bool is_text,
   options.stream = *channel->id;
   options.ppid =
       static_cast<std::uint32_t>(is_text ? (empty ? StringEmpty : String) : (empty ? BinaryEmpty : Binary));
+  // DEVIATION RFC 8831 §6.6: a message goes out whole, where one above 16 KB should not without I-DATA; callers count on the size
+  // that was agreed on, and the other channels wait for no more than that one message.
   // RFC 8832 §6: until the other end is known to have the OPEN, a message must not overtake it.
   options.unordered = !channel->ordered && channel->heard;
   if (channel->max_retransmits) options.max_retransmits = *channel->max_retransmits;
@@ -203,7 +214,7 @@ void Channels::start_closing(Time now, Channel& channel) {
   if (channel.state == ChannelState::Connecting || association_ == nullptr)
     return become_closed(channel, Close::Local);
   become(channel, ChannelState::Closing, "closed by this end");
-  if (association_->reset_stream(now, *channel.id)) return;
+  if (reset_own(now, *channel.id)) return;
   // The other end cannot reset streams (RFC 6525 §5.1.1): the channel ends here alone, and its stream is used
   // up.
   if (std::uint32_t* handle = handle_by_id_.find(*channel.id)) *handle = kUnusable;
@@ -251,6 +262,8 @@ void Channels::on_ended(Close reason) {
   for (auto& entry : channels_) become_closed(*entry.value, reason);
   kept_.clear();
   kept_bytes_ = 0;
+  refused_.clear();
+  reset_again_.clear();
   for (std::size_t i = 0; i < channels_.size();) {
     const auto& entry = channels_.begin()[i];
     if (entry.value->released) {

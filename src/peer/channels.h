@@ -12,6 +12,7 @@
 #include "peer/event_queue.h"
 #include "pollrtc/peer.h"
 #include "sctp/association.h"
+#include "sctp/stream_reset.h"
 
 namespace pollrtc {
 
@@ -20,7 +21,8 @@ class Channels {
   Channels(const Environment& environment, EventQueue& events);
   ~Channels();
 
-  Result<ChannelHandle> create(Time now, const ChannelOptions& options);
+  // `max_message_size`: what the other end takes, an OPEN included (RFC 8841 §6.1).
+  Result<ChannelHandle> create(Time now, const ChannelOptions& options, std::size_t max_message_size);
   Result<ChannelInfo> info(ChannelHandle handle) const;
   Status send(Time now, ChannelHandle handle, Bytes data, bool is_text, std::size_t max_message_size);
   std::optional<MessageView> receive(ChannelHandle handle);
@@ -34,10 +36,11 @@ class Channels {
   // RFC 8832 §6: the DTLS client opens even ids, the server odd ones. Known before the association is.
   void on_role(bool dtls_client);
   // The association is up: ours open, OPENs go out. `association` must outlive this object or on_ended().
-  void on_connected(Time now, sctp::Association& association, const sctp::Association::Connected& streams);
+  void on_connected(Time now, sctp::Association& association, const sctp::Association::Connected& streams,
+                    std::size_t max_message_size);
   Drop on_message(Time now, sctp::Message message);
   void on_stream_reset(Time now, const sctp::Association::StreamsReset& reset);  // by the other end
-  void on_reset_done(std::uint16_t stream, bool performed);                      // of ours
+  void on_reset_done(Time now, std::uint16_t stream, bool performed);            // of ours
   void on_buffer_low(std::uint16_t stream);  // also when only an OPEN has left: that is none of the user's
   void on_message_too_large(Time now, std::uint16_t stream);
   // The association is gone, or will never be: every channel closes.
@@ -76,18 +79,21 @@ class Channels {
   Channel* find(ChannelHandle handle) const;
   Channel* find_by_id(std::uint16_t id) const;
   Result<Channel*> add(const ChannelOptions& options);
-  Status check(const ChannelOptions& options) const;
+  Status check(const ChannelOptions& options, std::size_t max_message_size) const;
+  bool is_in_use(std::uint16_t id) const;
   std::optional<std::uint16_t> free_id() const;
   Status assign_id(Channel& channel, std::uint16_t id);
-  void open(Time now, Channel& channel);
+  void open(Time now, Channel& channel, std::size_t max_message_size);
   void send_open(Time now, Channel& channel);
+  bool send_dcep(Time now, std::uint16_t stream, Bytes message);
   Drop on_dcep(Time now, std::uint16_t stream, Channel* channel, Bytes message);
   Drop on_open(Time now, std::uint16_t stream, Channel* channel, Bytes message);
   Drop deliver(Time now, Channel& channel, sctp::Message message);
   Drop keep_for_later(Time now, sctp::Message message);
   void deliver_kept(Time now, Channel& channel);
   void refuse_stream(Time now, std::uint16_t stream);
-  void drop_kept(std::uint16_t stream);
+  bool reset_own(Time now, std::uint16_t stream);
+  void drop_kept(std::optional<std::uint16_t> stream);
   void start_closing(Time now, Channel& channel);
   void close_after_peer(Time now, Channel& channel);
   void finish_closing_if_done(Channel& channel);
@@ -103,6 +109,10 @@ class Channels {
   FlatMap<std::uint16_t, std::uint32_t> handle_by_id_;  // channels whose stream is in use
   Vec<sctp::Message> kept_;                             // for streams whose channel is not there yet
   std::size_t kept_bytes_ = 0;
+  // Streams without a channel that we have reset first, and the other end has not yet: nobody may use them.
+  sctp::StreamSet refused_;
+  // Streams to reset once more when the reset under way is done: a channel came and went on them meanwhile.
+  sctp::StreamSet reset_again_;
   sctp::Association* association_ = nullptr;
   std::uint32_t next_handle_ = 0;
   std::uint32_t streams_ = 65535;  // ids must be below it; known exactly once the association is up

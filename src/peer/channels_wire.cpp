@@ -6,18 +6,19 @@
 namespace pollrtc {
 
 void Channels::on_connected(Time now, sctp::Association& association,
-                            const sctp::Association::Connected& streams) {
+                            const sctp::Association::Connected& streams, std::size_t max_message_size) {
   association_ = &association;
   streams_ = std::min(streams.outbound_streams, streams.inbound_streams);
   for (std::size_t i = 0; i < channels_.size();
        ++i) {  // by index: opening may close, but never adds or removes
     Channel& channel = *channels_.begin()[i].value;
-    if (channel.state == ChannelState::Connecting) open(now, channel);
+    if (channel.state == ChannelState::Connecting) open(now, channel, max_message_size);
   }
 }
 
-void Channels::open(Time now, Channel& channel) {
-  if (*channel.id >= streams_)
+void Channels::open(Time now, Channel& channel, std::size_t max_message_size) {
+  const std::size_t open_size = dcep::kOpenHeaderSize + channel.label.size() + channel.protocol.size();
+  if (*channel.id >= streams_ || (!channel.negotiated && open_size > max_message_size))
     return become_closed(channel, Close::ProtocolViolation);  // W3C: "unable to create"
   association_->set_stream_priority(*channel.id, channel.priority);
   association_->set_buffer_low_threshold(*channel.id, channel.low_threshold);
@@ -38,12 +39,18 @@ void Channels::send_open(Time now, Channel& channel) {
   if (channel.max_retransmits) open.max_retransmits = *channel.max_retransmits;
   if (channel.max_lifetime_ms) open.max_lifetime_ms = *channel.max_lifetime_ms;
   Buffer message(environment_.memory);
-  // RFC 8832 §6: ordered and reliable, whatever the channel is.
-  sctp::SendOptions options;
-  options.stream = *channel.id;
-  options.ppid = static_cast<std::uint32_t>(dcep::Ppid::Dcep);
-  if (!dcep::write_open(open, message) || !association_->send(now, options, message))
+  if (!dcep::write_open(open, message) || !send_dcep(now, *channel.id, message))
     become_closed(channel, Close::OutOfMemory);
+}
+
+// RFC 8832 §6: ordered and reliable, whatever the channel is. Nor does it wait for room: channels must open beside others
+// that keep the buffer full. There are at most two a channel.
+bool Channels::send_dcep(Time now, std::uint16_t stream, Bytes message) {
+  sctp::SendOptions options;
+  options.stream = stream;
+  options.ppid = static_cast<std::uint32_t>(dcep::Ppid::Dcep);
+  options.beyond_limits = true;
+  return association_->send(now, options, message).has_value();
 }
 
 Drop Channels::on_message(Time now, sctp::Message message) {
@@ -54,7 +61,9 @@ Drop Channels::on_message(Time now, sctp::Message message) {
     association_->release(message.charge);
     return drop;
   }
-  if (channel == nullptr) return keep_for_later(now, std::move(message));
+  // What comes after the other end's reset is for the next channel on this stream: it knows already that ours is done.
+  const bool is_for_next = channel != nullptr && channel->peer_reset_done;
+  if (channel == nullptr || is_for_next) return keep_for_later(now, std::move(message));
   return deliver(now, *channel, std::move(message));
 }
 
@@ -93,7 +102,9 @@ Drop Channels::keep_for_later(Time now, sctp::Message message) {
   const std::size_t size = message.payload.size();
   const std::size_t charge = message.charge;
   const std::uint16_t stream = message.stream;
-  const bool unusable = handle_by_id_.find(stream) != nullptr;
+  const std::uint32_t* const handle = handle_by_id_.find(stream);
+  const bool unusable =
+      (handle != nullptr && *handle == kUnusable) || refused_.contains(sctp::StreamId{stream});
   if (!unusable && kept_bytes_ + size <= environment_.limits.dc_pre_open &&
       kept_.push_back(std::move(message))) {
     kept_bytes_ += size;
@@ -105,16 +116,17 @@ Drop Channels::keep_for_later(Time now, sctp::Message message) {
 }
 
 void Channels::deliver_kept(Time now, Channel& channel) {
-  for (std::size_t i = 0; i < kept_.size();) {
-    if (kept_[i].stream != *channel.id) {
-      ++i;
-      continue;
+  std::size_t others = 0;
+  for (std::size_t i = 0; i < kept_.size(); ++i) {
+    if (kept_[i].stream == *channel.id) {
+      kept_bytes_ -= kept_[i].payload.size();
+      (void)deliver(now, channel, std::move(kept_[i]));
+    } else {
+      if (others != i) kept_[others] = std::move(kept_[i]);
+      ++others;
     }
-    sctp::Message message = std::move(kept_[i]);
-    kept_.erase(i);
-    kept_bytes_ -= message.payload.size();
-    (void)deliver(now, channel, std::move(message));
   }
+  kept_.erase(others, kept_.size() - others);
 }
 
 Drop Channels::on_dcep(Time now, std::uint16_t stream, Channel* channel, Bytes message) {
@@ -131,12 +143,21 @@ bool Channels::wrong_parity_for_peer(std::uint16_t id) const {
 }
 
 Drop Channels::on_open(Time now, std::uint16_t stream, Channel* channel, Bytes message) {
+  // The other end opens a stream anew when both are reset. That it knows of our reset says more than the answer to it, which
+  // may be lost or late.
+  if (channel != nullptr && channel->peer_reset_done) {
+    channel->own_reset_done = true;
+    finish_closing_if_done(*channel);
+    channel = nullptr;
+  }
   if (channel != nullptr) {  // RFC 8832 §6: an OPEN on a stream in use closes that channel
     start_closing(now, *channel);
     return Drop::DcepUnexpected;
   }
+  if (is_in_use(stream))
+    return Drop::DcepUnexpected;  // not reset yet, or never to be: there is no more to do to it
   const auto open = dcep::parse_open(message);
-  if (!open || wrong_parity_for_peer(stream) || handle_by_id_.find(stream) != nullptr) {
+  if (!open || wrong_parity_for_peer(stream)) {
     refuse_stream(now, stream);
     return open ? Drop::DcepUnexpected : Drop::DcepMalformed;
   }
@@ -162,16 +183,14 @@ Drop Channels::on_open(Time now, std::uint16_t stream, Channel* channel, Bytes m
   }
   Channel& fresh = **added;
   static constexpr std::uint8_t kAckMessage[1] = {dcep::kAck};
-  sctp::SendOptions ack;  // ordered and reliable, whatever the channel is
-  ack.stream = stream;
-  ack.ppid = static_cast<std::uint32_t>(dcep::Ppid::Dcep);
-  if (!assign_id(fresh, stream) || !association_->send(now, ack, kAckMessage)) {
+  if (!assign_id(fresh, stream) || !send_dcep(now, stream, kAckMessage)) {
     handle_by_id_.erase(stream);
     forget(fresh);
     refuse_stream(now, stream);
     return Drop::OutOfMemory;
   }
   association_->set_stream_priority(stream, fresh.priority);
+  association_->set_buffer_low_threshold(stream, 0);  // not that of the channel before
   fresh.heard = true;
   become(fresh, ChannelState::Open, "opened by the other end");
   events_.push(Peer::ChannelAnnounced{fresh.handle});
@@ -180,31 +199,51 @@ Drop Channels::on_open(Time now, std::uint16_t stream, Channel* channel, Bytes m
 }
 
 // "Closes" a stream that has no channel here: resets our half of it, so that the other end sees its channel
-// fail.
+// fail. Its answer is due then, and until it has come the stream is nobody's.
 void Channels::refuse_stream(Time now, std::uint16_t stream) {
   drop_kept(stream);
-  (void)association_->reset_stream(now, stream);
+  if (refused_.reserve() && reset_own(now, stream)) refused_.insert(sctp::StreamId{stream});
 }
 
-void Channels::drop_kept(std::uint16_t stream) {
-  for (std::size_t i = 0; i < kept_.size();) {
-    if (kept_[i].stream != stream) {
-      ++i;
-      continue;
+// False: it cannot be reset.
+bool Channels::reset_own(Time now, std::uint16_t stream) {
+  const Status status = association_->reset_stream(now, stream);
+  if (status) return true;
+  if (status.error() != ErrorCode::AlreadyExists || !reset_again_.reserve()) return false;
+  reset_again_.insert(sctp::StreamId{stream});
+  return true;
+}
+
+// All of them without `stream`.
+void Channels::drop_kept(std::optional<std::uint16_t> stream) {
+  std::size_t others = 0;
+  for (std::size_t i = 0; i < kept_.size(); ++i) {
+    if (!stream || kept_[i].stream == *stream) {
+      kept_bytes_ -= kept_[i].payload.size();
+      association_->release(kept_[i].charge);
+    } else {
+      if (others != i) kept_[others] = std::move(kept_[i]);
+      ++others;
     }
-    kept_bytes_ -= kept_[i].payload.size();
-    association_->release(kept_[i].charge);
-    kept_.erase(i);
   }
+  kept_.erase(others, kept_.size() - others);
 }
 
 void Channels::on_stream_reset(Time now, const sctp::Association::StreamsReset& reset) {
   if (!reset.all) {
     drop_kept(reset.stream);  // it was for a channel that is no more, not for the next one with its id
-    if (Channel* const channel = find_by_id(reset.stream)) close_after_peer(now, *channel);
+    if (refused_.erase(sctp::StreamId{reset.stream})) return;
+    const std::uint32_t* const handle = handle_by_id_.find(reset.stream);
+    if (handle != nullptr && *handle == kUnusable) return;
+    Channel* const channel = find_by_id(reset.stream);
+    if (channel != nullptr && !channel->peer_reset_done) return close_after_peer(now, *channel);
+    // RFC 8831 §6.7: a channel that never was one here (negotiated, and not created; or opened and closed while the one before
+    // was closing) waits for our half all the same.
+    (void)reset_own(now, reset.stream);
     return;
   }
-  while (!kept_.empty()) drop_kept(kept_[0].stream);
+  drop_kept(std::nullopt);
+  refused_.clear();
   for (std::size_t i = channels_.size(); i-- > 0;) {  // backwards: a released channel leaves the table here
     Channel& channel = *channels_.begin()[i].value;
     if (channel.id && channel.state != ChannelState::Closed) close_after_peer(now, channel);
@@ -217,12 +256,16 @@ void Channels::close_after_peer(Time now, Channel& channel) {
     become(channel, ChannelState::Closing, "closed by the other end");
     channel.closed_by_peer = true;
     if (!channel.released) events_.push(Peer::ChannelClosing{channel.handle});
-    if (!association_->reset_stream(now, *channel.id)) channel.own_reset_done = true;
+    if (!reset_own(now, *channel.id)) {
+      *handle_by_id_.find(*channel.id) = kUnusable;
+      channel.own_reset_done = true;
+    }
   }
   finish_closing_if_done(channel);
 }
 
-void Channels::on_reset_done(std::uint16_t stream, bool performed) {
+void Channels::on_reset_done(Time now, std::uint16_t stream, bool performed) {
+  if (reset_again_.erase(sctp::StreamId{stream}) && performed && reset_own(now, stream)) return;
   Channel* const channel = find_by_id(stream);
   if (channel == nullptr || channel->state != ChannelState::Closing) return;
   channel->own_reset_done = true;
@@ -247,7 +290,11 @@ void Channels::on_buffer_low(std::uint16_t stream) {
 }
 
 void Channels::on_message_too_large(Time now, std::uint16_t stream) {
-  if (Channel* const channel = find_by_id(stream)) start_closing(now, *channel);
+  if (Channel* const channel = find_by_id(stream); channel != nullptr && !channel->peer_reset_done) {
+    start_closing(now, *channel);
+  } else if (channel == nullptr && !is_in_use(stream)) {  // an OPEN it may have been
+    refuse_stream(now, stream);
+  }
 }
 
 }  // namespace pollrtc

@@ -222,7 +222,7 @@ void Peer::local_addresses_done(Time now) {
 
 Result<ChannelHandle> Peer::create_channel(Time now, const ChannelOptions& options) {
   if (impl_->has_ended()) return fail(ErrorCode::Closed, "the connection has ended");
-  return impl_->channels.create(now, options);
+  return impl_->channels.create(now, options, impl_->max_message_size());
 }
 Result<ChannelInfo> Peer::channel(ChannelHandle channel) const { return impl_->channels.info(channel); }
 Status Peer::send(Time now, ChannelHandle channel, Bytes data, bool is_text) {

@@ -169,11 +169,11 @@ void Peer::Impl::pump_sctp(Time now) {
     more = association->poll_event(event);
     if (!more) break;
     if (const auto* up = std::get_if<sctp::Association::Connected>(&event))
-      channels.on_connected(now, *association, *up);
+      channels.on_connected(now, *association, *up, max_message_size());
     if (const auto* reset = std::get_if<sctp::Association::StreamsReset>(&event))
       channels.on_stream_reset(now, *reset);
     if (const auto* done = std::get_if<sctp::Association::ResetDone>(&event))
-      channels.on_reset_done(done->stream, done->performed);
+      channels.on_reset_done(now, done->stream, done->performed);
     if (const auto* low = std::get_if<sctp::Association::BufferLow>(&event))
       channels.on_buffer_low(low->stream);
     if (const auto* large = std::get_if<sctp::Association::MessageTooLarge>(&event)) {

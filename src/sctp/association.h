@@ -44,6 +44,8 @@ struct SendOptions {
   bool unordered = false;
   std::optional<std::uint32_t> max_retransmits = {};  // RFC 7496 §3.1
   std::optional<Duration> lifetime = {};              // from the moment of send() (RFC 3758 §4.1)
+  // Taken however full the buffers are: for the few small messages with which channels are opened.
+  bool beyond_limits = false;
 };
 
 struct Message {

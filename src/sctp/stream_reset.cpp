@@ -28,6 +28,17 @@ bool StreamSet::insert(StreamId stream) {
   return true;
 }
 
+bool StreamSet::contains(StreamId stream) const {
+  return count_ != 0 && (words_[value_of(stream) / 64] >> (value_of(stream) % 64) & 1) != 0;
+}
+
+bool StreamSet::erase(StreamId stream) {
+  if (!contains(stream)) return false;
+  words_[value_of(stream) / 64] &= ~(std::uint64_t{1} << (value_of(stream) % 64));
+  --count_;
+  return true;
+}
+
 std::optional<StreamId> StreamSet::pop() {
   if (empty()) return std::nullopt;
   while (words_[lowest_] == 0) ++lowest_;

@@ -19,6 +19,9 @@ class StreamSet {
   [[nodiscard]] bool reserve();
   // False: it was in already.
   bool insert(StreamId stream);
+  bool contains(StreamId stream) const;
+  // False: it was not in.
+  bool erase(StreamId stream);
   std::optional<StreamId> pop();
   void clear();
   bool empty() const { return count_ == 0; }

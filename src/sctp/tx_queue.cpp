@@ -40,9 +40,9 @@ Status TxQueue::push(Time now, const SendOptions& options, Bytes payload) {
   Stream* const stream = find_or_make(StreamId{options.stream});
   if (stream == nullptr) return fail(ErrorCode::OutOfMemory, "no memory for a stream");
   drop_expired(now, *stream);
-  if (stream->buffered + payload.size() > limit_stream_)
+  if (!options.beyond_limits && stream->buffered + payload.size() > limit_stream_)
     return fail(ErrorCode::BufferFull, "the stream's buffer is full");
-  if (charged_ + payload.size() + kMessageOverhead > limit_total_)
+  if (!options.beyond_limits && charged_ + payload.size() + kMessageOverhead > limit_total_)
     return fail(ErrorCode::BufferFull, "the buffer of all streams is full");
   const TxMessageId id = messages_.add(payload);
   if (id == kNoMessage) return fail(ErrorCode::OutOfMemory, "no memory for the message");

@@ -1,5 +1,5 @@
 // Data channels between two peers: kinds, sizes, opening, closing.
-#include "scenario/two_peers.h"
+#include "scenario/signalling.h"
 #include "support/catch.h"
 
 using namespace pollrtc;
@@ -220,4 +220,98 @@ TEST_CASE("limits on channels are kept at both ends", "[ATK-15]") {
   CHECK(t.alice.peer.create_channel(t.world.now(), {}).error() == ErrorCode::LimitReached);
   t.world.run_for(2s);
   CHECK(t.bob.announced.size() == 4);
+}
+
+TEST_CASE("channels end with their connection, and say whether it was meant", "[DCEP-25]") {
+  for (const bool meant : {true, false}) {
+    TwoPeers t(12);
+    const auto [a, b] = t.connect();
+    if (meant) {
+      t.alice.peer.close(t.world.now());
+    } else {
+      t.world.link(TwoPeers::kAlice, TwoPeers::kBob).config.cut = true;
+    }
+    t.world.run_for(120s);
+    const std::string why = meant ? "closed:RemoteAbort" : "closed:ConsentExpired";
+    CHECK(t.bob.channels[b].events == std::vector<std::string>{"announced", why});
+  }
+}
+
+TEST_CASE("a message above what an end takes closes that channel there, and nothing else", "[DCEP-26]") {
+  Limits careful;
+  careful.sctp_max_message_rx = 64 * 1024;
+  TwoPeers t(13, {}, {}, {}, Limits{}, careful);
+  const auto deceived = [](std::string answer) {
+    return replaced(answer, "a=max-message-size:65536", "a=max-message-size:262144");
+  };
+  const auto first = connect_edited(t, nullptr, deceived);
+  const ChannelHandle a = t.alice.create({.label = "large"});
+  t.world.run_for(1s);
+  const ChannelHandle b = t.bob.announced.back();
+  REQUIRE(t.alice.send(a, std::string(65536, 'x')));
+  REQUIRE(t.alice.send(a, std::string(65537, 'x')));
+  t.world.run_for(10s);
+  CHECK(t.bob.channels[b].messages.size() == 1);
+  CHECK(t.bob.channels[b].events == std::vector<std::string>{"announced", "closed:Local"});
+  CHECK(t.alice.channels[a].events == std::vector<std::string>{"open", "closing", "closed:Remote"});
+  CHECK(t.bob.peer.stats().drops[static_cast<std::size_t>(Drop::MessageTooLarge)] == 1);
+  speak(t, first);
+}
+
+TEST_CASE("an OPEN may not be larger than what the other end takes", "[DCEP-09]") {
+  Limits careful;
+  careful.sctp_max_message_rx = 64 * 1024;
+  TwoPeers t(14, {}, {}, {}, Limits{}, careful);
+  const std::string label(65535, 'x');
+  const ChannelHandle early = t.alice.create({.label = label});
+  const auto first = t.connect();
+  CHECK(t.alice.channels[early].events == std::vector<std::string>{"closed:ProtocolViolation"});
+  CHECK(t.alice.peer.create_channel(t.world.now(), {.label = label}).error() == ErrorCode::TooLarge);
+  CHECK(t.bob.peer.create_channel(t.world.now(), {.label = label}));
+  speak(t, first);
+}
+
+TEST_CASE("a negotiated channel that the other end never made closes", "[DCEP-16]") {
+  TwoPeers t(15);
+  const auto first = t.connect();
+  const ChannelHandle a = t.alice.create({.negotiated = true, .id = 100});
+  REQUIRE(t.alice.send(a, "to nobody"));
+  t.world.run_for(1s);
+  REQUIRE(t.alice.peer.close_channel(t.world.now(), a));
+  t.world.run_for(2s);
+  CHECK(t.alice.channels[a].events == std::vector<std::string>{"open", "closed:Local"});
+  speak(t, first);
+}
+
+TEST_CASE("channels opened and closed all the time, over a bad network, all come and go",
+          "[DCEP-12][ATK-16]") {
+  sim::LinkConfig bad;
+  bad.loss = 0.15;
+  bad.jitter = 30ms;
+  TwoPeers t(16, bad);
+  const auto first = t.connect();
+  std::size_t opened = 0;
+  for (int round = 0; round < 150; ++round) {
+    End& end = round % 2 == 0 ? t.alice : t.bob;
+    const ChannelHandle c = end.create({.label = "n", .ordered = round % 3 != 0});
+    REQUIRE(end.send(c, std::to_string(round)));
+    ++opened;
+    REQUIRE(end.peer.close_channel(t.world.now(), c));
+    t.world.run_for(Duration((round * 37) % 100 * 1000));
+    for (End* e : {&t.alice, &t.bob})  // a closed one is of no more use: its id, and its place, are free
+      for (auto& [handle, log] : e->channels)
+        if (!log.events.empty() && log.events.back().starts_with("closed"))
+          e->peer.release_channel(t.world.now(), handle);
+  }
+  t.world.run_for(120s);
+  std::size_t messages = 0, closed = 0;
+  for (End* e : {&t.alice, &t.bob})
+    for (auto& [handle, log] : e->channels) {
+      if (log.events.empty() || log.events.front() != "announced" || handle == first.second) continue;
+      messages += log.messages.size();
+      closed += log.events.back() == "closed:Remote";
+    }
+  CHECK(messages == opened);
+  CHECK(closed == opened);
+  speak(t, first);
 }

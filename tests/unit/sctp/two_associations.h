@@ -2,6 +2,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <random>
 
@@ -72,6 +73,8 @@ class TwoAssociations {
   Time now{};
   End a, b;
   LinkOptions link;
+  double lose_from_b = 0;  // of what b sends, beside the loss of the link
+  std::function<void()> after_packet = [] {};  // each one that arrives
   std::size_t packets = 0, largest_packet = 0;
 
  private:
@@ -86,7 +89,7 @@ class TwoAssociations {
       while (const std::size_t size = from->association->poll_packet(now, packet)) {
         ++packets;
         largest_packet = std::max(largest_packet, size);
-        if (chance(link.loss)) continue;
+        if (chance(link.loss) || (from == &b && chance(lose_from_b))) continue;
         const int copies = chance(link.duplicate) ? 2 : 1;
         for (int i = 0; i < copies; ++i) {
           Duration delay = link.delay;
@@ -111,6 +114,8 @@ class TwoAssociations {
       const Flight flight = std::move(flights_.begin()->second);
       flights_.erase(flights_.begin());
       flight.to->association->handle_packet(now, flight.bytes);
+      collect(*flight.to);
+      after_packet();
     }
   }
   bool chance(double p) { return p > 0 && std::uniform_real_distribution<>(0, 1)(random_) < p; }
