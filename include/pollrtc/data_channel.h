@@ -2,6 +2,7 @@
 // the last reference closes it. Everything happens in the connection's poll(), or in the call itself.
 #pragma once
 
+#include <concepts>
 #include <functional>
 #include <memory>
 #include <string>
@@ -21,12 +22,17 @@ struct DataChannelOptions {
   bool negotiated = false;        // both ends create it with the same `id`
   int id = -1;                    // 0..65534; used only when negotiated
   std::string protocol;
-  std::uint16_t priority = 256;
+  std::uint16_t priority = 256;  // RFC 8831 §6.4: 128 is low, 256 normal, 512 high, 1024 extra high
 };
 
 class POLLRTC_API DataChannel {
  public:
-  enum class WriteMode : std::uint8_t { Text = 0, Binary = 1 };
+  // Godot's names; the values are Godot's too.
+  enum WriteMode : std::uint8_t { WRITE_MODE_TEXT = 0, WRITE_MODE_BINARY = 1, Text = 0, Binary = 1 };
+  static constexpr ChannelState STATE_CONNECTING = ChannelState::Connecting;
+  static constexpr ChannelState STATE_OPEN = ChannelState::Open;
+  static constexpr ChannelState STATE_CLOSING = ChannelState::Closing;
+  static constexpr ChannelState STATE_CLOSED = ChannelState::Closed;
   static constexpr int kUnset =
       65535;  // what get_id, get_max_retransmits, get_max_packet_life_time say for "none"
 
@@ -39,10 +45,19 @@ class POLLRTC_API DataChannel {
   Status put_packet(Bytes packet);  // as text or binary, by the write mode
   // The oldest unread message; Empty when there is none. The bytes are good until the next get_packet().
   Result<Bytes> get_packet();
+  // Of the last get_packet(): nothing while it succeeds.
+  std::optional<ErrorCode> get_packet_error() const { return packet_error_; }
   int get_available_packet_count() const;
+  // The largest packet that put_packet takes now, in bytes.
+  std::size_t get_max_packet_size() const;
   bool was_string_packet() const;  // of the packet last taken
 
   Status send(Bytes message);
+  template <class Text>
+  requires std::convertible_to<const Text&, std::string_view> Status send(const Text& message) {
+    return send_text(message);
+  }
+  // Any bytes, as they are: that they are UTF-8 is the caller's affair, at both ends.
   Status send_text(std::string_view message);
 
   void set_write_mode(WriteMode mode);
@@ -55,6 +70,9 @@ class POLLRTC_API DataChannel {
   bool is_negotiated() const;
   int get_max_retransmits() const;
   int get_max_packet_life_time() const;
+  int get_priority() const;
+  ChannelInfo get_stats()
+      const;  // the counts beside what the getters say; its texts are good until the next call
   std::size_t get_buffered_amount() const;
   void set_buffered_amount_low_threshold(std::size_t bytes);
   Status poll();  // nothing to do: the connection's poll() does it all
@@ -62,9 +80,15 @@ class POLLRTC_API DataChannel {
 
   // Signals beyond Godot's; delivered from the connection's poll(). A handler may call anything, and drop
   // anything.
+  // They come in this order: opened; messages; closing (only when the other end began it); failed (the connection
+  // broke, or the other end aborted it); closed. None after the connection's own close().
   std::function<void()> opened;
+  std::function<void()> closing;
+  std::function<void(Close reason)> failed;
   std::function<void()> closed;
   std::function<void()> message_received;  // once for each message; get_packet() has it
+  // The tutorial's: when it is set each message goes to it, and no other way. The bytes are good for the call.
+  std::function<void(const std::string& label, Bytes message)> data_received;
   std::function<void()> buffered_amount_low;
 
  private:
@@ -74,6 +98,7 @@ class POLLRTC_API DataChannel {
 
   std::shared_ptr<detail::ConnectionCore> core_;
   ChannelHandle handle_;
+  std::optional<ErrorCode> packet_error_;
   WriteMode write_mode_ = WriteMode::Binary;
   bool was_text_ = false;
 };

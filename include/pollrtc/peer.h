@@ -27,6 +27,8 @@
 #include "pollrtc/candidate.h"
 #include "pollrtc/environment.h"
 #include "pollrtc/error.h"
+#include "pollrtc/fingerprint.h"
+#include "pollrtc/packet_tap.h"
 #include "pollrtc/result.h"
 #include "pollrtc/types.h"
 
@@ -58,7 +60,18 @@ struct PeerConfig {
   std::int64_t unix_time = 0;   // seconds since 1970, for the certificate's validity; 0: a fixed day in 2026
   bool allow_loopback = false;  // pair with remote loopback addresses though no local candidate is one
   bool announce_zero_checksum = false;  // RFC 9653; some peers refuse an INIT that carries it
+  // A certificate of the user's own with its EC key, both PEM (generate_certificate() makes such a pair); empty: a
+  // fresh one. Read by create(), not kept.
+  std::string_view certificate_pem = {}, private_key_pem = {};
+  PacketTap tap = {};
 };
+
+struct CertificatePem {
+  std::string certificate, private_key;
+};
+// A P-256 key and a certificate for it, valid for 30 days from `unix_time` (seconds since 1970). Errors: as Peer::create.
+POLLRTC_API Result<CertificatePem> generate_certificate(const Environment& environment,
+                                                        std::int64_t unix_time);
 
 struct ChannelOptions {
   std::string_view label = {};     // at most 65535 bytes of UTF-8
@@ -84,6 +97,9 @@ struct ChannelInfo {
   ChannelState state = ChannelState::Connecting;
   std::size_t buffered_amount = 0;   // bytes of payload not yet handed to the network
   std::size_t waiting_messages = 0;  // whole messages that receive() would give
+  std::uint64_t messages_sent = 0,
+                messages_received = 0;               // handed in, and complete here, whether read or not
+  std::uint64_t bytes_sent = 0, bytes_received = 0;  // their payload
 };
 
 struct MessageView {
@@ -101,6 +117,9 @@ struct PeerStats {
   std::optional<Duration> ice_round_trip_time;
   std::string_view dtls_version, dtls_cipher_suite;  // empty before the handshake is over
   bool dtls_is_client = false;
+  // SHA-256 of the two certificates, for two users to compare (RFC 8827 §6.5); the other end's once the handshake is over.
+  Fingerprint local_fingerprint;
+  std::optional<Fingerprint> remote_fingerprint;
   Duration sctp_srtt{}, sctp_rto{};
   std::uint64_t sctp_cwnd = 0, sctp_peer_rwnd = 0, sctp_outstanding = 0, sctp_retransmitted_chunks = 0;
   Close close_reason = Close::None;
@@ -153,7 +172,8 @@ class POLLRTC_API Peer {
                              ChannelClosing, ChannelClosed, MessageReceived, BufferLow>;
 
   // The environment is copied; what its hooks point to must outlive the peer.
-  // Errors: OutOfMemory, NoRandomness, Crypto.
+  // Errors: OutOfMemory, NoRandomness, Crypto; of a certificate given ParseFailed, NotSupported (no EC key),
+  // InvalidArgument (the two do not belong together).
   static Result<Peer> create(const Environment& environment, const PeerConfig& config, Time now);
   Peer(Peer&&) noexcept;
   Peer& operator=(Peer&&) noexcept;

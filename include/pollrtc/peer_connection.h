@@ -5,6 +5,9 @@
 // frame, or sleep in wait(). Signals are the std::function members; they are called from poll() only, on its
 // thread, and a handler may call anything on any object and drop any reference.
 //
+// Handlers must not throw; nor may the log sink and the packet tap, which run in the middle of things: what they call on
+// their own connection is refused (InvalidState), except that they may drop it and its channels.
+//
 // Order at the offering side: create_data_channel, create_offer, then session_description_created and its
 // candidates; at the answering side: set_remote_description("offer", ...), then the answer by
 // session_description_created.
@@ -16,7 +19,9 @@
 #include <vector>
 
 #include "pollrtc/data_channel.h"
+#include "pollrtc/network.h"
 #include "pollrtc/peer.h"
+#include "pollrtc/resolver.h"
 
 namespace pollrtc {
 
@@ -31,12 +36,90 @@ struct Configuration {
                 port_range_end = 0;  // local UDP ports, both included; 0: the system's choice
   // Loopback addresses are gathered when there is no other address, or when this is set.
   bool include_loopback = false;
+  // Instead of the handlers: what happened waits until next_event() takes it, after each poll().
+  bool pull_events = false;
+  // Both empty: a fresh key pair for each connection. generate_certificate() makes one to keep and use again.
+  CertificatePem certificate;
   LogSink log;
+  PacketTap tap;
   Limits limits;
+  // Left empty: the operating system's. What the hooks point to must outlive the connection and its channels.
+  Rng rng;
+  Memory memory = {};
+  Network network;
+  HostResolver resolver;
+};
+
+// The tutorial's dictionaries: {type, sdp} and {candidate, sdpMid, sdpMLineIndex}.
+struct SessionDescription {
+  std::string type, sdp;
+};
+struct IceCandidate {
+  std::string candidate, sdp_mid;
+  int sdp_m_line_index = 0;
 };
 
 class POLLRTC_API PeerConnection {
  public:
+  // Godot's names for the states; the values are Godot's too.
+  static constexpr ConnectionState STATE_NEW = ConnectionState::New;
+  static constexpr ConnectionState STATE_CONNECTING = ConnectionState::Connecting;
+  static constexpr ConnectionState STATE_CONNECTED = ConnectionState::Connected;
+  static constexpr ConnectionState STATE_DISCONNECTED = ConnectionState::Disconnected;
+  static constexpr ConnectionState STATE_FAILED = ConnectionState::Failed;
+  static constexpr ConnectionState STATE_CLOSED = ConnectionState::Closed;
+  static constexpr GatheringState GATHERING_STATE_NEW = GatheringState::New;
+  static constexpr GatheringState GATHERING_STATE_GATHERING = GatheringState::Gathering;
+  static constexpr GatheringState GATHERING_STATE_COMPLETE = GatheringState::Complete;
+  static constexpr SignalingState SIGNALING_STATE_STABLE = SignalingState::Stable;
+  static constexpr SignalingState SIGNALING_STATE_HAVE_LOCAL_OFFER = SignalingState::HaveLocalOffer;
+  static constexpr SignalingState SIGNALING_STATE_HAVE_REMOTE_OFFER = SignalingState::HaveRemoteOffer;
+  static constexpr SignalingState SIGNALING_STATE_HAVE_LOCAL_PRANSWER = SignalingState::HaveLocalPranswer;
+  static constexpr SignalingState SIGNALING_STATE_HAVE_REMOTE_PRANSWER = SignalingState::HaveRemotePranswer;
+  static constexpr SignalingState SIGNALING_STATE_CLOSED = SignalingState::Closed;
+
+  // What next_event() gives; each is the signal of that name.
+  struct DescriptionCreated {
+    std::string type, sdp;
+  };
+  struct CandidateCreated {
+    std::string media;
+    int index;
+    std::string name;
+  };
+  struct ChannelReceived {
+    std::shared_ptr<DataChannel> channel;
+  };
+  struct ConnectionStateChanged {
+    ConnectionState state;
+  };
+  struct GatheringStateChanged {
+    GatheringState state;
+  };
+  struct SignalingStateChanged {
+    SignalingState state;
+  };
+  struct ChannelOpened {
+    std::shared_ptr<DataChannel> channel;
+  };
+  struct ChannelClosing {
+    std::shared_ptr<DataChannel> channel;
+  };
+  struct ChannelClosed {
+    std::shared_ptr<DataChannel> channel;
+    Close reason;
+  };
+  struct MessageReceived {
+    std::shared_ptr<DataChannel> channel;
+  };
+  struct BufferedAmountLow {
+    std::shared_ptr<DataChannel> channel;
+  };
+  using Event =
+      std::variant<std::monostate, DescriptionCreated, CandidateCreated, ChannelReceived,
+                   ConnectionStateChanged, GatheringStateChanged, SignalingStateChanged, ChannelOpened,
+                   ChannelClosing, ChannelClosed, MessageReceived, BufferedAmountLow>;
+
   PeerConnection();
   ~PeerConnection();  // as close()
   PeerConnection(PeerConnection&&) noexcept;
@@ -53,22 +136,43 @@ class POLLRTC_API PeerConnection {
   // OK for the description that session_description_created gave; it is applied already.
   Status set_local_description(std::string_view type, std::string_view sdp);
   Status set_remote_description(std::string_view type, std::string_view sdp);
+  // Godot's name for the mid is `media`, for the line ("candidate:...", or with "a=" in front) `name`. An empty line
+  // ends the candidates. One that comes before its description is kept for it.
   Status add_ice_candidate(std::string_view media, int index, std::string_view name);
   Status poll();  // InvalidState when called from inside a signal
-  void close();   // everything the other end needs to know is sent inside this call
+  // With Configuration::pull_events: what happened, oldest first; false when that was all.
+  bool next_event(Event& event);
+  void close();  // everything the other end needs to know is sent inside this call
 
   ConnectionState get_connection_state() const;
   GatheringState get_gathering_state() const;
   SignalingState get_signaling_state() const;
 
+  // The tutorial's names, none of which is in any Godot. An answer is made by set_remote_description("offer", ...)
+  // already, so create_answer() only says whether one was: InvalidState when none was.
+  Status create_answer();
+  Status set_local_description(const SessionDescription& description) {
+    return set_local_description(description.type, description.sdp);
+  }
+  Status set_remote_description(const SessionDescription& description) {
+    return set_remote_description(description.type, description.sdp);
+  }
+  Status add_ice_candidate(const IceCandidate& candidate) {
+    return add_ice_candidate(candidate.sdp_mid, candidate.sdp_m_line_index, candidate.candidate);
+  }
+
   // Signals.
   std::function<void(const std::string& type, const std::string& sdp)> session_description_created;
   std::function<void(const std::string& media, int index, const std::string& name)> ice_candidate_created;
   std::function<void(std::shared_ptr<DataChannel> channel)> data_channel_received;
-  std::function<void(ConnectionState state)> connection_state_changed;  // beyond Godot
+  // Beyond Godot: each change once, in order.
+  std::function<void(ConnectionState state)> connection_state_changed;
+  std::function<void(GatheringState state)> gathering_state_changed;
+  std::function<void(SignalingState state)> signaling_state_changed;
 
   // Event loops. wait() sleeps until a datagram comes, a deadline is due or `timeout` has passed, and then
   // calls poll().
+  // NotSupported: the connection has a Network of its own.
   Status wait(Duration timeout);
   // For a loop of your own: the sockets to watch for reading (returns how many there are; fills what fits),
   // and how long it may sleep (zero: poll at once; nothing: no deadline).
@@ -80,7 +184,18 @@ class POLLRTC_API PeerConnection {
 
  private:
   friend class detail::ConnectionCore;
-  std::shared_ptr<detail::ConnectionCore> core_;
+  friend Status poll_all(std::span<PeerConnection* const> connections, Duration timeout);
+  detail::ConnectionCore& core();
+  std::shared_ptr<detail::ConnectionCore>
+      core_;  // none in an object that was moved from, until it is used again
 };
+
+// Sleeps until something is to be done for any of them, or until `timeout` has passed, and polls those. Handlers may
+// destroy any of them. Errors: NotSupported (one has a Network of its own, which poll(2) cannot watch).
+POLLRTC_API Status poll_all(std::span<PeerConnection* const> connections, Duration timeout);
+
+// A certificate to use again (Configuration::certificate), valid for 30 days from now. Errors: Crypto, NoRandomness,
+// OutOfMemory.
+POLLRTC_API Result<CertificatePem> generate_certificate();
 
 }  // namespace pollrtc

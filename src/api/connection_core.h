@@ -1,5 +1,8 @@
 // ConnectionCore: a Peer, its sockets and its name look-ups, driven by the calls of PeerConnection and
 // DataChannel.
+//   connection_core.cpp     the Peer, descriptions, channels, the end
+//   connection_loop.cpp     gathering, sockets, deadlines, poll()
+//   connection_signals.cpp  what happened, in order, to handlers or to those who pull
 //
 // A PeerConnection has one core at a time; initialize() gives it a new one. Channels keep the core they were
 // made in, so they can outlive the connection object. `owner_` is the connection whose signals are called,
@@ -13,8 +16,9 @@
 #include <vector>
 
 #include "api/ice_server_url.h"
+#include "api/system_network.h"
+#include "net/poller.h"
 #include "net/resolver.h"
-#include "net/udp_socket.h"
 #include "pollrtc/peer_connection.h"
 
 namespace pollrtc::detail {
@@ -27,7 +31,10 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
 
   Result<std::shared_ptr<DataChannel>> create_channel(std::string_view label,
                                                       const DataChannelOptions& options);
+  // A certificate of the user's is read now, while there is somebody to tell.
+  Status prepare();
   Status create_offer();
+  Status create_answer();
   Status set_local_description(std::string_view type, std::string_view sdp);
   Status set_remote_description(std::string_view type, std::string_view sdp);
   Status add_candidate(std::string_view mid, int index, std::string_view line);
@@ -35,9 +42,9 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   Status wait(Duration timeout);
   void close();
   // As close(), when nobody will ask for its state any more.
-  void end() {
-    if (peer_) close();
-  }
+  void end();
+  bool next_event(PeerConnection::Event& event);
+  Status check_no_hook() const;
 
   // For channels.
   Status send(ChannelHandle handle, Bytes data, bool is_text);
@@ -50,12 +57,15 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
 
   std::size_t sockets(std::span<int> out) const;
   std::optional<Duration> time_to_next_deadline() const;
-  Time next_deadline() const;
+  bool is_due() const { return next_deadline() <= now(); }
+  // For poll(2). False: it has no descriptors of its own, since its network was given.
+  bool watch(net::Poller& poller) const;
   // Null before anything was asked of the connection.
   const Peer* peer() const { return peer_ ? &*peer_ : nullptr; }
   void set_owner(PeerConnection* owner) { owner_ = owner; }
 
  private:
+  using Event = PeerConnection::Event;
   struct ChannelEntry {
     ChannelHandle handle;
     std::weak_ptr<DataChannel> channel;
@@ -66,26 +76,56 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
     std::string type, sdp;
     bool wait_for_gathering = false;
   };
+  struct Socket {
+    int number;  // the Network's
+    Address local;
+  };
   struct Blocked {  // the socket's buffer is full; this datagram goes first once it is not
     std::size_t socket = 0;
     Address remote;
     std::size_t size = 0;
   };
+  // Stands in each call that may log or tap; what a hook asked for meanwhile is done when the last one leaves.
+  class Call {
+   public:
+    explicit Call(ConnectionCore& core) : core_(core) { ++core_.calls_; }
+    ~Call() {
+      if (--core_.calls_ == 0 && core_.kept_by_hook_) core_.finish_for_hook();
+    }
+    Call(const Call&) = delete;
+    Call& operator=(const Call&) = delete;
+
+   private:
+    ConnectionCore& core_;
+  };
+
+  static void write_log_line(void* context, LogLevel level, std::string_view room, std::string_view line);
+  static void tap_packet(void* context, const TappedPacket& packet);
+  void finish_for_hook();
+  Environment make_environment();
+  Time now() const;
+  Time next_deadline() const;
 
   Result<Peer*> ensure_peer();
   Status announce(SdpType type, const std::string& sdp);
   void gather();
-  bool bind_addresses(bool loopback);
+  bool open_sockets(bool loopback);
+  void close_sockets();
   void look_up_servers();
   void step_resolver();
   void read_sockets();
+  void step();
   bool flush();
   bool send_datagram(std::size_t socket, const Address& remote, std::size_t size);
-  void emit_description();
+
   void emit_events();
-  void emit(Peer::Event& event);
+  void emit_to_connection(const Event& event);
+  void emit_to_channel(const Event& event);
+  void emit_message(const std::shared_ptr<DataChannel>& channel);
+  bool next_description(Event& event);
+  bool translate(Peer::Event& event, Event& out);
+  bool next_buffered_low(Event& event);
   void refresh_buffered();
-  void emit_buffered_low();
   ChannelEntry* entry(ChannelHandle handle);
   const ChannelEntry* entry(ChannelHandle handle) const;
   std::shared_ptr<DataChannel> channel(ChannelHandle handle);
@@ -95,9 +135,12 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   Configuration configuration_;
   std::vector<IceServerUrl> servers_;
   Environment environment_;
+  SystemNetwork system_network_;
+  Network network_;
+  mutable Time latest_{};  // the clock never goes back, whatever the hook says
   std::optional<Peer> peer_;
   net::Resolver resolver_;
-  std::vector<net::UdpSocket> sockets_;
+  std::vector<Socket> sockets_;
   std::vector<ChannelEntry> channels_;
   std::vector<ChannelHandle> buffered_low_;  // buffered_amount_low is owed
   std::optional<PendingDescription> pending_description_;
@@ -105,7 +148,13 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   std::optional<Blocked> blocked_;
   std::vector<std::uint8_t> send_buffer_;  // holds the blocked datagram from one poll() to the next
   std::size_t lookups_ = 0;
+  int calls_ = 0;
+  std::shared_ptr<ConnectionCore> kept_by_hook_;  // a hook let go of something in the middle of a call
+  std::vector<ChannelHandle> released_by_hook_;
+  bool end_owed_ = false;
+  bool in_hook_ = false;
   bool gathering_ = false;  // addresses are being found: local_addresses_done() is owed
+  bool candidates_in_description_ = false;
   bool more_to_send_ = false;
   bool more_to_read_ = false;
   bool buffered_outdated_ = false;  // send() has been called since the amounts were looked at

@@ -21,6 +21,7 @@ Status DataChannel::send_text(std::string_view message) { return send_as(as_byte
 
 Result<Bytes> DataChannel::get_packet() {
   const auto message = core_->receive(handle_);
+  packet_error_ = message ? std::nullopt : std::optional(ErrorCode::Empty);
   if (!message) return fail(ErrorCode::Empty, "no packet is waiting");
   was_text_ = message->is_text;
   return message->data;
@@ -30,7 +31,11 @@ int DataChannel::get_available_packet_count() const {
   return static_cast<int>(core_->info(handle_).waiting_messages);
 }
 
-void DataChannel::set_write_mode(WriteMode mode) { write_mode_ = mode; }
+std::size_t DataChannel::get_max_packet_size() const { return core_->peer()->max_message_size(); }
+
+void DataChannel::set_write_mode(WriteMode mode) {
+  if (mode == WriteMode::Text || mode == WriteMode::Binary) write_mode_ = mode;
+}
 DataChannel::WriteMode DataChannel::get_write_mode() const { return write_mode_; }
 ChannelState DataChannel::get_ready_state() const { return core_->info(handle_).state; }
 std::string DataChannel::get_label() const { return std::string(core_->info(handle_).label); }
@@ -41,6 +46,12 @@ bool DataChannel::is_negotiated() const { return core_->info(handle_).negotiated
 int DataChannel::get_max_retransmits() const { return core_->info(handle_).max_retransmits.value_or(kUnset); }
 int DataChannel::get_max_packet_life_time() const {
   return core_->info(handle_).max_lifetime_ms.value_or(kUnset);
+}
+int DataChannel::get_priority() const { return core_->info(handle_).priority; }
+ChannelInfo DataChannel::get_stats() const {
+  ChannelInfo info = core_->info(handle_);
+  info.buffered_amount = get_buffered_amount();
+  return info;
 }
 std::size_t DataChannel::get_buffered_amount() const { return core_->buffered_amount(handle_); }
 void DataChannel::set_buffered_amount_low_threshold(std::size_t bytes) {

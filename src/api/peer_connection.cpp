@@ -1,13 +1,29 @@
 #include "pollrtc/peer_connection.h"
 
 #include "api/connection_core.h"
+#include "net/clock.h"
+#include "net/entropy.h"
 
 namespace pollrtc {
 
 using detail::ConnectionCore;
 
+namespace {
+
+bool has_peer(const std::shared_ptr<ConnectionCore>& core) {
+  return core != nullptr && core->peer() != nullptr;
+}
+
+}  // namespace
+
 PeerConnection::PeerConnection()
     : core_(std::make_shared<ConnectionCore>(this, Configuration{}, std::vector<IceServerUrl>{})) {}
+
+ConnectionCore& PeerConnection::core() {
+  if (core_ == nullptr)
+    core_ = std::make_shared<ConnectionCore>(this, Configuration{}, std::vector<IceServerUrl>{});
+  return *core_;
+}
 
 PeerConnection::~PeerConnection() {
   if (core_ == nullptr) return;  // moved from
@@ -20,6 +36,8 @@ PeerConnection::PeerConnection(PeerConnection&& other) noexcept
       ice_candidate_created(std::move(other.ice_candidate_created)),
       data_channel_received(std::move(other.data_channel_received)),
       connection_state_changed(std::move(other.connection_state_changed)),
+      gathering_state_changed(std::move(other.gathering_state_changed)),
+      signaling_state_changed(std::move(other.signaling_state_changed)),
       core_(std::move(other.core_)) {
   if (core_ != nullptr) core_->set_owner(this);
 }
@@ -29,6 +47,8 @@ PeerConnection& PeerConnection::operator=(PeerConnection&& other) noexcept {
   std::swap(ice_candidate_created, other.ice_candidate_created);
   std::swap(data_channel_received, other.data_channel_received);
   std::swap(connection_state_changed, other.connection_state_changed);
+  std::swap(gathering_state_changed, other.gathering_state_changed);
+  std::swap(signaling_state_changed, other.signaling_state_changed);
   std::swap(core_, other.core_);
   if (core_ != nullptr) core_->set_owner(this);
   if (other.core_ != nullptr) other.core_->set_owner(&other);
@@ -47,53 +67,88 @@ Status PeerConnection::initialize(const Configuration& configuration) {
   }
   if (configuration.port_range_begin > configuration.port_range_end)
     return fail(ErrorCode::InvalidArgument, "the port range ends before it begins");
+  if (configuration.network.is_set() && !configuration.network.is_whole())
+    return fail(ErrorCode::InvalidArgument, "of the hooks of a network some are missing");
+  if ((configuration.memory.allocate == nullptr) != (configuration.memory.release == nullptr))
+    return fail(ErrorCode::InvalidArgument, "of the hooks of a memory one is missing");
+  if (const Status status = core().check_no_hook(); !status) return status;
   auto fresh = std::make_shared<ConnectionCore>(this, configuration, std::move(servers));
-  core_->set_owner(nullptr);
-  core_->end();
+  if (const Status status = fresh->prepare(); !status) return status;
+  core().set_owner(nullptr);
+  core().end();
   core_ = std::move(fresh);
   return {};
 }
 
 Result<std::shared_ptr<DataChannel>> PeerConnection::create_data_channel(std::string_view label,
                                                                          const DataChannelOptions& options) {
-  return core_->create_channel(label, options);
+  return core().create_channel(label, options);
 }
-Status PeerConnection::create_offer() { return core_->create_offer(); }
+Status PeerConnection::create_offer() { return core().create_offer(); }
+Status PeerConnection::create_answer() { return core().create_answer(); }
 Status PeerConnection::set_local_description(std::string_view type, std::string_view sdp) {
-  return core_->set_local_description(type, sdp);
+  return core().set_local_description(type, sdp);
 }
 Status PeerConnection::set_remote_description(std::string_view type, std::string_view sdp) {
-  return core_->set_remote_description(type, sdp);
+  return core().set_remote_description(type, sdp);
 }
 Status PeerConnection::add_ice_candidate(std::string_view media, int index, std::string_view name) {
-  return core_->add_candidate(media, index, name);
+  return core().add_candidate(media, index, name);
 }
 Status PeerConnection::poll() {
+  (void)core();
   const std::shared_ptr<ConnectionCore> core = core_;  // a handler may replace it or destroy this object
   return core->poll();
 }
 Status PeerConnection::wait(Duration timeout) {
+  (void)core();
   const std::shared_ptr<ConnectionCore> core = core_;
   return core->wait(timeout);
 }
-void PeerConnection::close() { core_->close(); }
+bool PeerConnection::next_event(Event& event) { return core().next_event(event); }
+void PeerConnection::close() { core().close(); }
+
+Status poll_all(std::span<PeerConnection* const> connections, Duration timeout) {
+  std::vector<std::shared_ptr<ConnectionCore>> cores;  // a handler may destroy any of the connections
+  cores.reserve(connections.size());
+  net::Poller poller;
+  for (PeerConnection* const connection : connections) {
+    if (connection == nullptr) return fail(ErrorCode::InvalidArgument, "a connection is null");
+    (void)connection->core();
+    cores.push_back(connection->core_);
+    if (!cores.back()->watch(poller))
+      return fail(ErrorCode::NotSupported, "a connection whose network was given cannot be slept for");
+    if (const auto deadline = cores.back()->time_to_next_deadline()) timeout = std::min(timeout, *deadline);
+  }
+  poller.wait(timeout);
+  for (const auto& core : cores) (void)core->poll();  // refused where the caller stands inside its signal
+  return {};
+}
+
+Result<CertificatePem> generate_certificate() {
+  Environment environment;
+  environment.rng = net::system_rng();
+  return generate_certificate(environment, net::unix_seconds());
+}
 
 ConnectionState PeerConnection::get_connection_state() const {
-  return core_->peer() ? core_->peer()->connection_state() : ConnectionState::New;
+  return has_peer(core_) ? core_->peer()->connection_state() : ConnectionState::New;
 }
 GatheringState PeerConnection::get_gathering_state() const {
-  return core_->peer() ? core_->peer()->gathering_state() : GatheringState::New;
+  return has_peer(core_) ? core_->peer()->gathering_state() : GatheringState::New;
 }
 SignalingState PeerConnection::get_signaling_state() const {
-  return core_->peer() ? core_->peer()->signaling_state() : SignalingState::Stable;
+  return has_peer(core_) ? core_->peer()->signaling_state() : SignalingState::Stable;
 }
-std::size_t PeerConnection::get_sockets(std::span<int> out) const { return core_->sockets(out); }
+std::size_t PeerConnection::get_sockets(std::span<int> out) const {
+  return core_ == nullptr ? 0 : core_->sockets(out);
+}
 std::optional<Duration> PeerConnection::get_time_to_next_deadline() const {
-  return core_->time_to_next_deadline();
+  return core_ == nullptr ? std::nullopt : core_->time_to_next_deadline();
 }
 std::size_t PeerConnection::get_max_message_size() const {
-  return core_->peer() ? core_->peer()->max_message_size() : 65536;
+  return has_peer(core_) ? core_->peer()->max_message_size() : 65536;
 }
-PeerStats PeerConnection::get_stats() const { return core_->peer() ? core_->peer()->stats() : PeerStats{}; }
+PeerStats PeerConnection::get_stats() const { return has_peer(core_) ? core_->peer()->stats() : PeerStats{}; }
 
 }  // namespace pollrtc

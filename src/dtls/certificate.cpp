@@ -1,6 +1,7 @@
 #include "dtls/certificate.h"
 
 #include <mbedtls/ecp.h>
+#include <mbedtls/pem.h>
 #include <mbedtls/platform_util.h>
 
 #include <algorithm>
@@ -187,6 +188,22 @@ Result<Certificate> Certificate::from_pem(Environment& env, std::string_view cer
     return fail(ErrorCode::InvalidArgument, "the private key does not belong to the certificate");
   if (Status status = made.take_fingerprints(); !status) return Unexpected{status.error()};
   return made;
+}
+
+Status Certificate::write_pem(Buffer& certificate, Buffer& private_key) const {
+  constexpr std::size_t kMost =
+      4096;  // an EC key has a few hundred bytes, a self-signed certificate not many more
+  if (!certificate.resize_discarding(kMost) || !private_key.resize_discarding(kMost))
+    return fail(ErrorCode::OutOfMemory, "no memory for a certificate's text");
+  std::size_t size = 0;
+  if (mbedtls_pem_write_buffer("-----BEGIN CERTIFICATE-----\n", "-----END CERTIFICATE-----\n", der().data(),
+                               der().size(), certificate.data(), certificate.size(), &size) != 0 ||
+      mbedtls_pk_write_key_pem(&key_pair().key, private_key.data(), private_key.size()) != 0)
+    return fail(ErrorCode::Crypto, "the certificate cannot be written as text");
+  certificate.truncate(size - 1);  // both writers end with a NUL
+  const std::uint8_t* const end = std::find(private_key.data(), private_key.data() + private_key.size(), 0);
+  private_key.truncate(static_cast<std::size_t>(end - private_key.data()));
+  return {};
 }
 
 }  // namespace pollrtc::dtls

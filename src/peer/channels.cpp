@@ -146,6 +146,10 @@ Result<ChannelInfo> Channels::info(ChannelHandle handle) const {
   info.negotiated = channel->negotiated;
   info.state = channel->state;
   info.waiting_messages = channel->inbox.size();
+  info.messages_sent = channel->messages_sent;
+  info.messages_received = channel->messages_received;
+  info.bytes_sent = channel->bytes_sent;
+  info.bytes_received = channel->bytes_received;
   if (association_ != nullptr && channel->id && channel->state != ChannelState::Closed)
     info.buffered_amount = association_->buffered_amount(*channel->id);
   return info;
@@ -176,6 +180,8 @@ Status Channels::send(Time now, ChannelHandle handle, Bytes data, bool is_text,
   const Status status = association_->send(now, options, empty ? Bytes(kZero) : data);
   if (!status) return status;
   ++messages_sent_;
+  ++channel->messages_sent;
+  channel->bytes_sent += data.size();
   if (association_->buffered_amount(*channel->id) > channel->low_threshold)
     channel->above_low_threshold = true;
   return status;

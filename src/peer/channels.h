@@ -62,6 +62,7 @@ class Channels {
     Ring<Inbound> inbox;
     Buffer current;  // what the last receive() gave
     std::size_t low_threshold = 0;
+    std::uint64_t messages_sent = 0, messages_received = 0, bytes_sent = 0, bytes_received = 0;
     ChannelHandle handle{};
     std::optional<std::uint16_t> id, max_retransmits, max_lifetime_ms;
     std::uint16_t priority = 256;

@@ -84,7 +84,7 @@ Drop Channels::deliver(Time now, Channel& channel, sctp::Message message) {
   }
   if (ppid == StringEmpty || ppid == BinaryEmpty)
     message.payload.truncate(0);  // RFC 8831 §6.6: whatever the bytes
-  const std::size_t charge = message.charge;
+  const std::size_t charge = message.charge, size = message.payload.size();
   if (!channel.inbox.push_back(Inbound{std::move(message.payload), charge, is_text})) {
     association_->release(charge);
     start_closing(
@@ -92,6 +92,8 @@ Drop Channels::deliver(Time now, Channel& channel, sctp::Message message) {
     return Drop::OutOfMemory;
   }
   ++messages_received_;
+  ++channel.messages_received;
+  channel.bytes_received += size;
   events_.push_message(channel.handle);
   return Drop::None;
 }

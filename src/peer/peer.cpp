@@ -4,6 +4,7 @@
 #include <array>
 #include <new>
 
+#include "base/bytes.h"
 #include "base/engine.h"
 #include "base/log.h"
 #include "peer/peer_impl.h"
@@ -61,13 +62,26 @@ Peer::Impl::Impl(const Environment& env, const PeerConfig& peer_config, dtls::Ce
       channels(environment, events),
       certificate(std::move(own_certificate)),
       agent(environment, ice::AgentConfig{.allow_remote_loopback = peer_config.allow_loopback}),
-      early(environment.memory) {}
+      early(environment.memory) {
+  config.certificate_pem = config.private_key_pem = {};  // the caller's text, good for the call of create()
+}
+
+Result<CertificatePem> generate_certificate(const Environment& environment, std::int64_t unix_time) {
+  Environment copy = environment;
+  const Result<dtls::Certificate> made = dtls::Certificate::generate(copy, unix_time);
+  if (!made) return Unexpected{made.error()};
+  Buffer certificate(copy.memory), key(copy.memory);
+  if (const Status status = made->write_pem(certificate, key); !status) return Unexpected{status.error()};
+  return CertificatePem{std::string(as_text(certificate)), std::string(as_text(key))};
+}
 
 Result<Peer> Peer::create(const Environment& environment, const PeerConfig& config, Time now) {
   if (config.sctp_port == 0) return fail(ErrorCode::InvalidArgument, "the SCTP port must not be 0");
   Environment copy = environment;
+  const bool given = !config.certificate_pem.empty() || !config.private_key_pem.empty();
   Result<dtls::Certificate> certificate =
-      dtls::Certificate::generate(copy, config.unix_time != 0 ? config.unix_time : kSomeDayIn2026);
+      given ? dtls::Certificate::from_pem(copy, config.certificate_pem, config.private_key_pem)
+            : dtls::Certificate::generate(copy, config.unix_time != 0 ? config.unix_time : kSomeDayIn2026);
   if (!certificate) return Unexpected{certificate.error()};
   void* const block = copy.memory.allocate(copy.memory.context, sizeof(Impl), alignof(Impl));
   if (block == nullptr) return fail(ErrorCode::OutOfMemory, "no memory for a peer");
@@ -159,8 +173,10 @@ PeerStats Peer::Impl::stats() const {
   if (ice_stats.selected_local) s.local_type = ice_stats.selected_local->type;
   if (ice_stats.selected_remote) s.remote_type = ice_stats.selected_remote->type;
   s.ice_round_trip_time = agent.round_trip_time();
+  s.local_fingerprint = certificate.fingerprint();
   if (dtls) {
     all += dtls->drops();
+    s.remote_fingerprint = dtls->peer_fingerprint();
     if (dtls->state() == dtls::SessionState::Connected) {
       s.dtls_version = "DTLS 1.2";
       s.dtls_cipher_suite = dtls->cipher_suite();

@@ -50,6 +50,10 @@ struct [[gnu::visibility("hidden")]] Peer::Impl {
   std::optional<Transmit> poll_transmit(Time now, MutBytes out);
   std::size_t poll_payload(Time now, MutBytes out);
   std::size_t poll_goodbye(Time now, MutBytes out);
+  void tap(Time now, const Path& along, Bytes bytes, PacketLayer layer, bool is_sent) const {
+    if (config.tap.packet != nullptr)
+      config.tap.packet(config.tap.context, {now, along, bytes, layer, is_sent});
+  }
   void handle_timeout(Time now);
   Time next_timeout() const;
   void pump(Time now);  // lets what one engine reports reach the others

@@ -34,6 +34,7 @@ Duration first_dtls_timeout(std::optional<Duration> round_trip_time) {
 Drop Peer::Impl::handle_datagram(Time now, const Path& from, Bytes datagram) {
   ++counters.datagrams_received;
   counters.bytes_received += datagram.size();
+  tap(now, from, datagram, PacketLayer::Udp, false);
   if (has_ended()) return drops.count(Drop::Ended);
   if (datagram.empty()) return drops.count(Drop::Empty);
   Drop drop = Drop::UnknownProtocol;
@@ -133,6 +134,7 @@ void Peer::Impl::pump_dtls(Time now) {
   if (!association) return;
   std::array<std::uint8_t, kLargestRecord> record;
   while (const std::size_t size = dtls->receive(record)) {
+    if (path) tap(now, *path, Bytes(record).first(size), PacketLayer::Sctp, false);
     (void)association->handle_packet(now, Bytes(record).first(size));
     pump_sctp(now);
   }
@@ -213,6 +215,7 @@ std::optional<Transmit> Peer::Impl::poll_transmit(Time now, MutBytes out) {
   if (transmit) {
     ++counters.datagrams_sent;
     counters.bytes_sent += transmit->size;
+    tap(now, transmit->path, Bytes(out).first(transmit->size), PacketLayer::Udp, true);
   }
   return transmit;
 }
@@ -224,6 +227,7 @@ std::size_t Peer::Impl::poll_payload(Time now, MutBytes out) {
   std::array<std::uint8_t, kLargestPacket> packet;
   const std::size_t size = association->poll_packet(now, packet);
   if (size == 0) return 0;
+  if (path) tap(now, *path, Bytes(packet).first(size), PacketLayer::Sctp, true);
   return dtls->send(now, Bytes(packet).first(size), out).value_or(std::size_t{0});
 }
 

@@ -1,0 +1,48 @@
+// Network: the sockets and the clock below a PeerConnection, as hooks. Left empty, the operating system's are used;
+// a machine with a network stack of its own, or a simulator, gives these.
+//
+// None of them may block or call back into the connection. They are called from inside the connection's own calls only.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "pollrtc/types.h"
+
+namespace pollrtc {
+
+struct Network {
+  enum class Outcome : std::uint8_t {
+    Done,
+    WouldBlock,   // nothing to read; or no room: the same datagram is tried again later
+    Truncated,    // a datagram that did not fit the buffer; it is gone
+    TooLarge,     // of a datagram to be sent, as all that follow: it is lost, the socket lives on
+    Unreachable,  // no route, or the network is down
+    Refused,      // a firewall says no, or an earlier datagram met a closed port
+    Error,
+  };
+
+  // Only differences count. May stand still; should it go back, the connection's own time stands still.
+  Time (*now)(void* context) = nullptr;
+  // Writes addresses of this machine that may become candidates, loopback ones among them only when asked for; how
+  // many there are (at most out.size()). Ports do not matter.
+  std::size_t (*list_addresses)(void* context, bool loopback, std::span<Address> out) = nullptr;
+  // A UDP socket at that address and a port of first..last (0: any), `bound` the whole address. Negative: it cannot be.
+  int (*open)(void* context, const Address& local, std::uint16_t first, std::uint16_t last,
+              Address& bound) = nullptr;
+  void (*close)(void* context, int socket) = nullptr;
+  Outcome (*send)(void* context, int socket, const Address& remote, Bytes datagram) = nullptr;
+  Outcome (*receive)(void* context, int socket, MutBytes buffer, std::size_t& size,
+                     Address& source) = nullptr;
+  void* context = nullptr;
+
+  bool is_set() const { return now != nullptr; }
+  // All of them, or none.
+  bool is_whole() const {
+    return list_addresses != nullptr && open != nullptr && close != nullptr && send != nullptr &&
+           receive != nullptr;
+  }
+};
+
+}  // namespace pollrtc

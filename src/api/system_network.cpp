@@ -1,0 +1,108 @@
+#include "api/system_network.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "base/random.h"
+#include "net/clock.h"
+#include "net/interfaces.h"
+
+namespace pollrtc::detail {
+namespace {
+
+SystemNetwork& self(void* context) { return *static_cast<SystemNetwork*>(context); }
+
+Network::Outcome outcome_of(net::SendResult result) {
+  using enum net::SendResult;
+  switch (result) {
+    case Sent:
+      return Network::Outcome::Done;
+    case WouldBlock:
+      return Network::Outcome::WouldBlock;
+    case TooLarge:
+      return Network::Outcome::TooLarge;
+    case Unreachable:
+      return Network::Outcome::Unreachable;
+    case Refused:
+      return Network::Outcome::Refused;
+    case Error:
+      break;
+  }
+  return Network::Outcome::Error;
+}
+
+Network::Outcome outcome_of(net::ReceiveResult result) {
+  using enum net::ReceiveResult;
+  switch (result) {
+    case Received:
+      return Network::Outcome::Done;
+    case Nothing:
+      return Network::Outcome::WouldBlock;
+    case Truncated:
+      return Network::Outcome::Truncated;
+    case Error:
+      break;
+  }
+  return Network::Outcome::Error;
+}
+
+}  // namespace
+
+Network SystemNetwork::hooks() {
+  Network network;
+  network.now = now;
+  network.list_addresses = list_addresses;
+  network.open = open;
+  network.close = close;
+  network.send = send;
+  network.receive = receive;
+  network.context = this;
+  return network;
+}
+
+Time SystemNetwork::now(void*) { return net::monotonic_now(); }
+
+std::size_t SystemNetwork::list_addresses(void* context, bool loopback, std::span<Address> out) {
+  Vec<net::LocalAddress> addresses(self(context).environment_.memory);
+  if (!net::list_local_addresses(addresses)) return 0;
+  net::AddressPolicy policy;
+  policy.loopback = loopback;
+  policy.most = out.size();
+  net::select_addresses(policy, addresses);
+  std::size_t count = 0;
+  for (const net::LocalAddress& local : addresses) out[count++] = local.address;
+  return count;
+}
+
+int SystemNetwork::open(void* context, const Address& local, std::uint16_t first, std::uint16_t last,
+                        Address& bound) {
+  SystemNetwork& network = self(context);
+  const std::uint32_t first_try = random_u32(network.environment_.rng).value_or(0);
+  Result<net::UdpSocket> socket = net::UdpSocket::bind(local, net::PortRange{first, last}, first_try);
+  if (!socket) {
+    POLLRTC_LOG(network.environment_, Info, "api", "cannot bind an address: {}", socket.error().detail());
+    return -1;
+  }
+  bound = socket->local();
+  network.sockets_.push_back(*std::move(socket));
+  return static_cast<int>(network.sockets_.size()) - 1;
+}
+
+void SystemNetwork::close(void* context, int socket) {
+  // Moved out and dropped; the place is not used again.
+  const net::UdpSocket closed = std::move(self(context).sockets_[static_cast<std::size_t>(socket)]);
+}
+
+Network::Outcome SystemNetwork::send(void* context, int socket, const Address& remote, Bytes datagram) {
+  return outcome_of(self(context).sockets_[static_cast<std::size_t>(socket)].send_to(remote, datagram));
+}
+
+Network::Outcome SystemNetwork::receive(void* context, int socket, MutBytes buffer, std::size_t& size,
+                                        Address& source) {
+  const net::Received received = self(context).sockets_[static_cast<std::size_t>(socket)].receive(buffer);
+  size = received.size;
+  source = received.source;
+  return outcome_of(received.result);
+}
+
+}  // namespace pollrtc::detail

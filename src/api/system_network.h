@@ -1,0 +1,38 @@
+// The operating system's sockets behind the hooks of pollrtc/network.h.
+#pragma once
+
+#include <vector>
+
+#include "net/udp_socket.h"
+#include "pollrtc/environment.h"
+#include "pollrtc/network.h"
+
+namespace pollrtc::detail {
+
+class SystemNetwork {
+ public:
+  explicit SystemNetwork(const Environment& environment) : environment_(environment) {}
+  SystemNetwork(const SystemNetwork&) = delete;
+  SystemNetwork& operator=(const SystemNetwork&) = delete;
+
+  // Good as long as this object; the sockets they open are closed with it.
+  Network hooks();
+
+  // What poll(2) watches.
+  int descriptor(int socket) const { return sockets_[static_cast<std::size_t>(socket)].fd(); }
+
+ private:
+  static Time now(void*);
+  static std::size_t list_addresses(void* context, bool loopback, std::span<Address> out);
+  static int open(void* context, const Address& local, std::uint16_t first, std::uint16_t last,
+                  Address& bound);
+  static void close(void* context, int socket);
+  static Network::Outcome send(void* context, int socket, const Address& remote, Bytes datagram);
+  static Network::Outcome receive(void* context, int socket, MutBytes buffer, std::size_t& size,
+                                  Address& source);
+
+  const Environment& environment_;
+  std::vector<net::UdpSocket> sockets_;  // a closed one leaves its place empty
+};
+
+}  // namespace pollrtc::detail
