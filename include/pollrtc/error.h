@@ -28,7 +28,9 @@ namespace pollrtc {
   X(Crypto, "a cryptographic operation failed")                  \
   X(Network, "the operating system refused a network operation") \
   X(Closed, "closed")                                            \
-  X(Empty, "nothing is waiting")
+  X(Empty, "nothing is waiting")                                 \
+  X(Unconfigured, "nothing was created to do it with")           \
+  X(Unauthorized, "new connections are refused")
 
 enum class ErrorCode : std::uint8_t {
 #define X(name, meaning) name,

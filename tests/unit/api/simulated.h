@@ -1,0 +1,168 @@
+// PeerConnections in a simulated network and virtual time: a machine of a World behind the hooks of pollrtc/network.h,
+// polled when a datagram has come or a deadline is due, as a good loop would.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "pollrtc/multiplayer_peer.h"
+#include "sim/world.h"
+#include "support/catch.h"
+#include "support/environment.h"
+
+namespace pollrtc::test {
+
+using namespace std::chrono_literals;
+
+class Machine final : public sim::Actor {
+ public:
+  Machine(sim::World& world, const Address& ip, std::uint64_t seed)
+      : environment(seed), world_(world), host_(world.add_host({ip})), ip_(ip) {
+    world_.add_actor(*this);
+  }
+  ~Machine() override { world_.remove_actor(*this); }
+  Machine(const Machine&) = delete;
+  Machine& operator=(const Machine&) = delete;
+
+  Configuration configuration() {
+    Configuration c;
+    c.rng = environment.env.rng;
+    c.memory = environment.env.memory;
+    c.network = {now, list_addresses, open, close, send, receive, this};
+    return c;
+  }
+
+  // What polls, and when it wants to be polled; kept for as long as the machine.
+  std::function<void()> poll;
+  std::function<std::optional<Duration>()> time_to_deadline;
+
+  // Faults to order: what the next calls say instead of doing their work.
+  std::deque<Network::Outcome> send_outcomes, receive_outcomes;
+  // What the machine sees of the time; nothing: the world's.
+  std::function<Time(Time)> bend_time;
+  std::size_t sends = 0, receives = 0, open_sockets = 0, polls = 0;
+
+  test::TestEnvironment environment;
+
+  Time next_timeout() const override {
+    const auto wait = time_to_deadline ? time_to_deadline() : std::nullopt;
+    return wait ? world_.now() + *wait : kNever;
+  }
+  void on_timeout(Time) override { poll_now(); }
+  void pump(Time) override {
+    if (has_mail_) poll_now();
+  }
+
+ private:
+  struct Datagram {
+    Address source;
+    std::vector<std::uint8_t> bytes;
+  };
+  struct Socket {
+    Address local;
+    std::deque<Datagram> inbox;
+    bool is_open = true;
+  };
+
+  void poll_now() {
+    has_mail_ = false;
+    ++polls;
+    if (poll) poll();
+  }
+  static Machine& self(void* context) { return *static_cast<Machine*>(context); }
+  static Time now(void* context) {
+    const Machine& m = self(context);
+    return m.bend_time ? m.bend_time(m.world_.now()) : m.world_.now();
+  }
+  static std::size_t list_addresses(void* context, bool, std::span<Address> out) {
+    if (out.empty()) return 0;
+    out[0] = self(context).ip_;
+    return 1;
+  }
+  static int open(void* context, const Address& local, std::uint16_t, std::uint16_t, Address& bound) {
+    Machine& m = self(context);
+    bound = local.with_port(m.next_port_++);
+    const std::size_t number = m.sockets_.size();
+    m.sockets_.push_back({bound, {}, true});
+    ++m.open_sockets;
+    m.world_.listen(m.host_, bound, [&m, number](Time, const Path& path, Bytes datagram) {
+      m.sockets_[number].inbox.push_back({path.remote, {datagram.begin(), datagram.end()}});
+      m.has_mail_ = true;
+    });
+    return static_cast<int>(number);
+  }
+  static void close(void* context, int socket) {
+    Machine& m = self(context);
+    Socket& closed = m.sockets_[static_cast<std::size_t>(socket)];
+    CHECK(closed.is_open);
+    closed.is_open = false;
+    closed.inbox.clear();
+    --m.open_sockets;
+    m.world_.stop_listening(m.host_, closed.local);
+  }
+  static Network::Outcome send(void* context, int socket, const Address& remote, Bytes datagram) {
+    Machine& m = self(context);
+    ++m.sends;
+    if (!m.send_outcomes.empty()) {
+      const Network::Outcome outcome = m.send_outcomes.front();
+      m.send_outcomes.pop_front();
+      if (outcome != Network::Outcome::Done) return outcome;
+    }
+    m.world_.send(m.host_, Path{m.sockets_[static_cast<std::size_t>(socket)].local, remote}, datagram);
+    return Network::Outcome::Done;
+  }
+  static Network::Outcome receive(void* context, int socket, MutBytes buffer, std::size_t& size,
+                                  Address& source) {
+    Machine& m = self(context);
+    ++m.receives;
+    if (!m.receive_outcomes.empty()) {
+      const Network::Outcome outcome = m.receive_outcomes.front();
+      m.receive_outcomes.pop_front();
+      if (outcome != Network::Outcome::Done) return outcome;
+    }
+    auto& inbox = m.sockets_[static_cast<std::size_t>(socket)].inbox;
+    if (inbox.empty()) return Network::Outcome::WouldBlock;
+    const Datagram datagram = std::move(inbox.front());
+    inbox.pop_front();
+    size = std::min(datagram.bytes.size(), buffer.size());
+    std::copy_n(datagram.bytes.begin(), size, buffer.begin());
+    source = datagram.source;
+    return datagram.bytes.size() <= buffer.size() ? Network::Outcome::Done : Network::Outcome::Truncated;
+  }
+
+  sim::World& world_;
+  sim::Host& host_;
+  Address ip_;
+  std::deque<Socket> sockets_;
+  std::uint16_t next_port_ = 5000;
+  bool has_mail_ = false;
+};
+
+// Signalling between two connections: what one's signals say reaches the other's calls, a moment later.
+inline void signal_between(sim::World& world, const std::shared_ptr<PeerConnection>& a,
+                           const std::shared_ptr<PeerConnection>& b, Duration delay = 20ms) {
+  const auto forward = [&world, delay](PeerConnection& from, const std::shared_ptr<PeerConnection>& to) {
+    const std::weak_ptr<PeerConnection> other = to;
+    from.session_description_created = [&world, delay, other](const std::string& type,
+                                                              const std::string& sdp) {
+      world.after(delay, [other, type, sdp] {
+        if (const auto c = other.lock()) (void)c->set_remote_description(type, sdp);
+      });
+    };
+    from.ice_candidate_created = [&world, delay, other](const std::string& media, int index,
+                                                        const std::string& name) {
+      world.after(delay, [other, media, index, name] {
+        if (const auto c = other.lock()) (void)c->add_ice_candidate(media, index, name);
+      });
+    };
+  };
+  forward(*a, b);
+  forward(*b, a);
+}
+
+}  // namespace pollrtc::test
