@@ -155,6 +155,7 @@ class Association {
   void set_initial_rtt(Duration rtt);  // from ICE, before the first sample: T1 and T3 start with it
 
  private:
+  friend struct Inspector;  // of tests, which look at the accounts
   enum class Timer : std::uint8_t { T1, T2, ShutdownGuard, Heartbeat, HeartbeatAck, Reconfig, Count_ };
   // What one chunk came to.
   struct Handled {

@@ -85,6 +85,7 @@ class TxOutstanding {
   std::uint64_t chunks_sent() const { return chunks_sent_; }
 
  private:
+  friend struct Inspector;  // of tests, which look at the accounts
   enum class Fate : std::uint8_t {
     InFlight,   // counted as outstanding
     Acked,      // by a gap block; may come back (§6.2.1 D iii)

@@ -15,21 +15,15 @@
 #include <map>
 #include <memory>
 #include <queue>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "sim/link.h"
 #include "sim/nat.h"
 #include "sim/trace.h"
+#include "sim/violation.h"
 
 namespace pollrtc::sim {
-
-// An engine broke one of its promises.
-class Violation : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
 
 // Something with deadlines; a Node is one.
 class Actor {

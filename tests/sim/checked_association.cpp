@@ -1,0 +1,219 @@
+#include "sim/checked_association.h"
+
+#include <algorithm>
+#include <ostream>
+
+#include "sctp/tcb.h"
+
+namespace pollrtc::sctp {
+
+// Sees inside an association what no user may: the accounts of the chunks in flight.
+struct Inspector {
+  static const Tcb* tcb(const Association& association) { return association.tcb_.get(); }
+
+  static void look(const Association& association, sim::SctpFacts& facts) {
+    const Tcb* const tcb = association.tcb_.get();
+    if (tcb == nullptr) {
+      facts.cwnd = facts.pmdcs = 1;
+      return;
+    }
+    const TxOutstanding& tx = tcb->tx;
+    std::size_t flight = 0, payload = 0, kept = 0, marked = 0;
+    for (std::size_t i = 0; i < tx.chunks_.size(); ++i) {
+      const TxOutstanding::Chunk& chunk = tx.chunks_[i];
+      kept += chunk.length;
+      marked += chunk.fate == TxOutstanding::Fate::Marked ? 1 : 0;
+      if (chunk.fate != TxOutstanding::Fate::InFlight) continue;
+      flight += TxOutstanding::wire_size(chunk);
+      payload += chunk.length;
+    }
+    facts.accounts_agree = flight == tx.flight_bytes_ && payload == tx.flight_payload_ && kept == tx.kept_bytes_ &&
+                           marked == tx.marked_count_;
+    facts.cwnd = tx.cwnd();
+    facts.pmdcs = tx.congestion_.pmdcs();
+    facts.t3_runs = tx.t3_due_ != kNever;
+    facts.t3_must_run = facts.state >= sim::SctpState::Established &&
+                        (tx.flight_bytes_ != 0 || tx.advanced_ack_point_ != tx.cumulative_);
+    facts.rx_used = tcb->rx.reassembly().used();
+    facts.own_bytes = kept + tcb->queue.buffered_total() + 512 * (tcb->queue.messages().count() + 1) +
+                      64 * tx.chunks_.size();
+  }
+
+  static void set_next_ssn(Association& association, std::uint16_t stream, std::uint16_t ssn) {
+    association.tcb_->queue.set_next_ssn(StreamId{stream}, Ssn(ssn));
+    association.tcb_->rx.reassembly().set_next_ssn(StreamId{stream}, Ssn(ssn));
+  }
+};
+
+}  // namespace pollrtc::sctp
+
+namespace pollrtc::sim {
+namespace {
+
+using sctp::AssociationState;
+
+static_assert(static_cast<int>(AssociationState::ShutdownAckSent) == static_cast<int>(SctpState::ShutdownAckSent));
+SctpState same(AssociationState state) { return static_cast<SctpState>(state); }
+
+SctpSetup setup_of(const AssociationOptions& options) {
+  SctpSetup setup;
+  setup.packet_size = std::clamp<std::uint32_t>(options.config.mtu, 508, 65528) & ~3u;
+  setup.local_initial_tsn = options.config.initial_tsn.value();
+  setup.peer_initial_tsn = options.peer_initial_tsn;
+  setup.accepts_zero_checksum = options.config.announce_zero_checksum;
+  setup.rx_window = options.limits.sctp_rx_window;
+  // lim.mem.peer: 3 MiB and the window, 384 KiB and the window in the small profile.
+  const bool is_small = options.limits.sctp_tsn_span <= Limits::small().sctp_tsn_span;
+  setup.memory = (is_small ? 384u * 1024 : 3u * 1024 * 1024) + options.limits.sctp_rx_window;
+  return setup;
+}
+
+}  // namespace
+
+CheckedAssociation::CheckedAssociation(const AssociationOptions& options)
+    : environment_(options.seed), first_ssns_(options.first_ssns), invariants_(setup_of(options)) {
+  environment_.env.limits = options.limits;
+  environment_.env.log = {on_log, this, LogLevel::Info};
+  association_ = std::make_unique<sctp::Association>(environment_.env, options.config);
+}
+
+void CheckedAssociation::close() {
+  association_.reset();
+  if (environment_.bytes_in_use() != 0) throw Violation("INV-5: memory is left behind");
+}
+
+void CheckedAssociation::on_log(void* context, LogLevel, std::string_view, std::string_view line) {
+  auto& self = *static_cast<CheckedAssociation*>(context);
+  if (self.log_to != nullptr)
+    *self.log_to << self.log_time.time_since_epoch().count() / 1000 << " ms " << &self << ' ' << line << '\n';
+  const std::size_t arrow = line.find(" -> "), colon = line.find(": ");
+  if (arrow == std::string_view::npos || colon == std::string_view::npos || colon < arrow) return;
+  try {
+    self.invariants_.on_edge(line.substr(0, arrow), line.substr(arrow + 4, colon - arrow - 4));
+  } catch (const Violation& violation) {
+    self.broken_edge_ = violation.what();
+  }
+}
+
+SctpFacts CheckedAssociation::facts() const {
+  SctpFacts facts;
+  facts.state = same(association_->state());
+  facts.outstanding = association_->stats().outstanding_bytes;
+  facts.buffered_total = association_->buffered_total();
+  facts.heap = environment_.bytes_in_use();
+  facts.next_timeout = association_->next_timeout();
+  sctp::Inspector::look(*association_, facts);
+  facts.own_bytes = peak_own_bytes_ = std::max(peak_own_bytes_, facts.own_bytes);
+  return facts;
+}
+
+void CheckedAssociation::check(Time now) {
+  if (!broken_edge_.empty()) throw Violation(broken_edge_);
+  begin_numbers();
+  invariants_.check(now, facts());
+  std::size_t sum = 0;
+  for (const auto& [stream, sent] : streams_) {
+    const std::size_t amount = association_->buffered_amount(stream);
+    invariants_.check_buffered(stream, amount);
+    sum += amount;
+  }
+  if (sum != association_->buffered_total()) throw Violation("INV-2: the total is not the sum of the streams");
+}
+
+void CheckedAssociation::begin_numbers() {
+  if (numbers_begun_ || association_->state() < AssociationState::Established) return;
+  numbers_begun_ = true;
+  for (const auto& [stream, ssn] : first_ssns_) {
+    sctp::Inspector::set_next_ssn(*association_, stream, ssn);
+    invariants_.set_next_ssn(stream, ssn);
+  }
+}
+
+Drop CheckedAssociation::handle_packet(Time now, Bytes packet) {
+  log_time = now;
+  invariants_.on_received(packet, same(association_->state()));
+  const Drop drop = association_->handle_packet(now, packet);
+  check(now);
+  return drop;
+}
+
+std::size_t CheckedAssociation::poll_packet(Time now, MutBytes out) {
+  log_time = now;
+  const SctpFacts before = facts();
+  const std::size_t size = association_->poll_packet(now, out);
+  if (size != 0) invariants_.on_sent(out.first(size), before, facts());
+  check(now);
+  return size;
+}
+
+void CheckedAssociation::handle_timeout(Time now) {
+  log_time = now;
+  association_->handle_timeout(now);
+  check(now);
+  invariants_.check_deadline(now, facts());
+}
+
+bool CheckedAssociation::poll_event(Event& event) {
+  if (!association_->poll_event(event)) return false;
+  if (ended_) throw Violation("an event after the last");
+  if (const auto* ended = std::get_if<sctp::Association::Ended>(&event)) {
+    ended_ = *ended;
+    unanswered_at_end_ = invariants_.unanswered_requests();
+  }
+  return true;
+}
+
+Status CheckedAssociation::connect(Time now) {
+  log_time = now;
+  const Status status = association_->connect(now);
+  check(now);
+  return status;
+}
+
+Status CheckedAssociation::send(Time now, const sctp::SendOptions& options, Bytes message) {
+  log_time = now;
+  const Status status = association_->send(now, options, message);
+  if (status) {
+    streams_[options.stream] = true;
+    invariants_.on_message(options.stream, message.size(), !options.max_retransmits && !options.lifetime);
+  }
+  check(now);
+  return status;
+}
+
+bool CheckedAssociation::receive(Time now, sctp::Message& out) {
+  const bool received = association_->receive(out);
+  check(now);
+  return received;
+}
+
+void CheckedAssociation::release(Time now, std::size_t charge) {
+  association_->release(charge);
+  check(now);
+}
+
+Status CheckedAssociation::reset_stream(Time now, std::uint16_t stream) {
+  const Status status = association_->reset_stream(now, stream);
+  check(now);
+  return status;
+}
+
+void CheckedAssociation::shutdown(Time now) {
+  log_time = now;
+  association_->shutdown(now);
+  check(now);
+}
+
+void CheckedAssociation::abort(Time now) {
+  log_time = now;
+  invariants_.on_user_abort();
+  association_->abort(now, "enough");
+  check(now);
+}
+
+bool CheckedAssociation::has_unfinished_data() const {
+  const sctp::Tcb* const tcb = sctp::Inspector::tcb(*association_);
+  return tcb != nullptr && (!tcb->queue.empty() || !tcb->tx.all_acknowledged());
+}
+
+}  // namespace pollrtc::sim

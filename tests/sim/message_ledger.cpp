@@ -1,0 +1,87 @@
+#include "sim/message_ledger.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "sim/random.h"
+
+namespace pollrtc::sim {
+namespace {
+
+void demand(bool holds, std::uint16_t stream, const char* text) {
+  if (!holds) throw Violation("INV-1: stream " + std::to_string(stream) + ": " + text);
+}
+
+constexpr std::uint32_t ppid_of(std::size_t index) { return static_cast<std::uint32_t>(50 + index % 7); }
+
+}  // namespace
+
+void MessageLedger::fill(std::uint16_t stream, std::size_t index, std::vector<std::uint8_t>& bytes) const {
+  Random random(salt_ ^ std::uint64_t{stream} << 40 ^ index);
+  for (std::size_t at = 0; at < bytes.size(); at += 8) {
+    std::uint64_t word = random.next();
+    if (at == 0 && bytes.size() >= kSizeOfNumber) word = index;
+    std::memcpy(bytes.data() + at, &word, std::min<std::size_t>(8, bytes.size() - at));
+  }
+}
+
+std::vector<std::uint8_t> MessageLedger::next(sctp::SendOptions& options, std::size_t size) const {
+  std::vector<std::uint8_t> bytes(size);
+  const auto at = streams_.find(options.stream);
+  const std::size_t index = at == streams_.end() ? 0 : at->second.entries.size();
+  options.ppid = ppid_of(index);
+  fill(options.stream, index, bytes);
+  return bytes;
+}
+
+void MessageLedger::sent(const sctp::SendOptions& options, std::size_t size) {
+  Stream& stream = streams_[options.stream];
+  const bool reliable = !options.max_retransmits && !options.lifetime;
+  stream.entries.push_back({static_cast<std::uint32_t>(size), stream.epoch, options.unordered, reliable, false});
+  ++sent_;
+  if (reliable) ++missing_;
+}
+
+std::size_t MessageLedger::index_of(Stream& stream, const sctp::Message& message) const {
+  if (message.payload.size() >= kSizeOfNumber) {
+    std::uint64_t index = 0;
+    std::memcpy(&index, message.payload.data(), 8);
+    return static_cast<std::size_t>(index);
+  }
+  return stream.first_missing;
+}
+
+void MessageLedger::received(const sctp::Message& message) {
+  Stream& stream = streams_[message.stream];
+  while (stream.first_missing < stream.entries.size() && !is_missing(stream.entries[stream.first_missing], true))
+    ++stream.first_missing;
+  while (stream.first_missing_any < stream.entries.size() &&
+         !is_missing(stream.entries[stream.first_missing_any], false))
+    ++stream.first_missing_any;
+
+  const std::size_t index = index_of(stream, message);
+  demand(index < stream.entries.size(), message.stream, "a message that was never sent");
+  Entry& entry = stream.entries[index];
+  demand(!entry.received, message.stream, "a message comes twice");
+  demand(entry.unordered == message.unordered && message.ppid == ppid_of(index), message.stream,
+         "a message comes as another kind");
+  std::vector<std::uint8_t> expected(entry.size);
+  fill(message.stream, index, expected);
+  const Bytes payload = message.payload;
+  demand(std::equal(expected.begin(), expected.end(), payload.begin(), payload.end()), message.stream,
+         "a message has changed");
+  if (!entry.unordered) {
+    demand(index >= stream.next_ordered, message.stream, "an ordered message comes late");
+    demand(stream.first_missing >= index, message.stream, "an ordered message overtakes a reliable one");
+    stream.next_ordered = index + 1;
+  }
+  const bool all_before =
+      stream.first_missing_any >= index || stream.entries[stream.first_missing_any].epoch == entry.epoch;
+  demand(all_before, message.stream, "a message comes through a reset before what was sent earlier");
+  entry.received = true;
+  ++received_;
+  bytes_received_ += entry.size;
+  if (entry.reliable) --missing_;
+}
+
+}  // namespace pollrtc::sim

@@ -1,0 +1,141 @@
+// The invariants of one SCTP association, checked on what goes in and out of it and on what it says of itself. Each is
+// named by its number; a broken one throws Violation("INV-nn: ..."). The engine is not asked what it sent or heard: this
+// keeps its own books from the bytes (sctp_wire.h).
+//
+//   INV-2   buffered amount = payloads handed in and not yet sent            INV-11  what we acknowledge never goes back
+//   INV-3   bytes outstanding, cwnd                                          INV-12  held + a_rwnd <= window
+//   INV-4   deadlines lie in the future                                      INV-13  what every packet must keep
+//   INV-5   memory                                                           INV-14  T3 runs while it must
+//   INV-6   packet size                                                      INV-15  one RE-CONFIG request in flight
+//   INV-8   edges of the state machine                                       INV-16  replies for each packet
+#pragma once
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <string_view>
+
+#include "sim/sctp_wire.h"
+
+namespace pollrtc::sim {
+
+struct SctpSetup {
+  std::uint32_t packet_size = 0;  // the largest packet
+  std::uint32_t local_initial_tsn = 0, peer_initial_tsn = 0;
+  bool accepts_zero_checksum = false;  // announced by this end
+  bool interleaves = false;            // both ends announced I-DATA
+  std::size_t rx_window = 0;
+  std::size_t memory = 0;  // what one hostile peer may make us hold
+};
+
+enum class SctpState : std::uint8_t {  // RFC 9260 §4, in the order of the engine
+  Closed,
+  CookieWait,
+  CookieEchoed,
+  Established,
+  ShutdownPending,
+  ShutdownSent,
+  ShutdownReceived,
+  ShutdownAckSent
+};
+
+// What the engine says of itself.
+struct SctpFacts {
+  SctpState state = SctpState::Closed;
+  std::size_t outstanding = 0, cwnd = 0, pmdcs = 0;
+  std::size_t buffered_total = 0;
+  std::size_t heap = 0, own_bytes = 0;  // own_bytes: messages of ours in memory, with what they cost
+  std::size_t rx_used = 0;
+  bool accounts_agree = true;  // outstanding bytes = sum over the chunks in flight
+  bool t3_runs = false, t3_must_run = false;
+  Time next_timeout = kNever;
+};
+
+class SctpInvariants {
+ public:
+  explicit SctpInvariants(const SctpSetup& setup);
+
+  // Of the association, in the order in which things happen.
+  void on_received(Bytes packet, SctpState before);  // before the engine has seen it
+  void on_sent(Bytes packet, const SctpFacts& before, const SctpFacts& after);
+  void on_message(std::uint16_t stream, std::size_t bytes, bool reliable);  // send() took it
+  void on_user_abort() { ++packets_in_; }  // the ABORT answers the user, not a packet
+  void on_edge(std::string_view from, std::string_view to);
+  // After every event.
+  void check(Time now, const SctpFacts& facts) const;
+  void check_buffered(std::uint16_t stream, std::size_t amount) const;
+  void check_deadline(Time now, const SctpFacts& facts) const;  // after handle_timeout()
+
+  // For runs that begin just before a wrap.
+  void set_next_ssn(std::uint16_t stream, std::uint16_t ssn) { numbers_[{stream, false}] = ssn; }
+  // A message that may be given up has been handed in.
+  bool has_partial_reliability() const { return partial_; }
+  // Packets that ask for an answer (DATA, HEARTBEAT, RE-CONFIG, FORWARD TSN, INIT, COOKIE ECHO, SHUTDOWN and its ACK)
+  // sent since something last acknowledged any of it.
+  std::size_t unanswered_requests() const { return unanswered_; }
+  std::uint64_t packets_sent() const { return packets_out_; }
+  std::uint64_t retransmitted() const { return retransmitted_; }
+
+ private:
+  struct SentChunk {
+    std::uint64_t content = 0;  // of everything that a retransmission must repeat
+    std::size_t wire_size = 0;
+    bool sent = false;  // false: a TSN that was skipped, since its fragment was given up
+    bool gap_acked = false;
+  };
+  struct OpenMessage {
+    std::uint16_t stream = 0;
+    std::uint32_t number = 0, fsn = 0;
+    bool unordered = false;
+  };
+  struct StreamKey {
+    std::uint16_t stream = 0;
+    bool unordered = false;  // counts only with I-DATA
+    auto operator<=>(const StreamKey&) const = default;
+  };
+
+  void check_tag(const wire::Packet& packet);
+  void check_states(const wire::Packet& packet, SctpState state) const;
+  void check_replies(const wire::Packet& packet);
+  void on_data_sent(const wire::Data& data);
+  void on_new_data(const wire::Data& data);
+  void check_fragment_order(const wire::Data& data);
+  void check_number(const wire::Data& data);
+  void on_sack_sent(const wire::Sack& sack, const SctpFacts& facts);
+  void check_cumulative(std::uint32_t tsn);
+  void on_forward_sent(std::uint32_t point) const;
+  void on_reconfig_sent(const wire::Chunk& chunk);
+  void on_sack_received(std::uint32_t cumulative, const wire::Sack* sack);
+  void on_reconfig_received(const wire::Chunk& chunk);
+  void mark_received(std::uint32_t tsn);
+  void on_forward_received(std::uint32_t point);
+  bool is_received(std::uint32_t tsn) const;
+
+  const SctpSetup setup_;
+  // Sending
+  std::set<std::uint32_t> peer_tags_, heard_tags_;  // announced by the peer; of packets that came to us
+  std::optional<std::uint32_t> transfer_tag_;
+  bool peer_accepts_zero_ = false;
+  bool partial_ = false;
+  std::uint32_t first_unacked_;      // TSN of sent_[0]
+  std::deque<SentChunk> sent_;
+  std::size_t unacked_wire_ = 0;     // of sent_, without what gap blocks acknowledge
+  std::optional<OpenMessage> open_;  // DATA: the message whose next fragment must follow
+  std::map<StreamKey, OpenMessage> open_interleaved_;
+  std::map<StreamKey, std::uint32_t> numbers_;  // the next SSN or MID
+  std::map<std::uint16_t, std::size_t> unsent_;
+  std::set<std::uint16_t> inexact_;  // streams with messages that may vanish
+  std::size_t unsent_total_ = 0;
+  std::optional<std::uint32_t> request_in_flight_, last_request_;
+  std::vector<std::uint8_t> request_streams_;
+  // Receiving
+  std::vector<bool> received_;     // by TSN - (peer_initial_tsn - 1); [0] is true
+  std::size_t contiguous_ = 0;     // all up to here were received or skipped
+  std::optional<std::uint32_t> last_cumulative_;
+  // Counts
+  std::uint64_t packets_in_ = 0, packets_out_ = 0, reply_packets_ = 0, retransmitted_ = 0;
+  std::size_t unanswered_ = 0;
+};
+
+}  // namespace pollrtc::sim
