@@ -134,7 +134,8 @@ Association::Handled Association::on_chunk(Time now, const Packet& packet, const
 }
 
 // RFC 9260 §6: DATA counts in ESTABLISHED, SHUTDOWN-PENDING and SHUTDOWN-SENT, SACK in ESTABLISHED, SHUTDOWN-PENDING
-// and SHUTDOWN-RECEIVED; FORWARD TSN goes with DATA, and so do requests to reset streams.
+// and SHUTDOWN-RECEIVED; FORWARD TSN goes with DATA. RE-CONFIG counts wherever either does: messages may wait behind a
+// reset, and a shutdown sends them first.
 Association::Handled Association::on_transfer_chunk(Time now, const ChunkView& chunk) {
   using enum AssociationState;
   const bool both = state_ == Established || state_ == ShutdownPending;
@@ -145,7 +146,7 @@ Association::Handled Association::on_transfer_chunk(Time now, const ChunkView& c
     case ChunkType::ForwardTsn:
       return may_receive ? on_forward_tsn(chunk) : Handled{Drop::SctpState};
     case ChunkType::ReConfig:
-      return both ? on_reconfig(now, chunk) : Handled{Drop::SctpState};
+      return may_receive || may_be_acked ? on_reconfig(now, chunk) : Handled{Drop::SctpState};
     default:
       return may_be_acked ? on_sack(now, chunk) : Handled{Drop::SctpState};
   }

@@ -6,6 +6,7 @@
 namespace pollrtc::sctp {
 
 std::size_t Association::poll_packet(Time now, MutBytes out) {
+  shutdown_progress(now);  // the last message may have expired in the queue
   std::size_t size = write_reply_alone(out);
   if (size == 0 && owed_.init) size = write_init(out);
   if (size == 0 && tcb_ && state_ >= AssociationState::CookieEchoed) {

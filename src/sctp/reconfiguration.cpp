@@ -42,7 +42,9 @@ void Association::on_reconfig_timer(Time now) {
   const bool is_error = tcb_->outgoing_reset.on_timeout();
   if (is_error) {
     reconfig_backoff_.grow();
-    count_error("RE-CONFIG is not answered");
+    // DEVIATION RFC 6525 §5.1.1: not counted while T3 runs. Both timers start alike and share their packets, so each
+    // lost one would count twice, and a silence of a minute end what is to survive almost five.
+    if (!tcb_->tx.is_t3_running()) count_error("RE-CONFIG is not answered");
   }
   if (!ended_) timers_.set(Timer::Reconfig, now + reconfig_backoff_.current());
 }
@@ -130,6 +132,7 @@ void Association::on_reconfig_response(Time now, const ReconfigResponse& respons
   }
   clear_errors();
   if (outcome == OutgoingReset::Outcome::InProgress) {
+    if (state_ == AssociationState::ShutdownSent) return;  // nothing waits for it, so it is not asked again
     reconfig_backoff_.reset(rto());
     timers_.set(Timer::Reconfig, now + reconfig_backoff_.current());
     return;

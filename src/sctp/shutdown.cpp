@@ -48,6 +48,7 @@ void Association::abort_with(CauseCode cause, Bytes value, Close reason, std::st
 void Association::shutdown_progress(Time now) {
   using enum AssociationState;
   if (state_ != ShutdownPending && state_ != ShutdownReceived) return;
+  static_cast<void>(tcb_->queue.current(now));  // what has expired there need not be waited for
   if (!tcb_->queue.empty() || !tcb_->tx.all_acknowledged()) return;
   if (state_ == ShutdownPending) {
     become(ShutdownSent, "all data is acknowledged");

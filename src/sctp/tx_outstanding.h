@@ -67,6 +67,7 @@ class TxOutstanding {
   SackResult on_shutdown(Time now, Tsn cumulative_tsn_ack);
 
   T3Result handle_timeout(Time now);
+  bool is_t3_running() const { return t3_due_ != kNever; }
   Time next_timeout() const { return std::min(t3_due_, probe_due_); }
 
   // Everything that was ever sent is acknowledged or given up, and the peer knows (§9.2: SHUTDOWN may go).

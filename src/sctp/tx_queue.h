@@ -51,7 +51,7 @@ class TxQueue {
 
   std::size_t buffered_amount(StreamId stream) const;
   std::size_t buffered_total() const { return buffered_total_; }
-  bool empty() const { return active_head_ == kNone && current_ == kNoMessage; }
+  bool empty() const { return buffered_total_ == 0; }  // of streams that wait for their reset, too
   void set_low_threshold(StreamId stream, std::size_t bytes);
   // A stream whose buffered amount came down to its threshold, from above it.
   std::optional<StreamId> pop_low();

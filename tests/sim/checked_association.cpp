@@ -27,8 +27,8 @@ struct Inspector {
       flight += TxOutstanding::wire_size(chunk);
       payload += chunk.length;
     }
-    facts.accounts_agree = flight == tx.flight_bytes_ && payload == tx.flight_payload_ && kept == tx.kept_bytes_ &&
-                           marked == tx.marked_count_;
+    facts.accounts_agree = flight == tx.flight_bytes_ && payload == tx.flight_payload_ &&
+                           kept == tx.kept_bytes_ && marked == tx.marked_count_;
     facts.cwnd = tx.cwnd();
     facts.pmdcs = tx.congestion_.pmdcs();
     facts.t3_runs = tx.t3_due_ != kNever;
@@ -52,7 +52,8 @@ namespace {
 
 using sctp::AssociationState;
 
-static_assert(static_cast<int>(AssociationState::ShutdownAckSent) == static_cast<int>(SctpState::ShutdownAckSent));
+static_assert(static_cast<int>(AssociationState::ShutdownAckSent) ==
+              static_cast<int>(SctpState::ShutdownAckSent));
 SctpState same(AssociationState state) { return static_cast<SctpState>(state); }
 
 SctpSetup setup_of(const AssociationOptions& options) {
@@ -77,6 +78,12 @@ CheckedAssociation::CheckedAssociation(const AssociationOptions& options)
   association_ = std::make_unique<sctp::Association>(environment_.env, options.config);
 }
 
+void CheckedAssociation::log_to(std::ostream* out, std::string name) {
+  log_ = out;
+  name_ = std::move(name);
+  if (out != nullptr) environment_.env.log.level = LogLevel::Debug;
+}
+
 void CheckedAssociation::close() {
   association_.reset();
   if (environment_.bytes_in_use() != 0) throw Violation("INV-5: memory is left behind");
@@ -84,8 +91,8 @@ void CheckedAssociation::close() {
 
 void CheckedAssociation::on_log(void* context, LogLevel, std::string_view, std::string_view line) {
   auto& self = *static_cast<CheckedAssociation*>(context);
-  if (self.log_to != nullptr)
-    *self.log_to << self.log_time.time_since_epoch().count() / 1000 << " ms " << &self << ' ' << line << '\n';
+  if (self.log_ != nullptr)
+    *self.log_ << self.now_.time_since_epoch().count() / 1000 << " ms " << self.name_ << ": " << line << '\n';
   const std::size_t arrow = line.find(" -> "), colon = line.find(": ");
   if (arrow == std::string_view::npos || colon == std::string_view::npos || colon < arrow) return;
   try {
@@ -117,7 +124,8 @@ void CheckedAssociation::check(Time now) {
     invariants_.check_buffered(stream, amount);
     sum += amount;
   }
-  if (sum != association_->buffered_total()) throw Violation("INV-2: the total is not the sum of the streams");
+  if (sum != association_->buffered_total())
+    throw Violation("INV-2: the total is not the sum of the streams");
 }
 
 void CheckedAssociation::begin_numbers() {
@@ -130,7 +138,7 @@ void CheckedAssociation::begin_numbers() {
 }
 
 Drop CheckedAssociation::handle_packet(Time now, Bytes packet) {
-  log_time = now;
+  now_ = now;
   invariants_.on_received(packet, same(association_->state()));
   const Drop drop = association_->handle_packet(now, packet);
   check(now);
@@ -138,7 +146,7 @@ Drop CheckedAssociation::handle_packet(Time now, Bytes packet) {
 }
 
 std::size_t CheckedAssociation::poll_packet(Time now, MutBytes out) {
-  log_time = now;
+  now_ = now;
   const SctpFacts before = facts();
   const std::size_t size = association_->poll_packet(now, out);
   if (size != 0) invariants_.on_sent(out.first(size), before, facts());
@@ -147,7 +155,7 @@ std::size_t CheckedAssociation::poll_packet(Time now, MutBytes out) {
 }
 
 void CheckedAssociation::handle_timeout(Time now) {
-  log_time = now;
+  now_ = now;
   association_->handle_timeout(now);
   check(now);
   invariants_.check_deadline(now, facts());
@@ -164,14 +172,14 @@ bool CheckedAssociation::poll_event(Event& event) {
 }
 
 Status CheckedAssociation::connect(Time now) {
-  log_time = now;
+  now_ = now;
   const Status status = association_->connect(now);
   check(now);
   return status;
 }
 
 Status CheckedAssociation::send(Time now, const sctp::SendOptions& options, Bytes message) {
-  log_time = now;
+  now_ = now;
   const Status status = association_->send(now, options, message);
   if (status) {
     streams_[options.stream] = true;
@@ -199,13 +207,13 @@ Status CheckedAssociation::reset_stream(Time now, std::uint16_t stream) {
 }
 
 void CheckedAssociation::shutdown(Time now) {
-  log_time = now;
+  now_ = now;
   association_->shutdown(now);
   check(now);
 }
 
 void CheckedAssociation::abort(Time now) {
-  log_time = now;
+  now_ = now;
   invariants_.on_user_abort();
   association_->abort(now, "enough");
   check(now);

@@ -56,8 +56,7 @@ class CheckedAssociation {
   bool has_unfinished_data() const;
 
   // Each log line, for a failing seed that is looked at.
-  std::ostream* log_to = nullptr;
-  Time log_time{};
+  void log_to(std::ostream* out, std::string name);
 
  private:
   static void on_log(void* context, LogLevel level, std::string_view room, std::string_view line);
@@ -66,6 +65,9 @@ class CheckedAssociation {
   void begin_numbers();
 
   test::TestEnvironment environment_;
+  std::ostream* log_ = nullptr;
+  std::string name_;
+  Time now_{};
   const std::map<std::uint16_t, std::uint16_t> first_ssns_;
   SctpInvariants invariants_;
   std::unique_ptr<sctp::Association> association_;

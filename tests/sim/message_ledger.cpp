@@ -37,7 +37,8 @@ std::vector<std::uint8_t> MessageLedger::next(sctp::SendOptions& options, std::s
 void MessageLedger::sent(const sctp::SendOptions& options, std::size_t size) {
   Stream& stream = streams_[options.stream];
   const bool reliable = !options.max_retransmits && !options.lifetime;
-  stream.entries.push_back({static_cast<std::uint32_t>(size), stream.epoch, options.unordered, reliable, false});
+  stream.entries.push_back(
+      {static_cast<std::uint32_t>(size), stream.epoch, options.unordered, reliable, false});
   ++sent_;
   if (reliable) ++missing_;
 }
@@ -53,7 +54,8 @@ std::size_t MessageLedger::index_of(Stream& stream, const sctp::Message& message
 
 void MessageLedger::received(const sctp::Message& message) {
   Stream& stream = streams_[message.stream];
-  while (stream.first_missing < stream.entries.size() && !is_missing(stream.entries[stream.first_missing], true))
+  while (stream.first_missing < stream.entries.size() &&
+         !is_missing(stream.entries[stream.first_missing], true))
     ++stream.first_missing;
   while (stream.first_missing_any < stream.entries.size() &&
          !is_missing(stream.entries[stream.first_missing_any], false))

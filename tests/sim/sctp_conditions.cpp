@@ -15,7 +15,8 @@ Duration between(Random& random, Duration least, Duration most) { return least +
 // Evenly on a logarithmic scale: short ones as likely as long ones.
 Duration log_between(Random& random, Duration least, Duration most) {
   const double ratio = static_cast<double>(most.count()) / static_cast<double>(least.count());
-  return Duration(static_cast<Duration::rep>(static_cast<double>(least.count()) * std::pow(ratio, random.real())));
+  return Duration(
+      static_cast<Duration::rep>(static_cast<double>(least.count()) * std::pow(ratio, random.real())));
 }
 
 template <std::size_t N>
@@ -71,10 +72,12 @@ void Conditions::draw_limits(AssociationOptions& end) {
 }
 
 void Conditions::draw_end(EndPlan& end, std::size_t peer_window, std::size_t peer_max_message) {
-  const std::size_t largest = std::min<std::size_t>(peer_max_message, end.association.limits.sctp_tx_buffer / 2);
+  const std::size_t largest =
+      std::min<std::size_t>(peer_max_message, end.association.limits.sctp_tx_buffer / 2);
   const std::size_t channels = 1 + random.below(12);
   for (std::size_t i = 0; i < channels; ++i)
-    end.channels.push_back(draw_channel(random, static_cast<std::uint16_t>(random.below(4) == 0 ? 1000 + i : i), largest));
+    end.channels.push_back(
+        draw_channel(random, static_cast<std::uint16_t>(random.below(4) == 0 ? 1000 + i : i), largest));
   if (random.chance(0.4))
     for (const ChannelPlan& channel : end.channels)
       end.association.first_ssns[channel.stream] = static_cast<std::uint16_t>(65535 - random.below(20));
@@ -138,9 +141,14 @@ Conditions::Conditions(std::uint64_t seed) : random(seed * 0x9E3779B97F4A7C15u +
     pauses.push_back(pause);
   }
   for (const PausePlan& pause : pauses) faults = std::max(faults, pause.begin + pause.length + 1s);
-  const Ending endings[] = {Ending::Shutdown,         Ending::Shutdown, Ending::ShutdownWithData,
-                            Ending::ShutdownWithData, Ending::Idle,     Ending::ShutdownInFaults,
-                            Ending::Abort,            Ending::AbortInFaults};
+  const Ending endings[] = {Ending::Shutdown,
+                            Ending::Shutdown,
+                            Ending::ShutdownWithData,
+                            Ending::ShutdownWithData,
+                            Ending::Idle,
+                            Ending::ShutdownInFaults,
+                            Ending::Abort,
+                            Ending::AbortInFaults};
   ending = endings[random.below(8)];
   a_ends = random.chance(0.6);
   b_ends = !a_ends || random.chance(0.3);

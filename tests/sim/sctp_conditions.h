@@ -24,13 +24,13 @@ enum class ReadStyle : std::uint8_t { AtOnce, Bursts, Slowly, StopAndGo };
 struct EndPlan {
   AssociationOptions association;
   std::vector<ChannelPlan> channels;
-  std::size_t messages = 0;        // at most
-  Duration send_interval{};        // between goes
+  std::size_t messages = 0;  // at most
+  Duration send_interval{};  // between goes
   std::size_t messages_at_once = 1;
-  std::size_t most_buffered = 0;   // the user does not send beyond
+  std::size_t most_buffered = 0;  // the user does not send beyond
   ReadStyle reads = ReadStyle::AtOnce;
   Duration read_interval{};
-  std::size_t held_messages = 0;   // received, and not yet released
+  std::size_t held_messages = 0;  // received, and not yet released
   int resets = 0;
 };
 
@@ -48,12 +48,12 @@ struct Conditions {
   LinkConfig good, bad_a_to_b, bad_b_to_a;
   bool bad_from_the_start = false;
   bool both_connect = true;
-  Duration faults{};               // how long they last
-  Duration redraw{};               // the links change so often
+  Duration faults{};  // how long they last
+  Duration redraw{};  // the links change so often
   std::vector<PausePlan> pauses;
   Ending ending = Ending::Shutdown;
   bool a_ends = true, b_ends = false;
-  Duration end_at{};               // for endings in the faults
+  Duration end_at{};  // for endings in the faults
 
   LinkConfig draw_link();
 

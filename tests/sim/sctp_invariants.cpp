@@ -21,7 +21,8 @@ std::uint64_t hash_of(const Data& data) {
   mix(data.number);
   mix(data.ppid);
   mix(data.fsn);
-  mix((data.unordered ? 1u : 0u) | (data.begin ? 2u : 0u) | (data.end ? 4u : 0u) | (data.interleaved ? 8u : 0u));
+  mix((data.unordered ? 1u : 0u) | (data.begin ? 2u : 0u) | (data.end ? 4u : 0u) |
+      (data.interleaved ? 8u : 0u));
   for (const std::uint8_t byte : data.payload) mix(byte);
   return hash;
 }
@@ -116,8 +117,8 @@ void SctpInvariants::on_sent(Bytes bytes, const SctpFacts& before, const SctpFac
   }
   const bool has_new_data = next_tsn != first_unacked_ + static_cast<std::uint32_t>(sent_.size());
   demand(!has_new_data || after.outstanding < after.cwnd + after.pmdcs,
-         "INV-3: new DATA lifts what is outstanding to " + std::to_string(after.outstanding) + " with a cwnd of " +
-             std::to_string(after.cwnd));
+         "INV-3: new DATA lifts what is outstanding to " + std::to_string(after.outstanding) +
+             " with a cwnd of " + std::to_string(after.cwnd));
 }
 
 // RFC 9260 §8.5: the peer's tag; 0 for INIT; with the T bit the tag of the packet that is answered (§8.5.1 B, C).
@@ -125,21 +126,25 @@ void SctpInvariants::check_tag(const Packet& packet) {
   if (packet.has(kInit)) return demand(packet.tag == 0, "INV-13: INIT with a tag");
   const Chunk& first = packet.chunks.front();
   const bool reflected = (first.type == kAbort || first.type == kShutdownComplete) && (first.flags & 1) != 0;
-  if (reflected) return demand(heard_tags_.count(packet.tag) != 0, "INV-13: a reflected tag that nobody sent");
+  if (reflected)
+    return demand(heard_tags_.count(packet.tag) != 0, "INV-13: a reflected tag that nobody sent");
   demand(peer_tags_.count(packet.tag) != 0, "INV-13: a tag that the peer has not announced");
   const bool is_transfer = packet.has(kData) || packet.has(kIData) || packet.has(kSack);
   if (!is_transfer) return;
-  demand(transfer_tag_.value_or(packet.tag) == packet.tag, "INV-13: the tag changes while the association lives");
+  demand(transfer_tag_.value_or(packet.tag) == packet.tag,
+         "INV-13: the tag changes while the association lives");
   transfer_tag_ = packet.tag;
 }
 
 // RFC 9260 §6: DATA leaves only where it may; until the COOKIE ACK nothing goes but COOKIE ECHO and replies (§5.1 C).
 void SctpInvariants::check_states(const Packet& packet, SctpState state) const {
   for (const Chunk& chunk : packet.chunks) {
-    if (chunk.type == kData || chunk.type == kIData || chunk.type == kForwardTsn || chunk.type == kIForwardTsn)
+    if (chunk.type == kData || chunk.type == kIData || chunk.type == kForwardTsn ||
+        chunk.type == kIForwardTsn)
       demand(may_send_data(state), "INV-8: DATA or FORWARD TSN in a state that sends none");
     if (chunk.type == kSack)
-      demand(state >= SctpState::Established && state != SctpState::ShutdownAckSent, "INV-8: SACK in a wrong state");
+      demand(state >= SctpState::Established && state != SctpState::ShutdownAckSent,
+             "INV-8: SACK in a wrong state");
     if (chunk.type == kCookieEcho)
       demand(state == SctpState::CookieEchoed, "INV-8: COOKIE ECHO in another state than its own");
     if (chunk.type == kShutdown) demand(state == SctpState::ShutdownSent, "INV-8: SHUTDOWN in a wrong state");
@@ -153,7 +158,8 @@ void SctpInvariants::check_replies(const Packet& packet) {
   const bool is_reply = std::any_of(packet.chunks.begin(), packet.chunks.end(), [](const Chunk& chunk) {
     if (chunk.type == kReConfig) {
       const auto parameters = parameters_of(chunk.value);
-      return std::any_of(parameters.begin(), parameters.end(), [](const Parameter& p) { return p.type == 16; });
+      return std::any_of(parameters.begin(), parameters.end(),
+                         [](const Parameter& p) { return p.type == 16; });
     }
     return chunk.type == kInitAck || chunk.type == kHeartbeatAck || chunk.type == kError ||
            chunk.type == kCookieAck || chunk.type == kShutdownComplete;
@@ -175,7 +181,8 @@ void SctpInvariants::on_data_sent(const Data& data) {
 
 void SctpInvariants::on_new_data(const Data& data) {
   // RFC 9260 §6: TSNs without gaps; but what is given up unsent takes one (RFC 3758 §3.5 A3).
-  for (std::uint32_t tsn = first_unacked_ + static_cast<std::uint32_t>(sent_.size()); tsn != data.tsn; ++tsn) {
+  for (std::uint32_t tsn = first_unacked_ + static_cast<std::uint32_t>(sent_.size()); tsn != data.tsn;
+       ++tsn) {
     demand(partial_ && data.tsn - tsn < 0x10000, "INV-13: a TSN is left out");
     sent_.push_back({});
   }
@@ -196,7 +203,8 @@ void SctpInvariants::check_fragment_order(const Data& data) {
     const StreamKey key{data.stream, data.unordered};
     const auto open = open_interleaved_.find(key);
     if (data.begin) {
-      demand(open == open_interleaved_.end() || partial_, "INV-13: a message begins before the last one's end");
+      demand(open == open_interleaved_.end() || partial_,
+             "INV-13: a message begins before the last one's end");
     } else {
       demand(open != open_interleaved_.end() && open->second.number == data.number &&
                  open->second.fsn + 1 == data.fsn,
@@ -212,7 +220,8 @@ void SctpInvariants::check_fragment_order(const Data& data) {
   if (data.begin) {
     demand(!open_ || partial_, "INV-13: a message begins before the last one's end");
   } else {
-    demand(open_ && open_->stream == data.stream && open_->number == data.number && open_->unordered == data.unordered,
+    demand(open_ && open_->stream == data.stream && open_->number == data.number &&
+               open_->unordered == data.unordered,
            "INV-13: a fragment that continues nothing");
   }
   open_ = data.end ? std::nullopt : std::optional(now);
@@ -222,8 +231,8 @@ void SctpInvariants::check_fragment_order(const Data& data) {
 void SctpInvariants::check_number(const Data& data) {
   if (data.unordered && !data.interleaved) return;
   std::uint32_t& next = numbers_[{data.stream, data.unordered}];
-  demand(data.number == next, "INV-13: number " + std::to_string(data.number) + " of a message, not " +
-                                  std::to_string(next));
+  demand(data.number == next,
+         "INV-13: number " + std::to_string(data.number) + " of a message, not " + std::to_string(next));
   next = data.interleaved ? data.number + 1 : (data.number + 1) & 0xFFFF;
 }
 
@@ -234,8 +243,9 @@ void SctpInvariants::on_sack_sent(const Sack& sack, const SctpFacts& facts) {
       demand(is_received(sack.cumulative + offset), "INV-13: a gap block names what never came");
   for (const std::uint32_t tsn : sack.duplicates)
     demand(is_received(tsn), "INV-13: a duplicate is named that never came");
-  demand(facts.rx_used + sack.a_rwnd <= setup_.rx_window || sack.a_rwnd == 0,
-         "INV-12: " + std::to_string(facts.rx_used) + " held and " + std::to_string(sack.a_rwnd) + " offered");
+  demand(
+      facts.rx_used + sack.a_rwnd <= setup_.rx_window || sack.a_rwnd == 0,
+      "INV-12: " + std::to_string(facts.rx_used) + " held and " + std::to_string(sack.a_rwnd) + " offered");
 }
 
 void SctpInvariants::check_cumulative(std::uint32_t tsn) {
@@ -250,7 +260,8 @@ void SctpInvariants::on_forward_sent(std::uint32_t point) const {
   const std::int32_t beyond = distance(point, first_unacked_ + static_cast<std::uint32_t>(sent_.size()));
   // Above what was sent lie the places of fragments that never were: one, with I-DATA one for each stream.
   const std::int32_t most = setup_.interleaves ? 0xFFFF : 0;
-  demand(distance(point, first_unacked_ - 1) > 0 && beyond <= most, "INV-13: FORWARD TSN to a point never reached");
+  demand(distance(point, first_unacked_ - 1) > 0 && beyond <= most,
+         "INV-13: FORWARD TSN to a point never reached");
 }
 
 void SctpInvariants::on_reconfig_sent(const Chunk& chunk) {
@@ -399,7 +410,8 @@ void SctpInvariants::check_buffered(std::uint16_t stream, std::size_t amount) co
   const auto at = unsent_.find(stream);
   const std::size_t unsent = at == unsent_.end() ? 0 : at->second;
   const bool right = inexact_.count(stream) != 0 ? amount <= unsent : amount == unsent;
-  demand(right, "INV-2: buffered amount " + std::to_string(amount) + " with " + std::to_string(unsent) + " unsent");
+  demand(right,
+         "INV-2: buffered amount " + std::to_string(amount) + " with " + std::to_string(unsent) + " unsent");
 }
 
 void SctpInvariants::check(Time now, const SctpFacts& facts) const {

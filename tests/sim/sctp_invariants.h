@@ -118,7 +118,7 @@ class SctpInvariants {
   std::optional<std::uint32_t> transfer_tag_;
   bool peer_accepts_zero_ = false;
   bool partial_ = false;
-  std::uint32_t first_unacked_;      // TSN of sent_[0]
+  std::uint32_t first_unacked_;  // TSN of sent_[0]
   std::deque<SentChunk> sent_;
   std::size_t unacked_wire_ = 0;     // of sent_, without what gap blocks acknowledge
   std::optional<OpenMessage> open_;  // DATA: the message whose next fragment must follow
@@ -130,8 +130,8 @@ class SctpInvariants {
   std::optional<std::uint32_t> request_in_flight_, last_request_;
   std::vector<std::uint8_t> request_streams_;
   // Receiving
-  std::vector<bool> received_;     // by TSN - (peer_initial_tsn - 1); [0] is true
-  std::size_t contiguous_ = 0;     // all up to here were received or skipped
+  std::vector<bool> received_;  // by TSN - (peer_initial_tsn - 1); [0] is true
+  std::size_t contiguous_ = 0;  // all up to here were received or skipped
   std::optional<std::uint32_t> last_cumulative_;
   // Counts
   std::uint64_t packets_in_ = 0, packets_out_ = 0, reply_packets_ = 0, retransmitted_ = 0;

@@ -110,7 +110,8 @@ class Run {
         b_to_a_(2 * seed + 1),
         user_a_(pair_.world, pair_.a, plan_.a, plan_.random.fork(), a_to_b_, b_to_a_),
         user_b_(pair_.world, pair_.b, plan_.b, plan_.random.fork(), b_to_a_, a_to_b_) {
-    a_.log_to = b_.log_to = log;
+    a_.log_to(log, "a");
+    b_.log_to(log, "b");
   }
 
   SctpRunReport run() {
@@ -145,7 +146,8 @@ class Run {
     static_cast<void>(a_.connect(world().now()));
     if (plan_.both_connect) {
       world().after(plan_.random.up_to(300ms), [this] {
-        if (b_.state() == AssociationState::Closed && !b_.ended()) static_cast<void>(b_.connect(world().now()));
+        if (b_.state() == AssociationState::Closed && !b_.ended())
+          static_cast<void>(b_.connect(world().now()));
       });
     }
     world().run_until([this] { return is_up() || a_.ended() || b_.ended(); }, 15min);
@@ -164,10 +166,12 @@ class Run {
     user_b_.become_good();
     if (plan_.ending == Ending::ShutdownWithData) end_it();
     const Time healed = world().now();
-    const bool done = world().run_until([this] { return is_delivered() || a_.ended() || b_.ended(); }, kDeliveredWithin);
+    const bool done =
+        world().run_until([this] { return is_delivered() || a_.ended() || b_.ended(); }, kDeliveredWithin);
     report_.healed_after = world().now() - healed;
     if (!done)
-      throw Violation("INV-9: " + std::to_string(a_to_b_.missing()) + " and " + std::to_string(b_to_a_.missing()) +
+      throw Violation("INV-9: " + std::to_string(a_to_b_.missing()) + " and " +
+                      std::to_string(b_to_a_.missing()) +
                       " messages are missing after the network has healed");
   }
   bool is_delivered() const { return a_to_b_.missing() == 0 && b_to_a_.missing() == 0; }
@@ -218,14 +222,15 @@ class Run {
       world().run_for(10min);  // HEARTBEATs only
       if (!is_up()) throw Violation("INV-9: an idle association ended");
     }
-    const bool ends_now = plan_.ending == Ending::Shutdown || plan_.ending == Ending::Abort ||
-                          plan_.ending == Ending::Idle;
+    const bool ends_now =
+        plan_.ending == Ending::Shutdown || plan_.ending == Ending::Abort || plan_.ending == Ending::Idle;
     if (ends_now) end_it();
     if (!world().run_until([this] { return is_over(); }, 20min)) throw Violation("INV-9: an end never comes");
     check_failures();
     if (report_.failure.empty() && !is_delivered() && !aborted_)
       throw Violation("INV-1: the shutdown lost " + std::to_string(a_to_b_.missing()) + " and " +
                       std::to_string(b_to_a_.missing()) + " messages");
+    world().run_for(10s);  // what was under way may still draw an answer
     const std::uint64_t packets = a_.invariants().packets_sent() + b_.invariants().packets_sent();
     world().run_for(10min);
     if (packets != a_.invariants().packets_sent() + b_.invariants().packets_sent())
@@ -235,16 +240,23 @@ class Run {
   void check_failures() {
     if (!a_.ended() && !b_.ended()) return;
     // The other end is told, or finds out.
-    if (!world().run_until([this] { return is_over(); }, 30min)) throw Violation("INV-9: one end goes, the other stays");
+    if (!world().run_until([this] { return is_over(); }, 30min))
+      throw Violation("INV-9: one end goes, the other stays");
     user_a_.become_good();
     user_b_.become_good();
     const bool by_counter = check_failure(a_) | check_failure(b_);
     for (const auto& [end, other] : {std::pair(&a_, &b_), std::pair(&b_, &a_)}) {
-      const bool told = other->ended()->reason == Close::SctpUnreachable || other->ended()->reason == Close::Local ||
+      const bool told = other->ended()->reason == Close::SctpUnreachable ||
+                        other->ended()->reason == Close::Local ||
                         other->ended()->reason == Close::SctpSetupFailed || aborted_;
       if (end->ended()->reason == Close::RemoteAbort && !told) throw Violation("an ABORT out of nothing");
     }
-    if (by_counter && report_.failure.empty()) report_.failure = a_.ended()->detail.view();
+    if (!by_counter || !report_.failure.empty()) return;
+    const CheckedAssociation& first = a_.ended()->reason == Close::RemoteAbort ? b_ : a_;
+    Duration longest{};
+    for (const PausePlan& pause : plan_.pauses) longest = std::max(longest, pause.length);
+    report_.failure =
+        std::string(first.ended()->detail.view()) + (longest > 60s ? " (a pause of more than a minute)" : "");
   }
   // True when it failed, and had to.
   bool check_failure(const CheckedAssociation& end) {

@@ -19,7 +19,7 @@ struct SctpRunReport {
   std::uint64_t trace_hash = 0;
   Duration virtual_time{};
   std::uint64_t packets = 0, retransmissions = 0, messages = 0, bytes = 0;
-  std::string failure;  // empty, or why the association had to fail
+  std::string failure;      // empty, or why the association had to fail
   Duration healed_after{};  // from the end of the faults until all was delivered
 };
 

@@ -102,7 +102,8 @@ void check_reconfig(const Chunk& chunk) {
   demand(parameters.size() == 1 || parameters.size() == 2, "one or two parameters in a RE-CONFIG");
   for (const Parameter& parameter : parameters) {
     demand(parameter.type == 13 || parameter.type == 16, "an unexpected RE-CONFIG parameter");
-    if (parameter.type == 13) demand(parameter.value.size() >= 12 && parameter.value.size() % 2 == 0, "a reset's size");
+    if (parameter.type == 13)
+      demand(parameter.value.size() >= 12 && parameter.value.size() % 2 == 0, "a reset's size");
     if (parameter.type == 16) demand(parameter.value.size() == 8, "a RE-CONFIG response's size");
   }
   if (parameters.size() == 2)
@@ -117,8 +118,8 @@ void check_heartbeat(const Chunk& chunk) {
 void check_empty(const Chunk& chunk) { demand(chunk.value.empty(), "a value in a chunk without one"); }
 
 std::uint8_t allowed_flags(std::uint8_t type) {
-  if (type == kData || type == kIData) return 0x0F;                  // I, U, B, E
-  if (type == kAbort || type == kShutdownComplete) return 0x01;      // T
+  if (type == kData || type == kIData) return 0x0F;              // I, U, B, E
+  if (type == kAbort || type == kShutdownComplete) return 0x01;  // T
   return 0;
 }
 

@@ -40,7 +40,8 @@ struct Chunk {
 };
 
 struct Data {  // DATA or I-DATA
-  std::uint32_t tsn = 0, number = 0, ppid = 0, fsn = 0;  // number: SSN or MID; ppid: of the first fragment of I-DATA
+  std::uint32_t tsn = 0, number = 0, ppid = 0,
+                fsn = 0;  // number: SSN or MID; ppid: of the first fragment of I-DATA
   std::uint16_t stream = 0;
   bool unordered = false, begin = false, end = false, interleaved = false;
   Bytes payload;

@@ -35,11 +35,15 @@ struct Totals {
   }
   void print() const {
     using std::chrono::duration_cast;
-    std::cout << runs << " runs, " << failed << " failed: " << duration_cast<std::chrono::hours>(virtual_time).count()
-              << " h of virtual time, " << packets << " packets, " << retransmissions << " chunks sent again, "
-              << messages << " messages, " << bytes / 1'000'000 << " MB; all delivered at most "
-              << duration_cast<std::chrono::milliseconds>(longest_healing).count() << " ms after the faults\n";
-    for (const auto& [why, count] : given_up) std::cout << "  given up as it must be: " << count << " x " << why << '\n';
+    std::cout << runs << " runs, " << failed
+              << " failed: " << duration_cast<std::chrono::hours>(virtual_time).count()
+              << " h of virtual time, " << packets << " packets, " << retransmissions
+              << " chunks sent again, " << messages << " messages, " << bytes / 1'000'000
+              << " MB; all delivered at most "
+              << duration_cast<std::chrono::milliseconds>(longest_healing).count()
+              << " ms after the faults\n";
+    for (const auto& [why, count] : given_up)
+      std::cout << "  given up as it must be: " << count << " x " << why << '\n';
   }
 };
 
@@ -51,8 +55,8 @@ void run_seed(std::uint64_t seed, bool log, const char* program, Totals& totals)
       throw Violation("INV-10: the same seed ran otherwise");
   } catch (const std::exception& broken) {
     ++totals.failed;
-    std::cout << "seed " << seed << ": " << broken.what() << "\n  replay with: " << program << " --seeds 1 --from "
-              << seed << " --log" << std::endl;
+    std::cout << "seed " << seed << ": " << broken.what() << "\n  replay with: " << program
+              << " --seeds 1 --from " << seed << " --log" << std::endl;
   }
 }
 

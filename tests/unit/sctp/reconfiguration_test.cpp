@@ -102,6 +102,29 @@ TEST_CASE("one request in flight, sent again at doubling intervals, each an erro
   CHECK(peer.events<Association::Ended>().at(0).reason == Close::SctpUnreachable);
 }
 
+TEST_CASE(
+    "beside DATA a lost RE-CONFIG is no error of its own: T3 counts, and the eleventh of its timeouts ends",
+    "[SCTP-RST-09][SCTP-HB-03]") {
+  ScriptedPeer peer;
+  peer.establish_passively();
+  const std::array<std::uint8_t, 1> message = {1};
+  REQUIRE(peer.association.send(peer.now, {.stream = 1}, message));
+  REQUIRE(peer.association.reset_stream(peer.now, 1));
+  peer.drain();
+  int data = 1, requests = 1;
+  const Time began = peer.now;
+  while (peer.association.state() == State::Established) {
+    peer.next_timeout();
+    for (SeenPacket seen = peer.poll(); seen.size != 0; seen = peer.poll()) {
+      if (seen.find(ChunkType::Data) != nullptr) ++data;
+      if (seen.find(ChunkType::ReConfig) != nullptr) ++requests;
+    }
+  }
+  CHECK(data == 11);
+  CHECK(requests >= 10);
+  CHECK(peer.now - began > 250s);
+}
+
 TEST_CASE("in progress: asked again, without counting errors, for as long as it takes", "[SCTP-RST-03]") {
   ScriptedPeer peer;
   peer.establish_passively();

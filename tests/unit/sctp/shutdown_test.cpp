@@ -252,3 +252,49 @@ TEST_CASE("two ends close in order, whatever is lost: all three lost-packet case
     CHECK(pair.b.association->next_timeout() == kNever);
   }
 }
+
+TEST_CASE("a shutdown sends first what waits behind a stream reset, at both ends",
+          "[SCTP-END-01][SCTP-END-02]") {
+  for (const bool other_end : {false, true}) {
+    TwoAssociations net;
+    net.connect();
+    const ByteVector message(3, 7);
+    auto& sender = net.a;
+    auto& closer = other_end ? net.b : net.a;
+    REQUIRE(sender.association->send(net.now, {.stream = 1}, message));
+    net.run_for(500ms);
+    REQUIRE(sender.association->reset_stream(net.now, 1));
+    REQUIRE(sender.association->send(net.now, {.stream = 1}, message));
+    net.link.loss = 1;  // the request is lost once, so the shutdown overtakes it
+    net.run_for(1ms);
+    net.link.loss = 0;
+    closer.association->shutdown(net.now);
+    const Time began = net.now;
+    REQUIRE(net.run_until([&] { return ended(net.a) != nullptr && ended(net.b) != nullptr; }, 60s));
+    CHECK(net.now - began < 10s);
+    CHECK(net.b.received.size() == 2);
+    CHECK(ended(closer)->reason == Close::Local);
+  }
+}
+
+TEST_CASE("a shutdown does not wait for a message that expires in the queue", "[SCTP-END-01][SCTP-PR-02]") {
+  const ByteVector filler(1000, 1);
+  const auto fill_window = [&](ScriptedPeer& peer, std::uint32_t messages) {
+    peer.establish_passively();
+    for (std::uint32_t i = 0; i < messages; ++i) REQUIRE(peer.association.send(peer.now, {}, filler));
+    REQUIRE(peer.association.send(peer.now, {.lifetime = 1ms}, filler));
+    std::uint32_t sent = 0;
+    for (SeenPacket seen = peer.poll(); seen.size != 0; seen = peer.poll()) ++sent;
+    return sent;
+  };
+  ScriptedPeer first, peer;
+  const std::uint32_t window = fill_window(first, 100);
+  REQUIRE(window < 100);
+  REQUIRE(fill_window(peer, window) == window);  // cwnd is full, so the last one is not looked at
+  peer.association.shutdown(peer.now);
+  peer.now += 10ms;
+  CHECK(peer.give(peer.local_tag, ScriptedPeer::sack(peer.local_tsn.value() + window - 1)) == Drop::None);
+  const SeenPacket next = peer.poll();
+  CHECK(next.is_only(ChunkType::Shutdown));
+  CHECK(peer.association.state() == State::ShutdownSent);
+}
