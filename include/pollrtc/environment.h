@@ -54,6 +54,15 @@ struct Limits {
   std::uint16_t stun_errors_per_second = 100;
   std::uint16_t stun_errors_per_source = 10;  // per second
 
+  // TURN
+  std::uint16_t turn_servers = 8;      // servers given, each with all its addresses
+  std::uint16_t turn_allocations = 8;  // on all of them together
+  std::uint16_t turn_permissions = 64;
+  std::uint16_t turn_channels = 16;
+  std::uint16_t turn_auth_retries = 3;
+  std::uint16_t turn_redirects = 1;
+  std::uint32_t turn_stream_buffer = 64 * 1024;  // each way, per connection
+
   // DTLS
   std::uint32_t dtls_handshake_buffer = 32 * 1024;
   std::uint16_t dtls_pre_verified = 4;  // datagrams kept while the role is not known yet
@@ -92,6 +101,10 @@ struct Limits {
     limits.ice_prflx = 4;
     limits.ice_pairs = 24;
     limits.stun_pending = 32;
+    limits.turn_allocations = 4;
+    limits.turn_permissions = 16;
+    limits.turn_channels = 4;
+    limits.turn_stream_buffer = 16 * 1024;
     limits.dtls_handshake_buffer = 16 * 1024;
     limits.sctp_rx_window = 128 * 1024;
     limits.sctp_tx_buffer_channel = 256 * 1024;

@@ -80,6 +80,13 @@ class Error {
   X(StunWrongSource, "STUN response from another address than was asked")           \
   X(IceRoleConflict, "ICE role conflict, answered with 487")                        \
   X(IceLimit, "ICE limit on candidates or pairs reached")                           \
+  /* TURN, RFC 8656 */                                                              \
+  X(TurnMalformed, "TURN message, ChannelData or frame that breaks its format")     \
+  X(TurnUnexpected, "TURN message that has no place in this state")                 \
+  X(TurnUnknownChannel, "TURN channel that is not bound")                           \
+  X(TurnNoPermission, "relayed from an address without a permission")               \
+  X(TurnIcmp, "an ICMP message, as a TURN server reports it")                       \
+  X(TurnLimit, "more than is kept for a connection to a TURN server")               \
   /* DTLS, RFC 6347 */                                                              \
   X(DtlsMalformed, "not a well-formed DTLS record")                                 \
   X(DtlsUnexpected, "DTLS record that has no place in this state")                  \

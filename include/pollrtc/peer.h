@@ -30,6 +30,7 @@
 #include "pollrtc/fingerprint.h"
 #include "pollrtc/packet_tap.h"
 #include "pollrtc/result.h"
+#include "pollrtc/turn_server.h"
 #include "pollrtc/types.h"
 
 namespace pollrtc {
@@ -59,6 +60,8 @@ struct PeerConfig {
   std::uint16_t sctp_port = 5000;  // 1..65535
   std::int64_t unix_time = 0;   // seconds since 1970, for the certificate's validity; 0: a fixed day in 2026
   bool allow_loopback = false;  // pair with remote loopback addresses though no local candidate is one
+  // Nothing but relayed candidates: the other end and whoever reads the signalling learn none of our addresses.
+  bool relay_only = false;
   bool announce_zero_checksum = false;  // RFC 9653; some peers refuse an INIT that carries it
   // A certificate of the user's own with its EC key, both PEM (generate_certificate() makes such a pair); empty: a
   // fresh one. Read by create(), not kept.
@@ -167,9 +170,27 @@ class POLLRTC_API Peer {
   struct BufferLow {
     ChannelHandle channel;
   };
-  using Event = std::variant<std::monostate, GatheringNeeded, LocalCandidate, GatheringChanged,
-                             SignalingChanged, ConnectionChanged, ChannelAnnounced, ChannelOpened,
-                             ChannelClosing, ChannelClosed, MessageReceived, BufferLow>;
+  // A TURN server gave no allocation, or has none for us any more. `code` is STUN's (401: wrong credentials), or 701 when
+  // no answer came at all.
+  struct IceServerFailed {
+    Address server;
+    TurnTransport transport;
+    int code;
+    std::string text;
+  };
+  // Open a TCP connection to `server`; stream_opened() or stream_closed() says how that went.
+  struct StreamNeeded {
+    StreamId stream;
+    Address server;
+  };
+  // Write what poll_stream() still gives, and close it.
+  struct StreamDone {
+    StreamId stream;
+  };
+  using Event =
+      std::variant<std::monostate, GatheringNeeded, LocalCandidate, GatheringChanged, SignalingChanged,
+                   ConnectionChanged, ChannelAnnounced, ChannelOpened, ChannelClosing, ChannelClosed,
+                   MessageReceived, BufferLow, IceServerFailed, StreamNeeded, StreamDone>;
 
   // The environment is copied; what its hooks point to must outlive the peer.
   // Errors: OutOfMemory, NoRandomness, Crypto; of a certificate given ParseFailed, NotSupported (no EC key),
@@ -197,6 +218,9 @@ class POLLRTC_API Peer {
   // Gathering, after GatheringNeeded: a call for each bound socket and for each STUN server's resolved address.
   Status add_local_address(Time now, const Address& bound);
   Status add_stun_server(Time now, const Address& server);
+  // Relayed candidates come of it. One that was added before is no error. Errors: InvalidArgument, Refused, LimitReached
+  // (Limits::turn_servers), OutOfMemory, Closed.
+  Status add_turn_server(Time now, const TurnServer& server);
   void local_addresses_done(Time now);
 
   // Errors: InvalidArgument, AlreadyExists (the id is in use), LimitReached, OutOfMemory, Closed.
@@ -215,6 +239,12 @@ class POLLRTC_API Peer {
 
   Drop handle_datagram(Time now, const Path& path, Bytes datagram);
   std::optional<Transmit> poll_transmit(Time now, MutBytes out);  // `out` of at least 1500 bytes
+  // Streams, as StreamNeeded asks for them. When poll_transmit() gives nothing more, poll_stream() gives what is to be
+  // written, all of it and in order; 0: nothing now. Unknown streams are ignored.
+  void stream_opened(Time now, StreamId stream);
+  void stream_closed(Time now, StreamId stream, std::string_view why);  // refused, reset, or at its end
+  void handle_stream(Time now, StreamId stream, Bytes bytes);
+  std::size_t poll_stream(Time now, StreamId stream, MutBytes out);
   void handle_timeout(Time now);
   Time next_timeout() const;
   bool poll_event(Event& event);

@@ -26,12 +26,24 @@
 namespace pollrtc {
 
 struct IceServer {
-  std::vector<std::string> urls;  // "stun:host[:port]"; turn:, turns: and stuns: are refused (NotSupported)
+  // "stun:host[:port]", "turn:host[:port][?transport=udp|tcp]", "turns:host[:port]" (TLS over TCP). NotSupported: stuns, and
+  // turns over UDP.
+  std::vector<std::string> urls;
+  // For TURN: UTF-8, each of 1 to 508 bytes, used as they are (see TurnServer). A user name that tells who somebody is
+  // belongs behind turns:, as turn: shows it to everybody on the way, unless the server wants it hashed.
   std::string username, credential;
+};
+
+enum class IceTransportPolicy : std::uint8_t {
+  All,
+  Relay,  // nothing but relayed candidates: no address of ours in descriptions or candidates, and no checks from one
 };
 
 struct Configuration {
   std::vector<IceServer> ice_servers;
+  IceTransportPolicy ice_transport_policy = IceTransportPolicy::All;
+  // Whom to trust for turns: servers: certificates in PEM. Empty: those that the system trusts.
+  std::string trusted_certificates;
   std::uint16_t port_range_begin = 0,
                 port_range_end = 0;  // local UDP ports, both included; 0: the system's choice
   // Loopback addresses are gathered when there is no other address, or when this is set.
@@ -115,10 +127,15 @@ class POLLRTC_API PeerConnection {
   struct BufferedAmountLow {
     std::shared_ptr<DataChannel> channel;
   };
+  struct IceServerFailed {
+    std::string url;
+    int code;
+    std::string text;
+  };
   using Event =
       std::variant<std::monostate, DescriptionCreated, CandidateCreated, ChannelReceived,
                    ConnectionStateChanged, GatheringStateChanged, SignalingStateChanged, ChannelOpened,
-                   ChannelClosing, ChannelClosed, MessageReceived, BufferedAmountLow>;
+                   ChannelClosing, ChannelClosed, MessageReceived, BufferedAmountLow, IceServerFailed>;
 
   PeerConnection();
   ~PeerConnection();  // as close()
@@ -169,6 +186,10 @@ class POLLRTC_API PeerConnection {
   std::function<void(ConnectionState state)> connection_state_changed;
   std::function<void(GatheringState state)> gathering_state_changed;
   std::function<void(SignalingState state)> signaling_state_changed;
+
+  // Beyond Godot, like W3C's icecandidateerror: a TURN server is of no use. `url` is its url, `code` STUN's (401: wrong
+  // credentials), or 701 when it could not be reached.
+  std::function<void(const std::string& url, int code, const std::string& text)> ice_server_failed;
 
   // Event loops. wait() sleeps until a datagram comes, a deadline is due or `timeout` has passed, and then
   // calls poll().

@@ -9,7 +9,8 @@
 namespace pollrtc::detail {
 namespace {
 
-constexpr std::size_t kSendBuffer = 2048;  // our datagrams have at most 1280 bytes
+// Our datagrams have at most 1280 bytes, but a request to a TURN server holds whatever realm and nonce it gave us.
+constexpr std::size_t kSendBuffer = 2560;
 
 net::Resolver::Config resolver_config(const Configuration& configuration) {
   net::Resolver::Config config;
@@ -20,7 +21,7 @@ net::Resolver::Config resolver_config(const Configuration& configuration) {
 }  // namespace
 
 ConnectionCore::ConnectionCore(PeerConnection* owner, const Configuration& configuration,
-                               std::vector<IceServerUrl> servers)
+                               std::vector<IceServerEntry> servers)
     : owner_(owner),
       configuration_(configuration),
       servers_(std::move(servers)),
@@ -48,6 +49,7 @@ Result<Peer*> ConnectionCore::ensure_peer() {
   PeerConfig config;
   config.unix_time = net::unix_seconds();
   config.allow_loopback = configuration_.include_loopback;
+  config.relay_only = configuration_.ice_transport_policy == IceTransportPolicy::Relay;
   config.certificate_pem = configuration_.certificate.certificate;
   config.private_key_pem = configuration_.certificate.private_key;
   if (configuration_.tap.packet != nullptr) config.tap = {tap_packet, this};
@@ -103,7 +105,7 @@ void ConnectionCore::close() {
   }
   close_sockets();
   gathering_ = false;
-  lookups_ = 0;
+  lookups_.clear();
 }
 
 void ConnectionCore::end() {

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "api/ice_server_url.h"
+#include "api/streams.h"
 #include "api/system_network.h"
 #include "net/poller.h"
 #include "net/resolver.h"
@@ -23,10 +24,15 @@
 
 namespace pollrtc::detail {
 
+struct IceServerEntry {
+  IceServerUrl server;
+  std::string url, username, credential;
+};
+
 class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
  public:
   ConnectionCore(PeerConnection* owner, const Configuration& configuration,
-                 std::vector<IceServerUrl> servers);
+                 std::vector<IceServerEntry> servers);
   ~ConnectionCore();
 
   Result<std::shared_ptr<DataChannel>> create_channel(std::string_view label,
@@ -80,6 +86,15 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
     int number;  // the Network's
     Address local;
   };
+  struct Lookup {
+    net::Resolver::Id id;
+    std::size_t server;  // index
+  };
+  struct TurnAddress {  // to tell which url a failure is about
+    Address address;
+    TurnTransport transport;
+    std::size_t server;
+  };
   struct Blocked {  // the socket's buffer is full; this datagram goes first once it is not
     std::size_t socket = 0;
     Address remote;
@@ -112,10 +127,13 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   bool open_sockets(bool loopback);
   void close_sockets();
   void look_up_servers();
+  void add_server(const net::Resolver::Answer& answer);
+  std::string url_of(const Address& server, TurnTransport transport) const;
   void step_resolver();
   void read_sockets();
   void step();
   bool flush();
+  bool flush_datagrams();
   bool send_datagram(std::size_t socket, const Address& remote, std::size_t size);
 
   void emit_events();
@@ -124,6 +142,7 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   void emit_message(const std::shared_ptr<DataChannel>& channel);
   bool next_description(Event& event);
   bool translate(Peer::Event& event, Event& out);
+  void handle_stream_event(const Peer::Event& event);
   bool next_buffered_low(Event& event);
   void refresh_buffered();
   ChannelEntry* entry(ChannelHandle handle);
@@ -133,7 +152,7 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
 
   PeerConnection* owner_;
   Configuration configuration_;
-  std::vector<IceServerUrl> servers_;
+  std::vector<IceServerEntry> servers_;
   Environment environment_;
   SystemNetwork system_network_;
   Network network_;
@@ -141,13 +160,15 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   std::optional<Peer> peer_;
   net::Resolver resolver_;
   std::vector<Socket> sockets_;
+  Streams streams_;
   std::vector<ChannelEntry> channels_;
   std::vector<ChannelHandle> buffered_low_;  // buffered_amount_low is owed
   std::optional<PendingDescription> pending_description_;
   std::string last_local_description_, last_local_type_;
   std::optional<Blocked> blocked_;
   std::vector<std::uint8_t> send_buffer_;  // holds the blocked datagram from one poll() to the next
-  std::size_t lookups_ = 0;
+  std::vector<Lookup> lookups_;
+  std::vector<TurnAddress> turn_addresses_;
   int calls_ = 0;
   std::shared_ptr<ConnectionCore> kept_by_hook_;  // a hook let go of something in the middle of a call
   std::vector<ChannelHandle> released_by_hook_;

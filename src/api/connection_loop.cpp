@@ -3,6 +3,8 @@
 #include <array>
 
 #include "api/connection_core.h"
+#include "base/address.h"
+#include "base/log.h"
 
 namespace pollrtc::detail {
 namespace {
@@ -11,6 +13,7 @@ namespace {
 constexpr int kRounds = 4;
 constexpr int kReadsPerSocket = 64;
 constexpr int kWrites = 256;
+constexpr int kStreamRounds = 8;
 constexpr std::size_t kReceiveBuffer =
     8192;  // on the stack; nobody without path MTU discovery sends larger ones
 constexpr std::size_t kMostAddresses = 64;
@@ -54,23 +57,52 @@ void ConnectionCore::close_sockets() {
   for (const Socket& socket : sockets_) network_.close(network_.context, socket.number);
   sockets_.clear();
   blocked_.reset();
+  streams_.close();
   more_to_read_ = more_to_send_ = false;
 }
 
 void ConnectionCore::look_up_servers() {
-  for (const IceServerUrl& server : servers_)
-    if (resolver_.resolve(now(), server.host, server.port)) ++lookups_;
+  for (std::size_t i = 0; i < servers_.size(); ++i) {
+    const IceServerUrl& server = servers_[i].server;
+    if (const auto id = resolver_.resolve(now(), server.host, server.port)) lookups_.push_back({*id, i});
+  }
+}
+
+void ConnectionCore::add_server(const net::Resolver::Answer& answer) {
+  const auto lookup =
+      std::find_if(lookups_.begin(), lookups_.end(), [&](const Lookup& l) { return l.id == answer.id; });
+  if (lookup == lookups_.end()) return;
+  const std::size_t index = lookup->server;
+  lookups_.erase(lookup);
+  const IceServerEntry& entry = servers_[index];
+  if (!entry.server.is_turn) {
+    for (const Address& address : answer.addresses) (void)peer_->add_stun_server(now(), address);
+    return;
+  }
+  for (const Address& address : answer.addresses)
+    turn_addresses_.push_back({address, entry.server.transport, index});
+  TurnServer server;
+  server.addresses = {answer.addresses.begin(), answer.addresses.size()};
+  server.transport = entry.server.transport;
+  server.host = entry.server.host;
+  server.username = entry.username;
+  server.credential = entry.credential;
+  if (const Status status = peer_->add_turn_server(now(), server); !status)
+    POLLRTC_LOG(environment_, Warning, "api", "TURN server {}: {}", entry.server.host, status.error().detail());
+}
+
+std::string ConnectionCore::url_of(const Address& server, TurnTransport transport) const {
+  for (const TurnAddress& known : turn_addresses_)
+    if (known.address == server && known.transport == transport) return servers_[known.server].url;
+  return std::string(address_text(server).view());  // one that we were redirected to
 }
 
 void ConnectionCore::step_resolver() {
   if (!gathering_) return;
   resolver_.step(now());
   net::Resolver::Answer answer;
-  while (lookups_ != 0 && resolver_.poll_result(answer)) {
-    --lookups_;
-    for (const Address& address : answer.addresses) (void)peer_->add_stun_server(now(), address);
-  }
-  if (lookups_ != 0) return;
+  while (!lookups_.empty() && resolver_.poll_result(answer)) add_server(answer);
+  if (!lookups_.empty()) return;
   gathering_ = false;
   peer_->local_addresses_done(now());
 }
@@ -93,10 +125,17 @@ void ConnectionCore::read_sockets() {
     }
     if (left == 0) more_to_read_ = true;
   }
+  if (streams_.read(*peer_)) more_to_read_ = true;
 }
 
-// True when nothing more is owed, or nothing more can go now.
+// True when nothing more is owed, or nothing more can go now. What a stream has taken makes room for more.
 bool ConnectionCore::flush() {
+  bool is_done = flush_datagrams();
+  for (int round = 0; round < kStreamRounds && peer_ && streams_.write(*peer_); ++round) is_done = flush_datagrams();
+  return is_done;
+}
+
+bool ConnectionCore::flush_datagrams() {
   more_to_send_ = false;
   if (!peer_) return true;
   if (blocked_) {
@@ -168,7 +207,8 @@ bool ConnectionCore::watch(net::Poller& poller) const {
   if (configuration_.network.is_set()) return false;
   for (std::size_t i = 0; i < sockets_.size(); ++i)
     (void)poller.add(system_network_.descriptor(sockets_[i].number), blocked_ && blocked_->socket == i);
-  if (lookups_ != 0) resolver_.watch(poller);
+  streams_.watch(poller);
+  if (!lookups_.empty()) resolver_.watch(poller);
   return true;
 }
 
@@ -181,7 +221,8 @@ Time ConnectionCore::next_deadline() const {
   Time next = peer_->next_timeout();
   // A loop of the user's own watches for reading only, so it is told to come again soon.
   if (blocked_) next = std::min(next, time + kBlockedPoll);
-  if (lookups_ != 0) next = std::min({next, resolver_.next_timeout(time), time + kLookupPoll});
+  if (streams_.wants_to_write()) next = std::min(next, time + kBlockedPoll);
+  if (!lookups_.empty()) next = std::min({next, resolver_.next_timeout(time), time + kLookupPoll});
   return next;
 }
 
@@ -195,7 +236,7 @@ std::size_t ConnectionCore::sockets(std::span<int> out) const {
   const bool given = configuration_.network.is_set();
   for (std::size_t i = 0; i < std::min(out.size(), sockets_.size()); ++i)
     out[i] = given ? sockets_[i].number : system_network_.descriptor(sockets_[i].number);
-  return sockets_.size();
+  return sockets_.size() + streams_.sockets(out.subspan(std::min(out.size(), sockets_.size())));
 }
 
 }  // namespace pollrtc::detail

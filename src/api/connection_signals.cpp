@@ -69,10 +69,25 @@ bool ConnectionCore::translate(Peer::Event& raw, Event& out) {
     return about(PeerConnection::MessageReceived{}, message->channel);
   } else if (const auto* closed = std::get_if<Peer::ChannelClosed>(&raw)) {
     return about(PeerConnection::ChannelClosed{nullptr, closed->reason}, closed->channel);
+  } else if (const auto* failed = std::get_if<Peer::IceServerFailed>(&raw)) {
+    out = PeerConnection::IceServerFailed{url_of(failed->server, failed->transport), failed->code, failed->text};
   } else {
+    handle_stream_event(raw);
     return false;
   }
   return true;
+}
+
+// Connections to TURN servers are the system's alone: a network that was given has none.
+void ConnectionCore::handle_stream_event(const Peer::Event& raw) {
+  if (const auto* needed = std::get_if<Peer::StreamNeeded>(&raw)) {
+    if (configuration_.network.is_set())
+      peer_->stream_closed(now(), needed->stream, "the network that was given has no TCP");
+    else
+      streams_.open(*peer_, needed->stream, needed->server);
+  } else if (const auto* done = std::get_if<Peer::StreamDone>(&raw)) {
+    streams_.finish(*peer_, done->stream);
+  }
 }
 
 // The amount that the user sees falls only here (W3C: in a task of its own), though packets leave in send() as well. So the
@@ -126,6 +141,8 @@ void ConnectionCore::emit_to_connection(const Event& event) {
     call(owner_->signaling_state_changed, signaling->state);
   } else if (const auto* received = std::get_if<PeerConnection::ChannelReceived>(&event)) {
     call(owner_->data_channel_received, received->channel);
+  } else if (const auto* failed = std::get_if<PeerConnection::IceServerFailed>(&event)) {
+    call(owner_->ice_server_failed, failed->url, failed->code, failed->text);
   }
 }
 

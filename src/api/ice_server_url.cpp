@@ -17,20 +17,34 @@ bool is_host_char(char c) {
          c == '_';
 }
 
-}  // namespace
-
-Result<IceServerUrl> parse_ice_server_url(std::string_view url) {
-  const std::size_t colon = url.find(':');
-  if (colon == std::string_view::npos) return malformed("an ICE server url begins with \"stun:\"");
-  std::string scheme(url.substr(0, colon));  // RFC 3986 §3.1: schemes compare without case
-  std::transform(scheme.begin(), scheme.end(), scheme.begin(),
+std::string lower(std::string_view text) {
+  std::string result(text);
+  std::transform(result.begin(), result.end(), result.begin(),
                  [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  if (scheme == "turn" || scheme == "turns" || scheme == "stuns")
-    return fail(ErrorCode::NotSupported, "only stun: servers are supported, not turn:, turns: or stuns:");
-  if (scheme != "stun") return malformed("an ICE server url begins with \"stun:\"");
+  return result;
+}
 
-  std::string_view rest = url.substr(colon + 1);
-  IceServerUrl server;
+// Takes "?transport=..." off the end. RFC 5928 §3: turn means UDP unless it says otherwise, turns TLS over TCP.
+Status take_transport(bool is_secure, std::string_view& rest, IceServerUrl& server) {
+  server.transport = is_secure ? TurnTransport::Tls : TurnTransport::Udp;
+  if (is_secure) server.port = 5349;
+  const std::size_t mark = rest.find('?');
+  if (mark == std::string_view::npos) return {};
+  constexpr std::string_view kKey = "transport=";
+  const std::string_view query = rest.substr(mark + 1);
+  rest = rest.substr(0, mark);
+  const std::string transport = query.starts_with(kKey) ? lower(query.substr(kKey.size())) : std::string();
+  if (transport == "tcp") {
+    if (!is_secure) server.transport = TurnTransport::Tcp;
+    return {};
+  }
+  if (transport != "udp") return malformed("an ICE server url has a transport that is neither udp nor tcp");
+  if (is_secure) return fail(ErrorCode::NotSupported, "turns: over UDP, that is DTLS, is not supported");
+  return {};
+}
+
+// Takes the host off the front: what is left is a port, or nothing.
+Status take_host(std::string_view& rest, IceServerUrl& server) {
   if (rest.starts_with('[')) {  // an IPv6 address
     const std::size_t end = rest.find(']');
     if (end == std::string_view::npos) return malformed("an ICE server url has '[' without ']'");
@@ -38,15 +52,37 @@ Result<IceServerUrl> parse_ice_server_url(std::string_view url) {
     if (server.host.find(':') == std::string::npos || !parse_ip(server.host))
       return malformed("an ICE server url has no IPv6 address between its brackets");
     rest.remove_prefix(end + 1);
-  } else {
-    const std::size_t end = std::min(rest.find(':'), rest.size());
-    server.host = rest.substr(0, end);
-    rest.remove_prefix(end);
-    if (server.host.empty()) return malformed("an ICE server url names no host");
-    if (server.host.size() > kLongestHost ||
-        !std::all_of(server.host.begin(), server.host.end(), is_host_char))
-      return malformed("an ICE server url has a host that is no name and no address");
+    if (!rest.empty() && rest[0] != ':')
+      return malformed("an ICE server url has something behind its brackets");
+    return {};
   }
+  const std::size_t end = std::min(rest.find(':'), rest.size());
+  server.host = rest.substr(0, end);
+  rest.remove_prefix(end);
+  if (server.host.empty()) return malformed("an ICE server url names no host");
+  if (server.host.size() > kLongestHost || !std::all_of(server.host.begin(), server.host.end(), is_host_char))
+    return malformed("an ICE server url has a host that is no name and no address");
+  return {};
+}
+
+}  // namespace
+
+Result<IceServerUrl> parse_ice_server_url(std::string_view url) {
+  const std::size_t colon = url.find(':');
+  const std::string scheme = lower(url.substr(0, colon));  // RFC 3986 §3.1: schemes compare without case
+  const bool is_turn = scheme == "turn" || scheme == "turns";
+  if (colon == std::string_view::npos || (!is_turn && scheme != "stun" && scheme != "stuns"))
+    return malformed("an ICE server url begins with \"stun:\", \"turn:\" or \"turns:\"");
+  if (scheme == "stuns") return fail(ErrorCode::NotSupported, "stuns: servers are not supported");
+
+  IceServerUrl server;
+  server.is_turn = is_turn;
+  std::string_view rest = url.substr(colon + 1);
+  if (is_turn) {
+    if (const Status status = take_transport(scheme == "turns", rest, server); !status)
+      return Unexpected{status.error()};
+  }
+  if (const Status status = take_host(rest, server); !status) return Unexpected{status.error()};
   if (rest.empty()) return server;
   rest.remove_prefix(1);
   unsigned port = 0;

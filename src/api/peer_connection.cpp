@@ -17,11 +17,11 @@ bool has_peer(const std::shared_ptr<ConnectionCore>& core) {
 }  // namespace
 
 PeerConnection::PeerConnection()
-    : core_(std::make_shared<ConnectionCore>(this, Configuration{}, std::vector<IceServerUrl>{})) {}
+    : core_(std::make_shared<ConnectionCore>(this, Configuration{}, std::vector<detail::IceServerEntry>{})) {}
 
 ConnectionCore& PeerConnection::core() {
   if (core_ == nullptr)
-    core_ = std::make_shared<ConnectionCore>(this, Configuration{}, std::vector<IceServerUrl>{});
+    core_ = std::make_shared<ConnectionCore>(this, Configuration{}, std::vector<detail::IceServerEntry>{});
   return *core_;
 }
 
@@ -38,6 +38,7 @@ PeerConnection::PeerConnection(PeerConnection&& other) noexcept
       connection_state_changed(std::move(other.connection_state_changed)),
       gathering_state_changed(std::move(other.gathering_state_changed)),
       signaling_state_changed(std::move(other.signaling_state_changed)),
+      ice_server_failed(std::move(other.ice_server_failed)),
       core_(std::move(other.core_)) {
   if (core_ != nullptr) core_->set_owner(this);
 }
@@ -49,6 +50,7 @@ PeerConnection& PeerConnection::operator=(PeerConnection&& other) noexcept {
   std::swap(connection_state_changed, other.connection_state_changed);
   std::swap(gathering_state_changed, other.gathering_state_changed);
   std::swap(signaling_state_changed, other.signaling_state_changed);
+  std::swap(ice_server_failed, other.ice_server_failed);
   std::swap(core_, other.core_);
   if (core_ != nullptr) core_->set_owner(this);
   if (other.core_ != nullptr) other.core_->set_owner(&other);
@@ -56,13 +58,15 @@ PeerConnection& PeerConnection::operator=(PeerConnection&& other) noexcept {
 }
 
 Status PeerConnection::initialize(const Configuration& configuration) {
-  std::vector<IceServerUrl> servers;
+  std::vector<detail::IceServerEntry> servers;
   for (const IceServer& server : configuration.ice_servers) {
     if (server.urls.empty()) return fail(ErrorCode::InvalidArgument, "an ICE server has no urls");
     for (const std::string& url : server.urls) {
       const Result<IceServerUrl> parsed = parse_ice_server_url(url);
       if (!parsed) return Unexpected{parsed.error()};
-      servers.push_back(*parsed);
+      if (parsed->is_turn && (server.username.empty() || server.credential.empty()))
+        return fail(ErrorCode::InvalidArgument, "a TURN server needs a username and a credential");
+      servers.push_back({*parsed, url, server.username, server.credential});
     }
   }
   if (configuration.port_range_begin > configuration.port_range_end)

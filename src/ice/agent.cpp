@@ -44,6 +44,7 @@ Agent::Agent(Environment& environment, const AgentConfig& config)
       gatherer_(environment.memory, environment.limits, config.relay_only),
       remotes_(environment.memory),
       early_(environment.memory),
+      permissions_(environment.memory),
       checklist_(environment.memory, environment.limits.ice_pairs),
       transactions_(environment.memory, environment.limits.stun_pending),
       replies_(environment.memory),
@@ -254,7 +255,8 @@ void Agent::pair_local(std::uint16_t local) {
   for (std::size_t i = 0; i < remotes_.size(); ++i) {
     if (!has_remote_ || has_nominated_ || !remotes_[i].is_signalled) continue;
     if (can_pair(gatherer_.locals()[local].candidate.base, remotes_[i].candidate.address,
-                 config_.allow_remote_loopback))
+                 config_.allow_remote_loopback) &&
+        may_relay(gatherer_.locals()[local], remotes_[i].candidate.address))
       static_cast<void>(make_pair(local, static_cast<std::uint16_t>(i)));
   }
 }
@@ -264,7 +266,8 @@ void Agent::pair_remote(std::uint16_t remote) {
   for (std::size_t i = 0; i < gatherer_.locals().size(); ++i) {
     const Gatherer::Local& local = gatherer_.locals()[i];
     if (local.may_pair &&
-        can_pair(local.candidate.base, remotes_[remote].candidate.address, config_.allow_remote_loopback))
+        can_pair(local.candidate.base, remotes_[remote].candidate.address, config_.allow_remote_loopback) &&
+        may_relay(local, remotes_[remote].candidate.address))
       static_cast<void>(make_pair(static_cast<std::uint16_t>(i), remote));
   }
 }

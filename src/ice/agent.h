@@ -80,6 +80,13 @@ class Agent {
   Status add_server(Time now, const Address& server);
   void local_addresses_done(Time now);
 
+  // Relayed candidates. To the agent a relayed address is a socket like any other, but that its peers need a permission
+  // first: `next_permission` says which one to ask for (relayed address to peer), and `on_permission` how that went.
+  Status add_relayed(Time now, const RelayedAddress& relay);
+  void on_relay_lost(Time now, const Address& relayed);
+  bool next_permission(Path& wanted);
+  void on_permission(Time now, const Address& relayed, const Address& peer, bool granted);
+
   // In any order, before or after gathering. Other credentials than before would be a restart: InvalidState.
   Status set_remote_credentials(Time now, std::string_view ufrag, std::string_view pwd, bool remote_is_lite);
   // A candidate that cannot be used is no error: it is counted and ignored. LimitReached when there are too many.
@@ -116,6 +123,11 @@ class Agent {
     std::uint32_t foundation = 0;  // equal numbers, equal foundations
     bool is_signalled = false;     // else peer-reflexive: known from a check alone
   };
+  struct Permission {  // of a relayed candidate for the address of a remote one (RFC 8656 §9)
+    enum class State : std::uint8_t { Wanted, Asked, Granted, Refused };
+    Address relayed, peer;
+    State state = State::Wanted;
+  };
   struct EarlyRequest {  // a good request from before the remote credentials were known (RFC 8445 §7.3)
     Path path;
     FixedString<256> ufrag;
@@ -149,6 +161,8 @@ class Agent {
   Status promote(std::uint16_t remote, const Candidate& candidate);
   void pair_local(std::uint16_t local);
   void pair_remote(std::uint16_t remote);
+  bool may_relay(const Gatherer::Local& local, const Address& remote);
+  bool awaits_permission() const;
   Pair* make_pair(std::uint16_t local, std::uint16_t remote);
   std::uint64_t priority_of(std::uint16_t local, std::uint16_t remote) const;
   void compute_priorities();
@@ -191,6 +205,7 @@ class Agent {
   Gatherer gatherer_;
   Vec<Remote> remotes_;
   Vec<EarlyRequest> early_;
+  Vec<Permission> permissions_;
   Checklist checklist_;
   stun::TransactionTable transactions_;
   Replies replies_;

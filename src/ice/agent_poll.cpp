@@ -104,7 +104,7 @@ void Agent::update_state() {
                                                   : AgentState::Connected);
     return;
   }
-  const bool is_hopeless = now_ >= patience_end_ && gatherer_.is_over() &&
+  const bool is_hopeless = now_ >= patience_end_ && gatherer_.is_over() && !awaits_permission() &&
                            (!may_probe() || std::none_of(checklist_.begin(), checklist_.end(),
                                                          [](const Pair& p) { return p.is_pending(); }));
   become(has_nominated_ || is_hopeless ? AgentState::Failed : AgentState::Checking);
@@ -179,7 +179,7 @@ bool Agent::poll_event(Event& event) {
     if (Gatherer::Local* const local = gatherer_.next_unannounced()) {
       local->is_announced = true;
       event = LocalCandidate{local->candidate};
-      if (local->candidate.type == CandidateType::Host) {
+      if (local->candidate.type == CandidateType::Host || local->candidate.type == CandidateType::Relayed) {
         local->may_pair = true;
         pair_local(static_cast<std::uint16_t>(local - gatherer_.locals().begin()));
         advance(now_);

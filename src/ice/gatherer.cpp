@@ -5,6 +5,15 @@
 
 namespace pollrtc::ice {
 
+namespace {
+
+// Hosts and relayed candidates are sent from; the reflexive ones are other names of theirs.
+bool is_base(const Candidate& candidate) {
+  return candidate.type == CandidateType::Host || candidate.type == CandidateType::Relayed;
+}
+
+}  // namespace
+
 void Gatherer::begin(Time now) {
   if (cut_off_ == kNever && !is_done_) cut_off_ = now + kCutOff;
 }
@@ -122,22 +131,48 @@ void Gatherer::on_answer(Time now, Probe& probe, const std::optional<Address>& m
   probe.has_answered = true;
   probe.keepalive_due = now + kKeepalive;
   if (was_over || !mapped) return;  // RFC 8838 §13: nothing new after our end-of-candidates
-  const Address base = locals_[probe.local].candidate.base;
-  if (!is_plausible_mapping(*mapped, base)) return;
+  add_reflexive(probe.local, *mapped, probe.server, probe.server_index);
+}
+
+void Gatherer::add_reflexive(std::uint16_t host, const Address& mapped, const Address& server,
+                             std::uint16_t server_index) {
+  const Address base = locals_[host].candidate.base;
+  if (!is_plausible_mapping(mapped, base)) return;
   // RFC 8838 §9: redundant with one that was signalled, so the newer one goes, whatever its priority.
   for (const Local& local : locals_)
-    if (local.candidate.address == *mapped && local.candidate.base == base) return;
+    if (local.candidate.address == mapped && local.candidate.base == base) return;
   if (locals_.size() >= limit_) return;
   give_preferences();
   Candidate candidate;
   candidate.type = CandidateType::ServerReflexive;
-  candidate.address = *mapped;
+  candidate.address = mapped;
   candidate.base = candidate.related = base;
   // One base may have a candidate from each server; each needs a preference of its own (RFC 8445 §5.1.2.1).
-  const auto preference =
-      static_cast<std::uint16_t>(locals_[probe.local].local_preference - probe.server_index);
+  const auto preference = static_cast<std::uint16_t>(locals_[host].local_preference - server_index);
   candidate.priority = candidate_priority(candidate.type, preference);
-  if (add_local(candidate, probe.server)) locals_.back().local_preference = preference;
+  if (add_local(candidate, server)) locals_.back().local_preference = preference;
+}
+
+// RFC 8445 §5.1.1.2: a relayed candidate is its own base, and the allocation's mapped address is a reflexive candidate
+// too. Datagrams are preferred to TCP, TCP to TLS, since each layer costs; IPv6 to IPv4, as elsewhere.
+bool Gatherer::add_relayed(Time now, const RelayedAddress& relay) {
+  if (is_over()) return false;
+  begin(now);
+  if (const auto host = find_base(relay.base); host && relay.mapped.is_valid())
+    add_reflexive(*host, relay.mapped, relay.server, kMaxServers);
+  if (find_base(relay.relayed) || locals_.size() >= limit_) return false;
+  Candidate candidate;
+  candidate.type = CandidateType::Relayed;
+  candidate.address = candidate.base = relay.relayed;
+  // The related address tells where we are; under the relay policy nobody is to know (RFC 8839 §5.1).
+  if (!relay_only_) candidate.related = relay.mapped;
+  const int step = relay.relayed.family == Address::Family::IPv6 ? 0 : 1;
+  const int rank = 8192 * static_cast<int>(relay.transport) + 4096 * step + static_cast<int>(locals_.size());
+  const auto preference = static_cast<std::uint16_t>(65535 - rank);
+  candidate.priority = candidate_priority(candidate.type, preference);
+  if (!add_local(candidate, relay.server)) return false;
+  locals_.back().local_preference = preference;
+  return true;
 }
 
 void Gatherer::on_failure(Probe& probe) {
@@ -215,7 +250,7 @@ Gatherer::Local* Gatherer::next_unannounced() {
 
 std::optional<std::uint16_t> Gatherer::find_base(const Address& base) const {
   for (std::size_t i = 0; i < locals_.size(); ++i)
-    if (locals_[i].candidate.type == CandidateType::Host && locals_[i].candidate.base == base)
+    if (is_base(locals_[i].candidate) && locals_[i].candidate.base == base)
       return static_cast<std::uint16_t>(i);
   return std::nullopt;
 }

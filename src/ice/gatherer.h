@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "ice/candidate.h"
 #include "pollrtc/result.h"
+#include "pollrtc/turn_server.h"
 
 namespace pollrtc::ice {
 
@@ -21,6 +22,13 @@ struct Probe {
   bool is_finished_once = false;  // gathering does not wait for it any more
   bool has_answered = false;
   Time keepalive_due = kNever;
+};
+
+// What a TURN server gave us: RFC 8656 §7.3.
+struct RelayedAddress {
+  Address relayed, mapped;  // `mapped` may be invalid
+  Address base, server;     // `base` is invalid when it is a stream's
+  TurnTransport transport = TurnTransport::Udp;
 };
 
 class Gatherer {
@@ -65,12 +73,16 @@ class Gatherer {
   void on_answer(Time now, Probe& probe, const std::optional<Address>& mapped);
   void on_failure(Probe& probe);
   void stop_keepalives();
+  // An allocation on a TURN server, and what the server saw us as. False when it comes too late, or nothing fits.
+  bool add_relayed(Time now, const RelayedAddress& relay);
+  // Its allocation is gone.
+  void remove_relayed(std::uint16_t local) { locals_[local].may_pair = false; }
 
   // The next candidate that was not signalled yet; null when there is none. Hosts get their preference here, all those
   // known by now in one order.
   Local* next_unannounced();
 
-  // The host candidate of a socket; nothing when we have no such socket.
+  // The host or relayed candidate that is sent from; nothing when we have no such socket and no such allocation.
   std::optional<std::uint16_t> find_base(const Address& base) const;
   // A mapped address in an answer to a check from `base`: one we know, or a new peer-reflexive one (RFC 8445
   // §7.2.5.3.1). When there is no room for that, the base itself.
@@ -83,6 +95,8 @@ class Gatherer {
 
  private:
   void begin(Time now);
+  void add_reflexive(std::uint16_t host, const Address& mapped, const Address& server,
+                     std::uint16_t server_index);
   bool add_probes(std::uint16_t local, std::size_t first_server);
   void give_preferences();
   std::uint32_t foundation_of(CandidateType type, const Address& base, const Address& server);

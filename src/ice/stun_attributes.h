@@ -14,23 +14,33 @@ namespace pollrtc::stun {
 //
 // RFC 8489 §14.3: texts are sent below 509 bytes, but are read up to 763, the longest that 128 characters could have
 // been in the older encodings. PRIORITY, USE-CANDIDATE and the roles: RFC 8445 §16.1; a USE-CANDIDATE with a value is
-// taken, as it means the same.
+// taken, as it means the same. Those of TURN, from CHANNEL-NUMBER to ICMP: RFC 8656 §18.
 #define POLLRTC_STUN_ATTRIBUTES(X)          \
   X(MappedAddress, 0x0001, 4, 20)           \
   X(Username, 0x0006, 0, 763)               \
   X(MessageIntegrity, 0x0008, 20, 20)       \
   X(ErrorCode, 0x0009, 4, 4 + 763)          \
   X(UnknownAttributes, 0x000A, 0, 65535)    \
+  X(ChannelNumber, 0x000C, 4, 4)            \
+  X(Lifetime, 0x000D, 4, 4)                 \
+  X(XorPeerAddress, 0x0012, 4, 20)          \
+  X(Data, 0x0013, 0, 65535)                 \
   X(Realm, 0x0014, 0, 763)                  \
   X(Nonce, 0x0015, 0, 763)                  \
+  X(XorRelayedAddress, 0x0016, 4, 20)       \
+  X(RequestedAddressFamily, 0x0017, 4, 4)   \
+  X(RequestedTransport, 0x0019, 4, 4)       \
   X(MessageIntegritySha256, 0x001C, 16, 32) \
   X(PasswordAlgorithm, 0x001D, 4, 65535)    \
   X(Userhash, 0x001E, 32, 32)               \
   X(XorMappedAddress, 0x0020, 4, 20)        \
   X(Priority, 0x0024, 4, 4)                 \
   X(UseCandidate, 0x0025, 0, 65535)         \
+  X(AdditionalAddressFamily, 0x8000, 4, 4)  \
+  X(AddressErrorCode, 0x8001, 4, 4 + 763)   \
   X(PasswordAlgorithms, 0x8002, 0, 65535)   \
   X(AlternateDomain, 0x8003, 0, 255)        \
+  X(Icmp, 0x8004, 8, 8)                     \
   X(Software, 0x8022, 0, 763)               \
   X(AlternateServer, 0x8023, 4, 20)         \
   X(Fingerprint, 0x8028, 4, 4)              \

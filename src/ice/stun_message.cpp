@@ -24,6 +24,28 @@ static_assert(type_of(Class::Error, Method::Binding) == 0x0111 && method_of(0x01
 static_assert(class_of(0x0001) == Class::Request && class_of(0x0011) == Class::Indication &&
               class_of(0x0101) == Class::Success && class_of(0x0111) == Class::Error);
 
+bool is_known(std::uint16_t method, Usage usage) {
+  switch (static_cast<Method>(method)) {
+    case Method::Binding:
+      return true;
+    case Method::Allocate:
+    case Method::Refresh:
+    case Method::Send:
+    case Method::Data:
+    case Method::CreatePermission:
+    case Method::ChannelBind:
+      return usage == Usage::Turn;
+  }
+  return false;
+}
+
+// Where the second value of a type is kept; nothing for most, of which only the first counts.
+std::optional<std::size_t> second_index(Attribute type) {
+  if (type == Attribute::XorRelayedAddress) return 0;
+  if (type == Attribute::AlternateServer) return 1;
+  return std::nullopt;
+}
+
 // XOR-MAPPED-ADDRESS hides an address from NATs that rewrite what looks like one (§14.2).
 void xor_with(Address& address, const TransactionId& id) {
   std::array<std::uint8_t, 16> mask;
@@ -62,7 +84,7 @@ std::optional<Address> read_xor_address(Bytes value, const TransactionId& id) {
   return address;
 }
 
-Result<Message, Drop> Message::parse(Bytes datagram) {
+Result<Message, Drop> Message::parse(Bytes datagram, Usage usage) {
   const Unexpected malformed{Drop::StunMalformed};
   if (datagram.size() > kMaxMessage) return malformed;
   ByteReader r(datagram);
@@ -72,12 +94,12 @@ Result<Message, Drop> Message::parse(Bytes datagram) {
   const Bytes id = r.take(12);
   if (!r.ok() || (type & 0xC000) != 0 || cookie != kMagicCookie) return malformed;
   if (length % 4 != 0 || length != r.rest().size()) return malformed;
-  if (method_of(type) != static_cast<std::uint16_t>(Method::Binding))
-    return Unexpected{Drop::StunUnknownMethod};
+  if (!is_known(method_of(type), usage)) return Unexpected{Drop::StunUnknownMethod};
 
   Message message;
   message.bytes_ = datagram;
   message.class_ = class_of(type);
+  message.method_ = static_cast<Method>(method_of(type));
   std::copy(id.begin(), id.end(), message.id_.begin());
   if (!message.walk()) return malformed;
   message.check_values();
@@ -116,8 +138,12 @@ bool Message::take_attribute(std::uint16_t type, Bytes value, std::size_t at) {
       static_cast<void>(unknown_required_.push_back(type));  // the first 16 do
     return true;
   }
-  if (present_[*index]) return true;  // §14: of two of a kind the first counts
   const AttributeRule& rule = kAttributes[*index];
+  if (present_[*index]) {  // §14: of two of a kind the first counts, but for two kinds
+    if (const auto second = second_index(rule.type); second && seconds_[*second].empty())
+      seconds_[*second] = value;
+    return true;
+  }
   const bool fits = value.size() >= rule.min_size && value.size() <= rule.max_size;
   switch (
       rule.type) {  // these three decide what the bytes around them mean, so a wrong size spoils the message
@@ -143,7 +169,9 @@ bool Message::take_attribute(std::uint16_t type, Bytes value, std::size_t at) {
 
 void Message::check_values() {
   if (has(Attribute::ErrorCode) && !error_code()) malformed_value_ = true;
-  for (const Attribute type : {Attribute::XorMappedAddress, Attribute::MappedAddress}) {
+  for (const Attribute type :
+       {Attribute::XorMappedAddress, Attribute::MappedAddress, Attribute::XorPeerAddress,
+        Attribute::XorRelayedAddress, Attribute::AlternateServer}) {
     const std::optional<Bytes> value = value_of(type);
     if (!value || value->size() < 4) continue;
     const std::uint8_t family = (*value)[1];  // an unknown family is no fault, only of no use
@@ -155,6 +183,12 @@ std::optional<Bytes> Message::value_of(Attribute type) const {
   const std::size_t index = index_of(type);
   if (!present_[index]) return std::nullopt;
   return values_[index];
+}
+
+std::optional<Bytes> Message::second_value_of(Attribute type) const {
+  const std::optional<std::size_t> index = second_index(type);
+  if (!index || seconds_[*index].empty()) return std::nullopt;
+  return seconds_[*index];
 }
 
 std::optional<std::uint32_t> Message::u32(Attribute type) const {
@@ -180,8 +214,8 @@ std::optional<Address> Message::mapped_address() const {
   return value ? read_address(*value) : std::nullopt;
 }
 
-std::optional<Address> Message::xor_mapped_address() const {
-  const std::optional<Bytes> value = value_of(Attribute::XorMappedAddress);
+std::optional<Address> Message::xor_address(Attribute type) const {
+  const std::optional<Bytes> value = value_of(type);
   return value ? read_xor_address(*value, id_) : std::nullopt;
 }
 
@@ -198,8 +232,9 @@ std::optional<ErrorCode> Message::error_code() const {
                    as_text(r.rest().first(std::min<std::size_t>(r.rest().size(), 763)))};
 }
 
-Writer::Writer(MutBytes out, Class message_class, const TransactionId& id) : out_(out), id_(id) {
-  out_.u16(type_of(message_class, Method::Binding));
+Writer::Writer(MutBytes out, Class message_class, const TransactionId& id, Method method)
+    : out_(out), id_(id) {
+  out_.u16(type_of(message_class, method));
   out_.u16(0);
   out_.u32(kMagicCookie);
   out_.bytes(id);
@@ -217,6 +252,12 @@ void Writer::set_length(std::size_t total) {
 void Writer::value(Attribute type, Bytes bytes) {
   header(type, bytes.size());
   out_.bytes(bytes);
+  out_.pad_to_4();
+}
+
+void Writer::value_in_place(Attribute type, std::size_t size) {
+  header(type, size);
+  static_cast<void>(out_.take(size));
   out_.pad_to_4();
 }
 

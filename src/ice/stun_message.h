@@ -17,15 +17,27 @@ namespace pollrtc::stun {
 inline constexpr std::size_t kHeaderSize = 20;
 inline constexpr std::uint32_t kMagicCookie = 0x2112A442;
 inline constexpr std::uint32_t kFingerprintXor = 0x5354554E;
-// The largest message we read: well above one Ethernet frame. Checking integrity needs a copy of that size.
-inline constexpr std::size_t kMaxMessage = 2048;
+// The largest message we read: well above one Ethernet frame, so that a TURN server's refusal with the longest realm and
+// nonce (763 bytes each) fits. Checking integrity needs a copy of that size.
+inline constexpr std::size_t kMaxMessage = 2560;
 // The largest we send: IPv4 with unknown path MTU, RFC 8489 §6.1.
 inline constexpr std::size_t kMaxSent = 548;
 
 using TransactionId = std::array<std::uint8_t, 12>;
 
 enum class Class : std::uint8_t { Request = 0, Indication = 1, Success = 2, Error = 3 };
-enum class Method : std::uint16_t { Binding = 1 };
+// From Allocate on: RFC 8656 §17.
+enum class Method : std::uint16_t {
+  Binding = 1,
+  Allocate = 3,
+  Refresh = 4,
+  Send = 6,
+  Data = 7,
+  CreatePermission = 8,
+  ChannelBind = 9
+};
+// Whom a message is read for: ICE knows no method but Binding, a TURN client all of them.
+enum class Usage : std::uint8_t { Ice, Turn };
 
 struct ErrorCode {
   int code = 0;             // 300..699
@@ -37,20 +49,25 @@ struct ErrorCode {
 // not to be found here (§9).
 class Message {
  public:
-  static Result<Message, Drop> parse(Bytes datagram);
+  static Result<Message, Drop> parse(Bytes datagram, Usage usage = Usage::Ice);
 
   Class message_class() const { return class_; }
+  Method method() const { return method_; }
   const TransactionId& id() const { return id_; }
   Bytes bytes() const { return bytes_; }
 
   bool has(Attribute type) const { return value_of(type).has_value(); }
   std::optional<Bytes> value_of(Attribute type) const;
+  // The second one of a kind, for the attributes of which there may be two: XOR-RELAYED-ADDRESS (RFC 8656 §7.2) and
+  // ALTERNATE-SERVER (RFC 8489 §10).
+  std::optional<Bytes> second_value_of(Attribute type) const;
   std::optional<std::uint32_t> u32(Attribute type) const;
   std::optional<std::uint64_t> u64(Attribute type) const;
   std::optional<std::string_view> text(Attribute type) const;
   // Nothing when it is absent, or of a family that is not known (§14.1).
   std::optional<Address> mapped_address() const;
-  std::optional<Address> xor_mapped_address() const;
+  std::optional<Address> xor_mapped_address() const { return xor_address(Attribute::XorMappedAddress); }
+  std::optional<Address> xor_address(Attribute type) const;
   // Nothing when it is absent or out of range: class 3..6, number 0..99 (§14.8).
   std::optional<ErrorCode> error_code() const;
 
@@ -73,10 +90,12 @@ class Message {
   Bytes bytes_;
   TransactionId id_{};
   Class class_ = Class::Request;
+  Method method_ = Method::Binding;
   bool malformed_value_ = false;
   std::size_t integrity_at_ = 0, integrity_sha256_at_ = 0, fingerprint_at_ = 0;
   std::array<Bytes, kAttributes.size()> values_{};
   std::array<bool, kAttributes.size()> present_{};
+  std::array<Bytes, 2> seconds_{};  // of XOR-RELAYED-ADDRESS and ALTERNATE-SERVER
   FixedVec<std::uint16_t, 16> unknown_required_;
 };
 
@@ -88,9 +107,11 @@ std::optional<Address> read_xor_address(Bytes value, const TransactionId& id);
 // What does not fit makes finish() answer 0.
 class Writer {
  public:
-  Writer(MutBytes out, Class message_class, const TransactionId& id);
+  Writer(MutBytes out, Class message_class, const TransactionId& id, Method method = Method::Binding);
 
   void value(Attribute type, Bytes bytes);
+  // A value whose bytes stand in their place already.
+  void value_in_place(Attribute type, std::size_t size);
   void text(Attribute type, std::string_view text) { value(type, as_bytes(text)); }
   void flag(Attribute type) { value(type, {}); }
   void u32(Attribute type, std::uint32_t number);

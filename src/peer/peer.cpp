@@ -61,7 +61,9 @@ Peer::Impl::Impl(const Environment& env, const PeerConfig& peer_config, dtls::Ce
       events(environment.memory, environment.limits.api_rx_queue),
       channels(environment, events),
       certificate(std::move(own_certificate)),
-      agent(environment, ice::AgentConfig{.allow_remote_loopback = peer_config.allow_loopback}),
+      agent(environment, ice::AgentConfig{.relay_only = peer_config.relay_only,
+                                          .allow_remote_loopback = peer_config.allow_loopback}),
+      relays(environment),
       early(environment.memory) {
   config.certificate_pem = config.private_key_pem = {};  // the caller's text, good for the call of create()
 }
@@ -143,7 +145,10 @@ void Peer::Impl::end(Time now, ConnectionState state, Close reason) {
   if (association) association->abort(now, "Close called");
   // Nothing goes to a path without consent (RFC 7675 §5.1), and there is nobody to tell without DTLS.
   goodbye_owed = dtls && dtls_started && path && agent.selected_path();
-  if (!goodbye_owed) agent.close(now);
+  if (!goodbye_owed) {
+    agent.close(now);
+    relays.close(now);
+  }
   channels.on_ended(reason);
   become(state);
   become(SignalingState::Closed);
@@ -168,6 +173,7 @@ PeerStats Peer::Impl::stats() const {
   s.messages_received = channels.messages_received();
   DropCounters all = drops;
   all += agent.drops();
+  all += relays.drops();
   const ice::AgentStats ice_stats = agent.stats();
   s.selected_path = agent.selected_path();
   if (ice_stats.selected_local) s.local_type = ice_stats.selected_local->type;
@@ -223,8 +229,27 @@ Status Peer::add_remote_candidate(Time now, std::string_view mid, int index, std
 }
 Status Peer::add_local_address(Time now, const Address& bound) {
   const Status status = impl_->agent.add_local_address(now, bound, true);
+  if (status)
+    (void)impl_->relays.add_base(now, bound);  // beyond the limit it is no address to ask a TURN server from
   impl_->pump(now);
   return status;
+}
+Status Peer::add_turn_server(Time now, const TurnServer& server) {
+  const Status status = impl_->add_turn_server(now, server);
+  impl_->pump(now);
+  return status;
+}
+void Peer::stream_opened(Time now, StreamId stream) {
+  impl_->relays.stream_opened(now, stream);
+  impl_->pump(now);
+}
+void Peer::stream_closed(Time now, StreamId stream, std::string_view why) {
+  impl_->relays.stream_closed(now, stream, why);
+  impl_->pump(now);
+}
+void Peer::handle_stream(Time now, StreamId stream, Bytes bytes) { impl_->handle_stream(now, stream, bytes); }
+std::size_t Peer::poll_stream(Time now, StreamId stream, MutBytes out) {
+  return impl_->relays.poll_stream(now, stream, out);
 }
 Status Peer::add_stun_server(Time now, const Address& server) {
   const Status status = impl_->agent.add_server(now, server);
@@ -232,7 +257,7 @@ Status Peer::add_stun_server(Time now, const Address& server) {
   return status;
 }
 void Peer::local_addresses_done(Time now) {
-  impl_->agent.local_addresses_done(now);
+  impl_->local_addresses_done(now);
   impl_->pump(now);
 }
 

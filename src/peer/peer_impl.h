@@ -2,6 +2,7 @@
 //   peer.cpp            the public door, and the state of the whole
 //   peer_transport.cpp  the walk of a datagram in and out, what the engines report
 //   peer_signaling.cpp  descriptions and candidates
+//   peer_relays.cpp     TURN servers, and the streams to them
 #pragma once
 
 #include <string>
@@ -10,6 +11,7 @@
 #include "dtls/certificate.h"
 #include "dtls/session.h"
 #include "ice/agent.h"
+#include "ice/relays.h"
 #include "peer/channels.h"
 #include "peer/event_queue.h"
 #include "peer/signaling.h"
@@ -64,6 +66,16 @@ struct [[gnu::visibility("hidden")]] Peer::Impl {
   void on_dtls_connected(Time now);
   void on_sctp_ended(Time now, const sctp::Association::Ended& ended);
 
+  // --- relays
+  Status add_turn_server(Time now, const TurnServer& server);
+  void local_addresses_done(Time now);
+  void pump_relays(Time now);
+  void ask_permissions(Time now);
+  std::optional<Transmit> poll_checks(Time now, MutBytes out, bool& again);
+  std::optional<Transmit> poll_data(Time now, MutBytes out, bool& again);
+  void handle_stream(Time now, StreamId stream, Bytes bytes);
+  Drop handle_inner(Time now, const Path& path, Bytes datagram);
+
   // --- state
   void close(Time now);
   void end(Time now, ConnectionState state, Close reason);
@@ -83,6 +95,8 @@ struct [[gnu::visibility("hidden")]] Peer::Impl {
   dtls::Certificate certificate;
 
   ice::Agent agent;
+  ice::Relays relays;
+  bool local_addresses_done_owed = false;
   Owned<dtls::Session> dtls;
   Owned<sctp::Association> association;
   std::optional<Path> path;  // the last one selected: where data goes, and where a goodbye goes

@@ -37,6 +37,19 @@ Drop Peer::Impl::handle_datagram(Time now, const Path& from, Bytes datagram) {
   tap(now, from, datagram, PacketLayer::Udp, false);
   if (has_ended()) return drops.count(Drop::Ended);
   if (datagram.empty()) return drops.count(Drop::Empty);
+  Drop drop = Drop::None;
+  if (const auto inner = relays.unwrap(now, from, datagram)) {
+    drop = inner->is_data ? handle_inner(now, inner->path, inner->bytes) : inner->drop;
+  } else {
+    drop = handle_inner(now, from, datagram);
+  }
+  pump(now);
+  return drop;
+}
+
+// What a socket or a relay brought. It is not unwrapped again: whoever sends us TURN through a relay is no TURN server.
+Drop Peer::Impl::handle_inner(Time now, const Path& from, Bytes datagram) {
+  if (datagram.empty()) return drops.count(Drop::Empty);
   Drop drop = Drop::UnknownProtocol;
   switch (protocol_of(datagram[0])) {
     case Protocol::Stun:
@@ -49,7 +62,6 @@ Drop Peer::Impl::handle_datagram(Time now, const Path& from, Bytes datagram) {
       drops.count(drop);
       break;
   }
-  pump(now);
   return drop;
 }
 
@@ -85,7 +97,9 @@ void Peer::Impl::use_early(Time now) {
 }
 
 void Peer::Impl::pump(Time now) {
+  pump_relays(now);
   pump_ice(now);
+  ask_permissions(now);
   if (!early.empty()) use_early(now);
   pump_dtls(now);
   pump_sctp(now);
@@ -112,6 +126,7 @@ void Peer::Impl::pump_ice(Time now) {
 void Peer::Impl::on_path(Time now, const Path& selected) {
   const bool is_change = path && *path != selected;
   path = selected;
+  relays.bind_channel(now, selected);
   if (is_change && association) association->on_path_change();
   if (dtls_started || !dtls) return;
   dtls_started = true;
@@ -199,19 +214,15 @@ void Peer::Impl::on_sctp_ended(Time now, const sctp::Association::Ended& ended) 
 }
 
 std::optional<Transmit> Peer::Impl::poll_transmit(Time now, MutBytes out) {
+  // What goes into a stream is not for the caller to send, so there may be something behind it.
   std::optional<Transmit> transmit;
-  if (has_ended()) {
-    const std::size_t size = poll_goodbye(now, out);
-    if (size != 0) transmit = Transmit{*path, size};
-  } else {
-    transmit = agent.poll_transmit(now, out);
-    if (!transmit) {
-      if (const auto selected = agent.selected_path()) {
-        if (const std::size_t size = poll_payload(now, out); size != 0) transmit = Transmit{*selected, size};
-      }
-    }
-    pump(now);
+  for (bool again = true; again && !transmit;) {
+    again = false;
+    transmit = relays.poll_transmit(now, out);
+    if (!transmit) transmit = poll_checks(now, out, again);
+    if (!transmit && !again) transmit = poll_data(now, out, again);
   }
+  if (!has_ended()) pump(now);
   if (transmit) {
     ++counters.datagrams_sent;
     counters.bytes_sent += transmit->size;
@@ -242,11 +253,13 @@ std::size_t Peer::Impl::poll_goodbye(Time now, MutBytes out) {
   }
   goodbye_owed = false;
   agent.close(now);
+  relays.close(now);
   return 0;
 }
 
 void Peer::Impl::handle_timeout(Time now) {
   if (has_ended()) return;
+  relays.handle_timeout(now);
   agent.handle_timeout(now);
   if (dtls) dtls->handle_timeout(now);
   if (association) association->handle_timeout(now);
@@ -255,7 +268,7 @@ void Peer::Impl::handle_timeout(Time now) {
 
 Time Peer::Impl::next_timeout() const {
   if (has_ended()) return kNever;
-  Time next = agent.next_timeout();
+  Time next = std::min(agent.next_timeout(), relays.next_timeout());
   if (dtls) next = std::min(next, dtls->next_timeout());
   if (association) next = std::min(next, association->next_timeout());
   return next;

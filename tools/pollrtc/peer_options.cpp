@@ -43,8 +43,8 @@ std::optional<std::string> check_choices(const PeerOptions& options) {
   if (!is_one_of(options.mode, {"echo", "bulk", "rate", "ping", "setup", "idle", "script"}))
     return "--mode " + options.mode;
   if (!is_one_of(options.direction, {"up", "down", "both"})) return "--direction " + options.direction;
-  if (options.ice_policy == "relay") return "--ice-policy relay: there is no TURN client yet";
-  if (options.ice_policy != "all") return "--ice-policy " + options.ice_policy;
+  if (options.ice_policy != "all" && options.ice_policy != "relay")
+    return "--ice-policy " + options.ice_policy;
   if (options.mode == "echo" && options.is_offering()) return "--mode echo is for the answering end";
   if (options.binary && options.text) return "--binary together with --text";
   return std::nullopt;
@@ -82,9 +82,8 @@ std::vector<std::string> split(const std::string& text, char separator) {
 
 std::optional<std::string> check_ice_servers(const PeerOptions& options) {
   for (const std::string& server : options.ice_servers) {
-    if (server.starts_with("turn:") || server.starts_with("turns:"))
-      return "--ice-server " + split(server, ',').front() + ": there is no TURN client yet";
-    if (!server.starts_with("stun:")) return "--ice-server " + split(server, ',').front();
+    if (!server.starts_with("stun:") && !server.starts_with("turn:") && !server.starts_with("turns:"))
+      return "--ice-server " + split(server, ',').front();
   }
   return std::nullopt;
 }
@@ -109,6 +108,7 @@ DataChannelOptions PeerOptions::channel_options(std::size_t index) const {
 Configuration PeerOptions::configuration() const {
   Configuration result;
   result.include_loopback = loopback;
+  if (ice_policy == "relay") result.ice_transport_policy = IceTransportPolicy::Relay;
   result.log = log_from_environment();
   for (const std::string& server : ice_servers) {
     const std::vector<std::string> parts = split(server, ',');
@@ -148,9 +148,10 @@ void add_peer_options(CLI::App& app, PeerOptions& options) {
   app.add_option("--label", options.label, "of the channels (bench)");
   app.add_option("--protocol", options.protocol, "of the channels (empty)");
   app.add_flag("--verify", options.verify, "make and check the content of messages");
-  app.add_option("--ice-server", options.ice_servers, "stun:HOST:PORT; may be repeated")
+  app.add_option("--ice-server", options.ice_servers,
+                 "stun:HOST:PORT or turn[s]:HOST:PORT[?transport=tcp],USER,PASSWORD; may be repeated")
       ->allow_extra_args(false);
-  app.add_option("--ice-policy", options.ice_policy, "all");
+  app.add_option("--ice-policy", options.ice_policy, "all | relay: relayed candidates only");
   app.add_option("--timeout", options.timeout, "seconds for the whole run (60)");
   app.add_flag("--loopback", options.loopback, "loopback addresses are candidates too");
 }

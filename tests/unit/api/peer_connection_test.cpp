@@ -135,7 +135,9 @@ TEST_CASE("a malformed configuration is refused by name, and the connection goes
     CHECK(status.error() == ErrorCode::InvalidArgument);
     CHECK(status.error().detail().find("ICE server url") != std::string_view::npos);
   }
-  CHECK(t.a.connection->initialize(with_url("turn:example.org")).error() == ErrorCode::NotSupported);
+  CHECK(t.a.connection->initialize(with_url("stuns:example.org")).error() == ErrorCode::NotSupported);
+  CHECK(t.a.connection->initialize(with_url("turn:example.org")).error() ==
+        ErrorCode::InvalidArgument);  // no user
   Configuration without = loopback();
   without.ice_servers.push_back({});
   CHECK(t.a.connection->initialize(without).error() == ErrorCode::InvalidArgument);

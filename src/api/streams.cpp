@@ -1,0 +1,101 @@
+#include "api/streams.h"
+
+#include <algorithm>
+#include <array>
+
+#include "net/clock.h"
+
+namespace pollrtc::detail {
+namespace {
+
+constexpr std::size_t kChunk = 16 * 1024;
+constexpr int kReads = 16;
+
+}  // namespace
+
+void Streams::open(Peer& peer, StreamId stream, const Address& server) {
+  Result<net::TcpSocket> socket = net::TcpSocket::connect(server);
+  if (!socket) return peer.stream_closed(net::monotonic_now(), stream, socket.error().detail());
+  streams_.push_back({stream, *std::move(socket), {}, 0});
+  if (streams_.back().socket.state() == net::TcpSocket::State::Open)
+    peer.stream_opened(net::monotonic_now(), stream);
+}
+
+void Streams::finish(Peer& peer, StreamId stream) {
+  const auto at =
+      std::find_if(streams_.begin(), streams_.end(), [&](const Stream& s) { return s.id == stream; });
+  if (at == streams_.end()) return;
+  while (write_one(peer, *at)) {
+  }
+  streams_.erase(at);
+}
+
+void Streams::drop(Peer& peer, StreamId stream, std::string_view why) {
+  std::erase_if(streams_, [&](const Stream& s) { return s.id == stream; });
+  peer.stream_closed(net::monotonic_now(), stream, why);
+}
+
+bool Streams::read(Peer& peer) {
+  std::array<std::uint8_t, kChunk> buffer;
+  bool more = false;
+  for (std::size_t i = streams_.size(); i-- > 0;) {
+    if (i >= streams_.size()) continue;
+    Stream& stream = streams_[i];
+    const StreamId id = stream.id;
+    if (stream.socket.state() == net::TcpSocket::State::Connecting) {
+      const auto state = stream.socket.check();
+      if (state == net::TcpSocket::State::Closed) {
+        drop(peer, id, "the connection to the server was refused");
+        continue;
+      }
+      if (state == net::TcpSocket::State::Open) peer.stream_opened(net::monotonic_now(), id);
+    }
+    int left = kReads;
+    for (; left > 0; --left) {
+      const net::TcpSocket::Transfer got = stream.socket.receive(buffer);
+      if (got.size != 0) peer.handle_stream(net::monotonic_now(), id, Bytes(buffer).first(got.size));
+      if (got.is_over) drop(peer, id, "the server closed the connection");
+      if (got.size == 0) break;
+    }
+    if (left == 0) more = true;
+  }
+  return more;
+}
+
+bool Streams::write_one(Peer& peer, Stream& stream) {
+  if (stream.socket.state() != net::TcpSocket::State::Open) return false;
+  if (stream.sent == stream.out.size()) {
+    stream.out.resize(kChunk);
+    stream.sent = 0;
+    stream.out.resize(peer.poll_stream(net::monotonic_now(), stream.id, stream.out));
+  }
+  if (stream.out.empty()) return false;
+  const auto sent = stream.socket.send(Bytes(stream.out).subspan(stream.sent));
+  stream.sent += sent.size;
+  return sent.size != 0;  // that it has ended is seen when reading
+}
+
+bool Streams::write(Peer& peer) {
+  bool moved = false;
+  for (Stream& stream : streams_) moved = write_one(peer, stream) || moved;
+  return moved;
+}
+
+void Streams::watch(net::Poller& poller) const {
+  for (const Stream& stream : streams_)
+    (void)poller.add(stream.socket.fd(), stream.socket.state() == net::TcpSocket::State::Connecting ||
+                                             stream.sent != stream.out.size());
+}
+
+bool Streams::wants_to_write() const {
+  return std::any_of(streams_.begin(), streams_.end(), [](const Stream& stream) {
+    return stream.socket.state() == net::TcpSocket::State::Connecting || stream.sent != stream.out.size();
+  });
+}
+
+std::size_t Streams::sockets(std::span<int> out) const {
+  for (std::size_t i = 0; i < std::min(out.size(), streams_.size()); ++i) out[i] = streams_[i].socket.fd();
+  return streams_.size();
+}
+
+}  // namespace pollrtc::detail

@@ -1,0 +1,41 @@
+// The TCP connections that a Peer asks for: sockets to streams and back.
+#pragma once
+
+#include <vector>
+
+#include "net/poller.h"
+#include "net/tcp_socket.h"
+#include "pollrtc/peer.h"
+
+namespace pollrtc::detail {
+
+class Streams {
+ public:
+  void open(Peer& peer, StreamId stream, const Address& server);
+  // Its last bytes go out if they can, and it is closed.
+  void finish(Peer& peer, StreamId stream);
+  void close() { streams_.clear(); }
+
+  // True when there is more than one turn of the loop should take.
+  bool read(Peer& peer);
+  // Did anything move?
+  bool write(Peer& peer);
+
+  void watch(net::Poller& poller) const;
+  bool wants_to_write() const;  // a loop that watches for reading only must come again
+  std::size_t sockets(std::span<int> out) const;
+
+ private:
+  struct Stream {
+    StreamId id{};
+    net::TcpSocket socket;
+    std::vector<std::uint8_t> out;  // taken from the peer, not yet by the system
+    std::size_t sent = 0;           // of those
+  };
+  bool write_one(Peer& peer, Stream& stream);
+  void drop(Peer& peer, StreamId stream, std::string_view why);
+
+  std::vector<Stream> streams_;
+};
+
+}  // namespace pollrtc::detail

@@ -1,0 +1,36 @@
+// Messages in a stream: where each ends (RFC 8656 §12.5, RFC 8489 §6.2.2). STUN messages say how long they are, and so do
+// ChannelData messages, which are padded to four bytes here. A stream that holds anything else is broken for good.
+#pragma once
+
+#include <optional>
+
+#include "base/memory.h"
+
+namespace pollrtc::turn {
+
+class StreamFramer {
+ public:
+  // A longer one is passed over: we would drop what it holds anyway.
+  static constexpr std::size_t kLargestFrame = 8192;
+
+  explicit StreamFramer(const Memory& memory) : held_(memory) {}
+
+  // The next whole message, padding included; nothing when there is none in what came so far. Takes bytes from the front
+  // of `chunk`: call it until it gives nothing. The view is good until the next call, and as long as the chunk is.
+  std::optional<Bytes> next(Bytes& chunk);
+  bool is_broken() const { return is_broken_; }
+  std::size_t skipped() const { return skipped_; }  // messages passed over
+
+ private:
+  std::optional<std::size_t> frame_size(Bytes head) const;
+  bool hold(Bytes& chunk, std::size_t until);
+
+  Buffer held_;  // the beginning of a message that is not whole yet
+  std::size_t held_size_ = 0;
+  std::size_t to_skip_ = 0;
+  std::size_t skipped_ = 0;
+  bool is_broken_ = false;
+  bool was_given_ = false;  // what is held has been handed out
+};
+
+}  // namespace pollrtc::turn

@@ -1,0 +1,105 @@
+#include "net/tcp_socket.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include "net/socket_address.h"
+
+namespace pollrtc::net {
+namespace {
+
+#if defined(MSG_NOSIGNAL)
+constexpr int kSendFlags = MSG_NOSIGNAL;
+#else
+constexpr int kSendFlags = 0;  // SO_NOSIGPIPE is set instead
+#endif
+
+FileDescriptor open_socket(bool v6) {
+#if defined(SOCK_NONBLOCK) && defined(SOCK_CLOEXEC)
+  return FileDescriptor(
+      ::socket(v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
+#else
+  FileDescriptor fd(::socket(v6 ? AF_INET6 : AF_INET, SOCK_STREAM, IPPROTO_TCP));
+  if (!fd.is_open()) return fd;
+  if (fcntl(fd.get(), F_SETFD, FD_CLOEXEC) != 0 || fcntl(fd.get(), F_SETFL, O_NONBLOCK) != 0)
+    return FileDescriptor();
+  return fd;
+#endif
+}
+
+void set_option(int fd, int level, int name) {
+  const int on = 1;
+  static_cast<void>(setsockopt(fd, level, name, &on, sizeof on));
+}
+
+bool is_later(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == ENOBUFS; }
+
+}  // namespace
+
+Result<TcpSocket> TcpSocket::connect(const Address& remote) {
+  TcpSocket tcp;
+  tcp.fd_ = open_socket(remote.family == Address::Family::IPv6);
+  if (!tcp.fd_.is_open()) return fail(ErrorCode::Network, "the system gives no TCP socket");
+  set_option(tcp.fd(), IPPROTO_TCP,
+             TCP_NODELAY);  // what goes through is datagrams, none of which should wait
+#if defined(SO_NOSIGPIPE)
+  set_option(tcp.fd(), SOL_SOCKET, SO_NOSIGPIPE);
+#endif
+  const SocketAddress address = to_socket_address(remote);
+  if (::connect(tcp.fd(), address.get(), address.size) == 0) {
+    tcp.state_ = State::Open;
+  } else if (errno == EINPROGRESS || errno == EINTR) {
+    tcp.state_ = State::Connecting;
+  } else {
+    return fail(ErrorCode::Network, "no connection could be begun");
+  }
+  return tcp;
+}
+
+TcpSocket::State TcpSocket::check() {
+  if (state_ != State::Connecting) return state_;
+  pollfd entry{};
+  entry.fd = fd();
+  entry.events = POLLOUT;
+  if (::poll(&entry, 1, 0) <= 0) return state_;
+  int error = 0;
+  socklen_t size = sizeof error;
+  if (getsockopt(fd(), SOL_SOCKET, SO_ERROR, &error, &size) != 0 || error != 0) {
+    close();
+  } else {
+    state_ = State::Open;
+  }
+  return state_;
+}
+
+TcpSocket::Transfer TcpSocket::receive(MutBytes buffer) {
+  if (state_ != State::Open) return {0, state_ == State::Closed};
+  for (;;) {
+    const ssize_t got = recv(fd(), buffer.data(), buffer.size(), 0);
+    if (got > 0) return {static_cast<std::size_t>(got), false};
+    if (got == 0) return {0, true};
+    if (errno == EINTR) continue;
+    return {0, !is_later(errno)};
+  }
+}
+
+TcpSocket::Transfer TcpSocket::send(Bytes bytes) {
+  if (state_ != State::Open) return {0, state_ == State::Closed};
+  for (;;) {
+    const ssize_t sent = ::send(fd(), bytes.data(), bytes.size(), kSendFlags);
+    if (sent >= 0) return {static_cast<std::size_t>(sent), false};
+    if (errno == EINTR) continue;
+    return {0, !is_later(errno)};
+  }
+}
+
+void TcpSocket::close() {
+  fd_ = FileDescriptor();
+  state_ = State::Closed;
+}
+
+}  // namespace pollrtc::net

@@ -1,0 +1,36 @@
+// TcpSocket: a non-blocking TCP connection that this end opens.
+#pragma once
+
+#include "net/file_descriptor.h"
+#include "pollrtc/result.h"
+#include "pollrtc/types.h"
+
+namespace pollrtc::net {
+
+class TcpSocket {
+ public:
+  enum class State : std::uint8_t { Closed, Connecting, Open };
+  struct Transfer {
+    std::size_t size = 0;
+    bool is_over = false;  // the connection has ended, in whatever way
+  };
+
+  TcpSocket() = default;  // not open
+
+  // Begins to connect; check() tells how that goes.
+  static Result<TcpSocket> connect(const Address& remote);
+
+  State state() const { return state_; }
+  int fd() const { return fd_.get(); }
+  // Looks after a connection that is being made. Closed: it was refused, or nobody answered.
+  State check();
+  Transfer receive(MutBytes buffer);  // size 0: nothing now
+  Transfer send(Bytes bytes);         // how many were taken
+  void close();
+
+ private:
+  FileDescriptor fd_;
+  State state_ = State::Closed;
+};
+
+}  // namespace pollrtc::net
