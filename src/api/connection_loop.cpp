@@ -88,7 +88,8 @@ void ConnectionCore::add_server(const net::Resolver::Answer& answer) {
   server.username = entry.username;
   server.credential = entry.credential;
   if (const Status status = peer_->add_turn_server(now(), server); !status)
-    POLLRTC_LOG(environment_, Warning, "api", "TURN server {}: {}", entry.server.host, status.error().detail());
+    POLLRTC_LOG(environment_, Warning, "api", "TURN server {}: {}", entry.server.host,
+                status.error().detail());
 }
 
 std::string ConnectionCore::url_of(const Address& server, TurnTransport transport) const {
@@ -131,7 +132,8 @@ void ConnectionCore::read_sockets() {
 // True when nothing more is owed, or nothing more can go now. What a stream has taken makes room for more.
 bool ConnectionCore::flush() {
   bool is_done = flush_datagrams();
-  for (int round = 0; round < kStreamRounds && peer_ && streams_.write(*peer_); ++round) is_done = flush_datagrams();
+  for (int round = 0; round < kStreamRounds && peer_ && streams_.write(*peer_); ++round)
+    is_done = flush_datagrams();
   return is_done;
 }
 

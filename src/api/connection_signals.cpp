@@ -70,7 +70,8 @@ bool ConnectionCore::translate(Peer::Event& raw, Event& out) {
   } else if (const auto* closed = std::get_if<Peer::ChannelClosed>(&raw)) {
     return about(PeerConnection::ChannelClosed{nullptr, closed->reason}, closed->channel);
   } else if (const auto* failed = std::get_if<Peer::IceServerFailed>(&raw)) {
-    out = PeerConnection::IceServerFailed{url_of(failed->server, failed->transport), failed->code, failed->text};
+    out = PeerConnection::IceServerFailed{url_of(failed->server, failed->transport), failed->code,
+                                          failed->text};
   } else {
     handle_stream_event(raw);
     return false;
