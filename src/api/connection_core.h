@@ -99,6 +99,7 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
     std::size_t socket = 0;
     Address remote;
     std::size_t size = 0;
+    Time again{};  // when to try, should nobody watch for writing
   };
   // Stands in each call that may log or tap; what a hook asked for meanwhile is done when the last one leaves.
   class Call {

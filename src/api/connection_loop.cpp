@@ -163,7 +163,7 @@ bool ConnectionCore::send_datagram(std::size_t socket, const Address& remote, st
   const Network::Outcome outcome =
       network_.send(network_.context, sockets_[socket].number, remote, Bytes(send_buffer_).first(size));
   if (outcome != Network::Outcome::WouldBlock) return true;
-  blocked_ = Blocked{socket, remote, size};
+  blocked_ = Blocked{socket, remote, size, now() + kBlockedPoll};
   return false;
 }
 
@@ -222,7 +222,7 @@ Time ConnectionCore::next_deadline() const {
   if (pending_description_ && !pending_description_->wait_for_gathering) return time;
   Time next = peer_->next_timeout();
   // A loop of the user's own watches for reading only, so it is told to come again soon.
-  if (blocked_) next = std::min(next, time + kBlockedPoll);
+  if (blocked_) next = std::min(next, blocked_->again);
   if (streams_.wants_to_write()) next = std::min(next, time + kBlockedPoll);
   if (!lookups_.empty()) next = std::min({next, resolver_.next_timeout(time), time + kLookupPoll});
   return next;
