@@ -1,0 +1,330 @@
+/* pollrtc for C: PeerConnection, DataChannel and MultiplayerPeer (peer_connection.h, data_channel.h and multiplayer_peer.h
+ * say what each call means). C99, and C++.
+ *
+ *   pollrtc_connection* pc;
+ *   pollrtc_config config = {0};
+ *   config.size = sizeof config;
+ *   pollrtc_connection_create(&config, &pc);
+ *   each frame:  pollrtc_connection_poll(pc);
+ *                pollrtc_event event;
+ *                while (pollrtc_connection_next_event(pc, &event)) ...
+ *
+ * Handles are opaque; whoever is given one through an `out` argument or in a channel_received event destroys it. Nothing
+ * happens outside the calls, and nothing calls back but the log and the tap. Structures begin with their size, which the
+ * caller sets: a program compiled with an older header goes on working. What is zero in them means the default.
+ * Texts are UTF-8 and end with a NUL; those given out are good until the next call on the same handle.
+ * A null handle, or a null pointer where one is needed, gives POLLRTC_INVALID_ARGUMENT or nothing.
+ */
+#ifndef POLLRTC_POLLRTC_H
+#define POLLRTC_POLLRTC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(_WIN32)
+#define POLLRTC_C_API
+#else
+#define POLLRTC_C_API __attribute__((visibility("default")))
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct pollrtc_connection pollrtc_connection;
+typedef struct pollrtc_channel pollrtc_channel;
+typedef struct pollrtc_multiplayer pollrtc_multiplayer;
+typedef struct pollrtc_certificate pollrtc_certificate;
+
+/* The numbers never change; new ones come at the end. */
+typedef enum pollrtc_result {
+  POLLRTC_OK = 0,
+  POLLRTC_INVALID_ARGUMENT = 1,
+  POLLRTC_INVALID_STATE = 2,
+  POLLRTC_PARSE_FAILED = 3,
+  POLLRTC_REFUSED = 4,
+  POLLRTC_NOT_FOUND = 5,
+  POLLRTC_ALREADY_EXISTS = 6,
+  POLLRTC_TOO_LARGE = 7,
+  POLLRTC_BUFFER_FULL = 8,
+  POLLRTC_LIMIT_REACHED = 9,
+  POLLRTC_OUT_OF_MEMORY = 10,
+  POLLRTC_NO_RANDOMNESS = 11,
+  POLLRTC_NOT_SUPPORTED = 12,
+  POLLRTC_CRYPTO = 13,
+  POLLRTC_NETWORK = 14,
+  POLLRTC_CLOSED = 15,
+  POLLRTC_EMPTY = 16,
+  POLLRTC_UNCONFIGURED = 17,
+  POLLRTC_UNAUTHORIZED = 18
+} pollrtc_result;
+
+POLLRTC_C_API const char* pollrtc_result_name(pollrtc_result result); /* "InvalidState"; good for ever */
+
+typedef enum pollrtc_connection_state {
+  POLLRTC_CONNECTION_NEW = 0,
+  POLLRTC_CONNECTION_CONNECTING = 1,
+  POLLRTC_CONNECTION_CONNECTED = 2,
+  POLLRTC_CONNECTION_DISCONNECTED = 3,
+  POLLRTC_CONNECTION_FAILED = 4,
+  POLLRTC_CONNECTION_CLOSED = 5
+} pollrtc_connection_state;
+
+typedef enum pollrtc_gathering_state {
+  POLLRTC_GATHERING_NEW = 0,
+  POLLRTC_GATHERING_GATHERING = 1,
+  POLLRTC_GATHERING_COMPLETE = 2
+} pollrtc_gathering_state;
+
+typedef enum pollrtc_signaling_state {
+  POLLRTC_SIGNALING_STABLE = 0,
+  POLLRTC_SIGNALING_HAVE_LOCAL_OFFER = 1,
+  POLLRTC_SIGNALING_HAVE_REMOTE_OFFER = 2,
+  POLLRTC_SIGNALING_HAVE_LOCAL_PRANSWER = 3,
+  POLLRTC_SIGNALING_HAVE_REMOTE_PRANSWER = 4,
+  POLLRTC_SIGNALING_CLOSED = 5
+} pollrtc_signaling_state;
+
+typedef enum pollrtc_channel_state {
+  POLLRTC_CHANNEL_CONNECTING = 0,
+  POLLRTC_CHANNEL_OPEN = 1,
+  POLLRTC_CHANNEL_CLOSING = 2,
+  POLLRTC_CHANNEL_CLOSED = 3
+} pollrtc_channel_state;
+
+typedef enum pollrtc_write_mode { POLLRTC_WRITE_TEXT = 0, POLLRTC_WRITE_BINARY = 1 } pollrtc_write_mode;
+
+typedef enum pollrtc_log_level {
+  POLLRTC_LOG_TRACE = 0,
+  POLLRTC_LOG_DEBUG = 1,
+  POLLRTC_LOG_INFO = 2,
+  POLLRTC_LOG_WARNING = 3,
+  POLLRTC_LOG_ERROR = 4
+} pollrtc_log_level;
+
+typedef struct pollrtc_ice_server {
+  const char* const* urls;
+  size_t url_count;
+  const char* username; /* null: none */
+  const char* credential;
+} pollrtc_ice_server;
+
+typedef struct pollrtc_tapped_packet {
+  const uint8_t* bytes; /* good for the call */
+  size_t size;
+  int64_t time_us;
+  int is_sctp; /* an SCTP packet in the clear; else a whole datagram */
+  int is_sent;
+} pollrtc_tapped_packet;
+
+typedef struct pollrtc_config {
+  size_t size; /* sizeof(pollrtc_config) */
+  const pollrtc_ice_server* ice_servers;
+  size_t ice_server_count;
+  uint16_t port_range_begin, port_range_end;
+  int include_loopback;
+  int relay_only;                        /* iceTransportPolicy "relay" */
+  const char* trusted_certificates;      /* PEM, for turns: servers; null: the system's */
+  const char *certificate, *private_key; /* PEM; null: fresh ones */
+  /* Limits, docs/limits.md; 0: the default. */
+  uint32_t max_message_size, receive_window, send_buffer_channel, send_buffer;
+  int small_limits; /* the defaults are those for small machines */
+  /* Neither may call this library. The texts end with a NUL and are good for the call. */
+  void (*log)(void* context, pollrtc_log_level level, const char* room, const char* line);
+  void* log_context;
+  pollrtc_log_level log_level; /* lines below it are not written */
+  void (*tap)(void* context, const pollrtc_tapped_packet* packet);
+  void* tap_context;
+} pollrtc_config;
+
+typedef enum pollrtc_event_type {
+  POLLRTC_EVENT_NONE = 0,
+  POLLRTC_EVENT_DESCRIPTION_CREATED = 1,      /* text: the type, text2: the description */
+  POLLRTC_EVENT_CANDIDATE_CREATED = 2,        /* text: media, number: index, text2: name */
+  POLLRTC_EVENT_CHANNEL_RECEIVED = 3,         /* channel: yours from now on */
+  POLLRTC_EVENT_CONNECTION_STATE_CHANGED = 4, /* number: the state */
+  POLLRTC_EVENT_GATHERING_STATE_CHANGED = 5,
+  POLLRTC_EVENT_SIGNALING_STATE_CHANGED = 6,
+  POLLRTC_EVENT_CHANNEL_OPENED = 7,
+  POLLRTC_EVENT_CHANNEL_CLOSING = 8,
+  POLLRTC_EVENT_CHANNEL_CLOSED =
+      9, /* number: not 0 when it broke; text: why, "Remote", "ConsentExpired" ... */
+  POLLRTC_EVENT_MESSAGE_RECEIVED = 10,
+  POLLRTC_EVENT_BUFFERED_AMOUNT_LOW = 11,
+  POLLRTC_EVENT_ICE_SERVER_FAILED = 12 /* text: url, number: code, text2: reason */
+} pollrtc_event_type;
+
+typedef struct pollrtc_event {
+  pollrtc_event_type type; /* skip those you do not know */
+  int number;
+  const char* text; /* good until the next event of this connection */
+  const char* text2;
+  pollrtc_channel* channel;
+} pollrtc_event;
+
+typedef struct pollrtc_stats {
+  size_t size; /* sizeof(pollrtc_stats), set before the call */
+  uint64_t datagrams_sent, datagrams_received, bytes_sent, bytes_received, messages_sent, messages_received;
+  uint64_t drops;                 /* datagrams and chunks discarded, for whatever reason */
+  int64_t ice_round_trip_time_us; /* -1: not known yet, as the next two */
+  int64_t sctp_srtt_us, sctp_rto_us;
+  uint64_t sctp_cwnd, sctp_peer_rwnd, sctp_outstanding, sctp_retransmitted_chunks;
+  int dtls_is_client;
+  uint8_t local_fingerprint[32], remote_fingerprint[32]; /* SHA-256; zero: not known yet */
+} pollrtc_stats;
+
+/* --- PeerConnection. `config` may be null. */
+POLLRTC_C_API pollrtc_result pollrtc_connection_create(const pollrtc_config* config,
+                                                       pollrtc_connection** out);
+POLLRTC_C_API void pollrtc_connection_destroy(pollrtc_connection* connection);
+POLLRTC_C_API pollrtc_result pollrtc_connection_initialize(pollrtc_connection* connection,
+                                                           const pollrtc_config* config);
+/* What was wrong in the last call that failed on this connection or one of its channels, in words. */
+POLLRTC_C_API const char* pollrtc_connection_error(const pollrtc_connection* connection);
+
+typedef struct pollrtc_channel_options {
+  size_t size; /* sizeof(pollrtc_channel_options) */
+  int unordered;
+  int limit_retransmits, max_retransmits;           /* the second counts when the first is not 0 */
+  int limit_packet_life_time, max_packet_life_time; /* milliseconds; at most one of the two limits */
+  int negotiated, id;
+  const char* protocol;
+  uint16_t priority; /* 0: normal (256) */
+} pollrtc_channel_options;
+
+POLLRTC_C_API pollrtc_result pollrtc_connection_create_channel(pollrtc_connection* connection,
+                                                               const char* label,
+                                                               const pollrtc_channel_options* options,
+                                                               pollrtc_channel** out);
+POLLRTC_C_API pollrtc_result pollrtc_connection_create_offer(pollrtc_connection* connection);
+POLLRTC_C_API pollrtc_result pollrtc_connection_set_local_description(pollrtc_connection* connection,
+                                                                      const char* type, const char* sdp);
+POLLRTC_C_API pollrtc_result pollrtc_connection_set_remote_description(pollrtc_connection* connection,
+                                                                       const char* type, const char* sdp);
+POLLRTC_C_API pollrtc_result pollrtc_connection_add_ice_candidate(pollrtc_connection* connection,
+                                                                  const char* media, int index,
+                                                                  const char* name);
+POLLRTC_C_API pollrtc_result pollrtc_connection_poll(pollrtc_connection* connection);
+/* 1: `event` is the next one. 0: that was all. */
+POLLRTC_C_API int pollrtc_connection_next_event(pollrtc_connection* connection, pollrtc_event* event);
+POLLRTC_C_API void pollrtc_connection_close(pollrtc_connection* connection);
+POLLRTC_C_API pollrtc_connection_state pollrtc_connection_get_state(const pollrtc_connection* connection);
+POLLRTC_C_API pollrtc_gathering_state
+pollrtc_connection_get_gathering_state(const pollrtc_connection* connection);
+POLLRTC_C_API pollrtc_signaling_state
+pollrtc_connection_get_signaling_state(const pollrtc_connection* connection);
+POLLRTC_C_API size_t pollrtc_connection_get_max_message_size(const pollrtc_connection* connection);
+POLLRTC_C_API pollrtc_result pollrtc_connection_get_stats(const pollrtc_connection* connection,
+                                                          pollrtc_stats* stats);
+/* For a loop of your own: how many sockets there are, of which `out` gets as many as fit; and the microseconds it may sleep,
+ * -1 for as long as it likes. */
+POLLRTC_C_API size_t pollrtc_connection_get_sockets(const pollrtc_connection* connection, int* out,
+                                                    size_t count);
+POLLRTC_C_API int64_t pollrtc_connection_get_time_to_next_deadline_us(const pollrtc_connection* connection);
+/* Sleeps until something is to be done for one of them, or so many milliseconds have passed, and polls them. */
+POLLRTC_C_API pollrtc_result pollrtc_poll_all(pollrtc_connection* const* connections, size_t count,
+                                              int timeout_ms);
+
+/* --- DataChannel. Destroying the handle closes the channel. */
+POLLRTC_C_API void pollrtc_channel_destroy(pollrtc_channel* channel);
+POLLRTC_C_API pollrtc_result pollrtc_channel_put_packet(pollrtc_channel* channel, const void* data,
+                                                        size_t size);
+POLLRTC_C_API pollrtc_result pollrtc_channel_send(pollrtc_channel* channel, const void* data, size_t size);
+POLLRTC_C_API pollrtc_result pollrtc_channel_send_text(pollrtc_channel* channel, const char* text,
+                                                       size_t size);
+/* POLLRTC_EMPTY: none waits. The bytes are good until the next call of this function on the channel. */
+POLLRTC_C_API pollrtc_result pollrtc_channel_get_packet(pollrtc_channel* channel, const uint8_t** data,
+                                                        size_t* size);
+POLLRTC_C_API int pollrtc_channel_get_available_packet_count(const pollrtc_channel* channel);
+POLLRTC_C_API int pollrtc_channel_was_string_packet(const pollrtc_channel* channel);
+POLLRTC_C_API void pollrtc_channel_set_write_mode(pollrtc_channel* channel, pollrtc_write_mode mode);
+POLLRTC_C_API pollrtc_write_mode pollrtc_channel_get_write_mode(const pollrtc_channel* channel);
+POLLRTC_C_API pollrtc_channel_state pollrtc_channel_get_ready_state(const pollrtc_channel* channel);
+POLLRTC_C_API const char* pollrtc_channel_get_label(
+    pollrtc_channel* channel); /* good for the handle's life */
+POLLRTC_C_API const char* pollrtc_channel_get_protocol(pollrtc_channel* channel);
+POLLRTC_C_API int pollrtc_channel_get_id(const pollrtc_channel* channel); /* 65535: none, as the two limits */
+POLLRTC_C_API int pollrtc_channel_get_max_retransmits(const pollrtc_channel* channel);
+POLLRTC_C_API int pollrtc_channel_get_max_packet_life_time(const pollrtc_channel* channel);
+POLLRTC_C_API int pollrtc_channel_get_priority(const pollrtc_channel* channel);
+POLLRTC_C_API int pollrtc_channel_is_ordered(const pollrtc_channel* channel);
+POLLRTC_C_API int pollrtc_channel_is_negotiated(const pollrtc_channel* channel);
+POLLRTC_C_API size_t pollrtc_channel_get_buffered_amount(const pollrtc_channel* channel);
+POLLRTC_C_API void pollrtc_channel_set_buffered_amount_low_threshold(pollrtc_channel* channel, size_t bytes);
+POLLRTC_C_API void pollrtc_channel_close(pollrtc_channel* channel);
+/* A pointer of yours, null at first. */
+POLLRTC_C_API void pollrtc_channel_set_user_data(pollrtc_channel* channel, void* user_data);
+POLLRTC_C_API void* pollrtc_channel_get_user_data(const pollrtc_channel* channel);
+
+/* --- MultiplayerPeer. */
+typedef enum pollrtc_transfer_mode {
+  POLLRTC_TRANSFER_UNRELIABLE = 0,
+  POLLRTC_TRANSFER_UNRELIABLE_ORDERED = 1,
+  POLLRTC_TRANSFER_RELIABLE = 2
+} pollrtc_transfer_mode;
+
+typedef enum pollrtc_multiplayer_event_type {
+  POLLRTC_MULTIPLAYER_NONE = 0,
+  POLLRTC_MULTIPLAYER_PEER_CONNECTED = 1,
+  POLLRTC_MULTIPLAYER_PEER_DISCONNECTED = 2,
+  POLLRTC_MULTIPLAYER_CONNECTION_SUCCEEDED = 3,
+  POLLRTC_MULTIPLAYER_CONNECTION_FAILED = 4,
+  POLLRTC_MULTIPLAYER_SERVER_DISCONNECTED = 5
+} pollrtc_multiplayer_event_type;
+
+POLLRTC_C_API pollrtc_result pollrtc_multiplayer_create(pollrtc_multiplayer** out);
+POLLRTC_C_API void pollrtc_multiplayer_destroy(pollrtc_multiplayer* peer);
+POLLRTC_C_API pollrtc_result pollrtc_multiplayer_create_server(pollrtc_multiplayer* peer,
+                                                               const pollrtc_transfer_mode* channels,
+                                                               size_t count);
+POLLRTC_C_API pollrtc_result pollrtc_multiplayer_create_client(pollrtc_multiplayer* peer, int id,
+                                                               const pollrtc_transfer_mode* channels,
+                                                               size_t count);
+POLLRTC_C_API pollrtc_result pollrtc_multiplayer_create_mesh(pollrtc_multiplayer* peer, int id,
+                                                             const pollrtc_transfer_mode* channels,
+                                                             size_t count);
+POLLRTC_C_API pollrtc_result pollrtc_multiplayer_set_server_relay_enabled(pollrtc_multiplayer* peer,
+                                                                          int enabled);
+/* The peer keeps the connection too; your handle stays yours, and may be destroyed. Its events are still to be pulled. */
+POLLRTC_C_API pollrtc_result pollrtc_multiplayer_add_peer(pollrtc_multiplayer* peer,
+                                                          pollrtc_connection* connection, int id,
+                                                          int unreliable_lifetime_ms);
+POLLRTC_C_API pollrtc_result pollrtc_multiplayer_remove_peer(pollrtc_multiplayer* peer, int id);
+POLLRTC_C_API pollrtc_result pollrtc_multiplayer_disconnect_peer(pollrtc_multiplayer* peer, int id,
+                                                                 int force);
+POLLRTC_C_API int pollrtc_multiplayer_has_peer(const pollrtc_multiplayer* peer, int id);
+/* How many there are, of whose ids `out` gets as many as fit. */
+POLLRTC_C_API size_t pollrtc_multiplayer_get_peers(const pollrtc_multiplayer* peer, int* out, size_t count);
+POLLRTC_C_API void pollrtc_multiplayer_close(pollrtc_multiplayer* peer);
+POLLRTC_C_API pollrtc_result pollrtc_multiplayer_poll(pollrtc_multiplayer* peer);
+POLLRTC_C_API pollrtc_result pollrtc_multiplayer_wait(pollrtc_multiplayer* peer, int timeout_ms);
+POLLRTC_C_API pollrtc_multiplayer_event_type pollrtc_multiplayer_next_event(pollrtc_multiplayer* peer,
+                                                                            int* id);
+POLLRTC_C_API void pollrtc_multiplayer_set_target_peer(pollrtc_multiplayer* peer, int id);
+POLLRTC_C_API void pollrtc_multiplayer_set_transfer_mode(pollrtc_multiplayer* peer,
+                                                         pollrtc_transfer_mode mode);
+POLLRTC_C_API void pollrtc_multiplayer_set_transfer_channel(pollrtc_multiplayer* peer, int channel);
+POLLRTC_C_API pollrtc_result pollrtc_multiplayer_put_packet(pollrtc_multiplayer* peer, const void* data,
+                                                            size_t size);
+POLLRTC_C_API pollrtc_result pollrtc_multiplayer_get_packet(pollrtc_multiplayer* peer, const uint8_t** data,
+                                                            size_t* size);
+POLLRTC_C_API int pollrtc_multiplayer_get_available_packet_count(const pollrtc_multiplayer* peer);
+POLLRTC_C_API int pollrtc_multiplayer_get_packet_peer(const pollrtc_multiplayer* peer);
+POLLRTC_C_API int pollrtc_multiplayer_get_packet_channel(const pollrtc_multiplayer* peer);
+POLLRTC_C_API pollrtc_transfer_mode pollrtc_multiplayer_get_packet_mode(const pollrtc_multiplayer* peer);
+POLLRTC_C_API int pollrtc_multiplayer_get_connection_status(const pollrtc_multiplayer* peer); /* 0, 1, 2 */
+POLLRTC_C_API int pollrtc_multiplayer_get_unique_id(const pollrtc_multiplayer* peer);
+POLLRTC_C_API void pollrtc_multiplayer_set_refuse_new_connections(pollrtc_multiplayer* peer, int refuse);
+POLLRTC_C_API int pollrtc_generate_unique_id(void);
+
+/* --- A certificate to use again, for 30 days. */
+POLLRTC_C_API pollrtc_result pollrtc_certificate_generate(pollrtc_certificate** out);
+POLLRTC_C_API const char* pollrtc_certificate_get_certificate(const pollrtc_certificate* certificate);
+POLLRTC_C_API const char* pollrtc_certificate_get_private_key(const pollrtc_certificate* certificate);
+POLLRTC_C_API void pollrtc_certificate_destroy(pollrtc_certificate* certificate);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
