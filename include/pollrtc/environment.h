@@ -123,11 +123,24 @@ struct Limits {
   }
 };
 
+// The pace of a whole process: RFC 8445 §14.2 lets all its ICE agents together begin one transaction every 5 ms. Give one
+// object to the Environment of every connection, and keep it for as long as they live. First come, first served.
+class Pacer {
+ public:
+  static constexpr Duration kGap = std::chrono::milliseconds(5);
+  Time next() const { return next_; }  // nobody begins before
+  void on_begin(Time now) { next_ = now + kGap; }
+
+ private:
+  Time next_ = Time::min();
+};
+
 struct Environment {
   Rng rng;
   Memory memory = default_memory();
   LogSink log;
   Limits limits;
+  Pacer* pacer = nullptr;  // null: each connection keeps its own pace only
 };
 
 }  // namespace pollrtc

@@ -62,11 +62,23 @@ struct PeerConfig {
   bool allow_loopback = false;  // pair with remote loopback addresses though no local candidate is one
   // Nothing but relayed candidates: the other end and whoever reads the signalling learn none of our addresses.
   bool relay_only = false;
+  // ICE-lite, for servers with a public address (RFC 8445 §2.5): host candidates only, always controlled, answers checks
+  // and sends none. The other end must be full.
+  bool ice_lite = false;
   bool announce_zero_checksum = false;  // RFC 9653; some peers refuse an INIT that carries it
   // A certificate of the user's own with its EC key, both PEM (generate_certificate() makes such a pair); empty: a
   // fresh one. Read by create(), not kept.
   std::string_view certificate_pem = {}, private_key_pem = {};
   PacketTap tap = {};
+  // Between two checks of ICE, at least (Ta, RFC 8445 §14.2): 5 ms to 2 s. Other than 50 ms it is announced; the larger of
+  // both ends' counts.
+  Duration ice_pacing = std::chrono::milliseconds(50);
+};
+
+struct OfferOptions {
+  // New ICE credentials and new candidates (RFC 8445 §9): the way to another path. Data goes on over the old one
+  // meanwhile. Nothing before the first connection.
+  bool ice_restart = false;
 };
 
 struct CertificatePem {
@@ -130,13 +142,15 @@ struct PeerStats {
 
 class POLLRTC_API Peer {
  public:
-  // A local description was applied: call add_local_address() and local_addresses_done() now.
+  // A local description was applied, the first or one that restarts ICE: call add_local_address() and
+  // local_addresses_done() now. After a restart the same sockets may serve again.
   struct GatheringNeeded {};
   // For the other end. An empty line says that there are no more.
   struct LocalCandidate {
     std::string mid;
     int index;
-    std::string line;  // "candidate:..."
+    std::string line;   // "candidate:..."
+    std::string ufrag;  // the generation it belongs to (RFC 8838 §9): of an empty line too
   };
   struct GatheringChanged {
     GatheringState state;
@@ -187,10 +201,14 @@ class POLLRTC_API Peer {
   struct StreamDone {
     StreamId stream;
   };
+  // The path in use is lost or silent, and no other is left: create_offer() with ice_restart finds another while there is
+  // time (30 s after the last sign of life). Told to the end that made the first offer; to the other one only when
+  // the loss is its own (remove_local_address), so that both do not offer at once.
+  struct RestartNeeded {};
   using Event =
       std::variant<std::monostate, GatheringNeeded, LocalCandidate, GatheringChanged, SignalingChanged,
                    ConnectionChanged, ChannelAnnounced, ChannelOpened, ChannelClosing, ChannelClosed,
-                   MessageReceived, BufferLow, IceServerFailed, StreamNeeded, StreamDone>;
+                   MessageReceived, BufferLow, IceServerFailed, StreamNeeded, StreamDone, RestartNeeded>;
 
   // The environment is copied; what its hooks point to must outlive the peer.
   // Errors: OutOfMemory, NoRandomness, Crypto; of a certificate given ParseFailed, NotSupported (no EC key),
@@ -202,7 +220,8 @@ class POLLRTC_API Peer {
 
   // Creating a description changes no state; set_local_description() takes only the text created last.
   // InvalidState: an offer of the other end waits, or no channel was created; and, for an answer, no such offer waits.
-  Result<std::string> create_offer(Time now);
+  // Offers and answers after the first keep the transports; DTLS and SCTP cannot be restarted (NotSupported).
+  Result<std::string> create_offer(Time now, const OfferOptions& options = {});
   Result<std::string> create_answer(Time now);
   Status set_local_description(Time now, SdpType type, std::string_view sdp);
   Status set_remote_description(Time now, SdpType type, std::string_view sdp);
@@ -212,16 +231,25 @@ class POLLRTC_API Peer {
   // description. To one that cannot, hand local_description() only once gathering is Complete.
   std::optional<bool> can_trickle() const;
   // `mid` decides; when it is empty, `index` (the section's number) does. An empty line: there are no more.
-  // Before the remote description is known it is kept (up to Limits::ice_remote_candidates).
-  Status add_remote_candidate(Time now, std::string_view mid, int index, std::string_view line);
+  // Before the remote description is known it is kept (up to Limits::ice_remote_candidates). `ufrag` is the generation of
+  // a line that does not name it; empty: the one on the table, else the one in force.
+  Status add_remote_candidate(Time now, std::string_view mid, int index, std::string_view line,
+                              std::string_view ufrag = {});
 
   // Gathering, after GatheringNeeded: a call for each bound socket and for each STUN server's resolved address.
-  Status add_local_address(Time now, const Address& bound);
+  // `announced` is what a one-to-one NAT makes of `bound` (a server in a cloud); invalid: as it is.
+  Status add_local_address(Time now, const Address& bound, const Address& announced = {});
   Status add_stun_server(Time now, const Address& server);
   // Relayed candidates come of it. One that was added before is no error. Errors: InvalidArgument, Refused, LimitReached
   // (Limits::turn_servers), OutOfMemory, Closed.
   Status add_turn_server(Time now, const TurnServer& server);
   void local_addresses_done(Time now);
+  // The socket of this address is gone: nothing is sent from it any more. A new address can be added while gathering goes
+  // on; later it takes a restart. Error: NotFound.
+  Status remove_local_address(Time now, const Address& bound);
+  // An ICMP error that is hard (RFC 1122 §3.2.2.1: protocol or port unreachable) came for what we sent along `path`;
+  // `quoted` is the beginning of that datagram. It ends a check that was under way, and nothing that works.
+  void handle_icmp_error(Time now, const Path& path, Bytes quoted);
 
   // Errors: InvalidArgument, AlreadyExists (the id is in use), LimitReached, OutOfMemory, Closed.
   Result<ChannelHandle> create_channel(Time now, const ChannelOptions& options);

@@ -48,6 +48,15 @@ struct Configuration {
                 port_range_end = 0;  // local UDP ports, both included; 0: the system's choice
   // Loopback addresses are gathered when there is no other address, or when this is set.
   bool include_loopback = false;
+  // Restart ICE (see restart_ice) when the path is lost, and when an interface in use goes away. The signalling must still
+  // be there for it: session_description_created is emitted again.
+  bool restart_ice_automatically = true;
+  // A server behind a one-to-one NAT: host candidates of the IP address `nat_1_1_internal` are announced with that of
+  // `nat_1_1_external` and the same port. Both as text; empty: as they are.
+  std::string nat_1_1_internal, nat_1_1_external;
+  bool ice_lite = false;   // for servers: see PeerConfig
+  Pacer* pacer = nullptr;  // one for many connections, which must outlive them; null: each paces itself
+  int dscp = -1;           // RFC 8837: 0..63 for all datagrams, checks included; negative: the system's
   // Instead of the handlers: what happened waits until next_event() takes it, after each poll().
   bool pull_events = false;
   // Both empty: a fresh key pair for each connection. generate_certificate() makes one to keep and use again.
@@ -150,6 +159,9 @@ class POLLRTC_API PeerConnection {
   Result<std::shared_ptr<DataChannel>> create_data_channel(std::string_view label,
                                                            const DataChannelOptions& options = {});
   Status create_offer();  // InvalidState: no channel yet, or not New
+  // Beyond Godot: an offer with new ICE credentials, by session_description_created, to find another path while the
+  // old one still carries data. InvalidState: not connected yet, or an offer is on its way.
+  Status restart_ice();
   // OK for the description that session_description_created gave; it is applied already.
   Status set_local_description(std::string_view type, std::string_view sdp);
   Status set_remote_description(std::string_view type, std::string_view sdp);

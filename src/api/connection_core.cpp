@@ -26,7 +26,7 @@ ConnectionCore::ConnectionCore(PeerConnection* owner, const Configuration& confi
       configuration_(configuration),
       servers_(std::move(servers)),
       environment_(make_environment()),
-      system_network_(environment_),
+      system_network_(environment_, configuration.dscp),
       network_(configuration.network.is_set() ? configuration.network : system_network_.hooks()),
       resolver_(environment_, resolver_config(configuration_)),
       send_buffer_(kSendBuffer) {}
@@ -39,6 +39,7 @@ Environment ConnectionCore::make_environment() {
   if (configuration_.memory.allocate != nullptr) environment.memory = configuration_.memory;
   if (configuration_.log.write != nullptr) environment.log = {write_log_line, this, configuration_.log.level};
   environment.limits = configuration_.limits;
+  environment.pacer = configuration_.pacer;
   return environment;
 }
 
@@ -50,6 +51,7 @@ Result<Peer*> ConnectionCore::ensure_peer() {
   config.unix_time = net::unix_seconds();
   config.allow_loopback = configuration_.include_loopback;
   config.relay_only = configuration_.ice_transport_policy == IceTransportPolicy::Relay;
+  config.ice_lite = configuration_.ice_lite;
   config.certificate_pem = configuration_.certificate.certificate;
   config.private_key_pem = configuration_.certificate.private_key;
   if (configuration_.tap.packet != nullptr) config.tap = {tap_packet, this};
@@ -121,7 +123,7 @@ void ConnectionCore::end() {
 
 Status ConnectionCore::announce(SdpType type, const std::string& sdp) {
   if (const Status status = peer_->set_local_description(now(), type, sdp); !status) return status;
-  gather();
+  if (peer_->gathering_state() == GatheringState::Gathering) gather();
   last_local_type_ = name_of(type);
   last_local_description_ = sdp;
   // RFC 8838 §5: to an end that cannot take candidates later, everything goes in one piece.
@@ -140,6 +142,23 @@ Status ConnectionCore::create_offer() {
     return fail(ErrorCode::InvalidState, "an offer can be made only once, before anything else");
   const Result<std::string> offer = (*peer)->create_offer(now());
   if (!offer) return Unexpected{offer.error()};
+  offered_first_ = true;
+  return announce(SdpType::Offer, *offer);
+}
+
+Status ConnectionCore::restart_ice() {
+  if (const Status status = check_no_hook(); !status) return status;
+  const Call call(*this);
+  const ConnectionState state = peer_ ? peer_->connection_state() : ConnectionState::New;
+  if (state != ConnectionState::Connected && state != ConnectionState::Disconnected)
+    return fail(ErrorCode::InvalidState, "there is no connection to restart");
+  if (peer_->signaling_state() != SignalingState::Stable)
+    return fail(ErrorCode::InvalidState, "an offer waits for its answer");
+  OfferOptions options;
+  options.ice_restart = true;
+  const Result<std::string> offer = peer_->create_offer(now(), options);
+  if (!offer) return Unexpected{offer.error()};
+  restart_owed_ = false;
   return announce(SdpType::Offer, *offer);
 }
 
@@ -175,6 +194,14 @@ Status ConnectionCore::set_remote_description(std::string_view type_name, std::s
                 "the type of a description is \"offer\", \"pranswer\" or \"answer\"");
   const Result<Peer*> peer = ensure_peer();
   if (!peer) return Unexpected{peer.error()};
+  // Both ends restarted at once: the one that did not begin the connection gives way (RFC 9429 §4.1.10.2).
+  const bool gives_way = *type == SdpType::Offer && !offered_first_ &&
+                         (*peer)->signaling_state() == SignalingState::HaveLocalOffer;
+  if (gives_way) {
+    if (const Status status = (*peer)->set_local_description(now(), SdpType::Rollback, {}); !status)
+      return status;
+    pending_description_.reset();
+  }
   if (const Status status = (*peer)->set_remote_description(now(), *type, sdp); !status) return status;
   if (*type == SdpType::Offer) {
     const Result<std::string> answer = (*peer)->create_answer(now());

@@ -41,6 +41,7 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   Status prepare();
   Status create_offer();
   Status create_answer();
+  Status restart_ice();
   Status set_local_description(std::string_view type, std::string_view sdp);
   Status set_remote_description(std::string_view type, std::string_view sdp);
   Status add_candidate(std::string_view mid, int index, std::string_view line);
@@ -125,7 +126,11 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   Result<Peer*> ensure_peer();
   Status announce(SdpType type, const std::string& sdp);
   void gather();
+  std::size_t list_addresses(std::span<Address> out);
   bool open_sockets(bool loopback);
+  bool add_to_peer(const Socket& socket);
+  void close_socket(std::size_t index);
+  void watch_addresses();
   void close_sockets();
   void look_up_servers();
   void add_server(const net::Resolver::Answer& answer);
@@ -181,6 +186,10 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   bool more_to_read_ = false;
   bool buffered_outdated_ = false;  // send() has been called since the amounts were looked at
   bool polling_ = false;
+  bool offered_first_ = false;
+  bool restart_owed_ = false;  // the path is lost
+  bool has_loopback_ = false;  // loopback addresses are among the sockets'
+  Time next_look_ = kNever;    // at the addresses of this machine
 };
 
 }  // namespace pollrtc::detail

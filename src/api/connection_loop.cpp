@@ -19,38 +19,99 @@ constexpr std::size_t kReceiveBuffer =
 constexpr std::size_t kMostAddresses = 64;
 constexpr Duration kBlockedPoll = std::chrono::milliseconds(1);
 constexpr Duration kLookupPoll = std::chrono::milliseconds(10);
+// How often poll() looks whether an interface came or went. No deadline of its own: whoever sleeps for long is woken by
+// the checks of consent every few seconds.
+constexpr Duration kAddressLook = std::chrono::seconds(1);
+
+bool has_ip(std::span<const Address> addresses, const Address& address) {
+  return std::any_of(addresses.begin(), addresses.end(),
+                     [&](const Address& a) { return a.same_ip(address); });
+}
+
+bool has_ended(ConnectionState state) {
+  return state == ConnectionState::Failed || state == ConnectionState::Closed;
+}
 
 }  // namespace
 
 // --- gathering
 
+// For the first generation of candidates, and again for each restart: the sockets there are serve it too (RFC 8445 §9), and
+// addresses that came since get one.
 void ConnectionCore::gather() {
-  if (gathering_ || !sockets_.empty()) return;
   gathering_ = true;
+  next_look_ = now() + kAddressLook;
+  for (const Socket& socket : sockets_) (void)add_to_peer(socket);
   // Godot's tests, and two programs on one machine without a network, need loopback where there is nothing
   // else.
-  if (!open_sockets(configuration_.include_loopback)) open_sockets(true);
+  if (!open_sockets(has_loopback_ || configuration_.include_loopback)) open_sockets(true);
   look_up_servers();
   step_resolver();
 }
 
+std::size_t ConnectionCore::list_addresses(std::span<Address> out) {
+  const auto most = std::min<std::size_t>(out.size(), environment_.limits.ice_local_candidates);
+  return std::min(most, network_.list_addresses(network_.context, has_loopback_, out.first(most)));
+}
+
+bool ConnectionCore::add_to_peer(const Socket& socket) {
+  Address announced;
+  const auto internal = parse_ip(configuration_.nat_1_1_internal);
+  if (internal && internal->same_ip(socket.local))
+    if (const auto external = parse_ip(configuration_.nat_1_1_external))
+      announced = external->with_port(socket.local.port);
+  return peer_->add_local_address(now(), socket.local, announced).has_value();
+}
+
 bool ConnectionCore::open_sockets(bool loopback) {
+  has_loopback_ = loopback;
   std::array<Address, kMostAddresses> addresses;
-  const auto most = std::min<std::size_t>(kMostAddresses, environment_.limits.ice_local_candidates);
-  const std::size_t count =
-      network_.list_addresses(network_.context, loopback, std::span(addresses).first(most));
-  for (std::size_t i = 0; i < std::min(count, most); ++i) {
+  const std::size_t count = list_addresses(addresses);
+  for (const Address& address : std::span(addresses).first(count)) {
+    if (std::any_of(sockets_.begin(), sockets_.end(),
+                    [&](const Socket& s) { return s.local.same_ip(address); }))
+      continue;
     Socket socket{};
-    socket.number = network_.open(network_.context, addresses[i], configuration_.port_range_begin,
+    socket.number = network_.open(network_.context, address, configuration_.port_range_begin,
                                   configuration_.port_range_end, socket.local);
     if (socket.number < 0) continue;
-    if (peer_->add_local_address(now(), socket.local)) {
+    if (add_to_peer(socket)) {
       sockets_.push_back(socket);
     } else {
       network_.close(network_.context, socket.number);
     }
   }
   return !sockets_.empty();
+}
+
+void ConnectionCore::close_socket(std::size_t index) {
+  (void)peer_->remove_local_address(now(), sockets_[index].local);
+  network_.close(network_.context, sockets_[index].number);
+  sockets_.erase(sockets_.begin() + static_cast<std::ptrdiff_t>(index));
+  blocked_.reset();  // perhaps it was this one's; a datagram is lost, as on any network
+}
+
+// Addresses that went take their sockets with them. Those that came join the gathering while it lasts; afterwards they take
+// a restart (RFC 8838 §13), which is worth it when the path is lost.
+void ConnectionCore::watch_addresses() {
+  if (now() < next_look_ || has_ended(peer_->connection_state())) return;
+  next_look_ = now() + kAddressLook;
+  std::array<Address, kMostAddresses> storage;
+  const std::span<const Address> addresses = std::span(storage).first(list_addresses(storage));
+  for (std::size_t i = sockets_.size(); i-- > 0;)
+    if (!has_ip(addresses, sockets_[i].local)) close_socket(i);
+  const std::size_t before = sockets_.size();
+  if (peer_->gathering_state() == GatheringState::Gathering) (void)open_sockets(has_loopback_);
+  const bool is_lost = peer_->connection_state() == ConnectionState::Disconnected;
+  const bool has_new = std::any_of(addresses.begin(), addresses.end(), [&](const Address& address) {
+    return std::none_of(sockets_.begin(), sockets_.end(),
+                        [&](const Socket& socket) { return socket.local.same_ip(address); });
+  });
+  if (!is_lost) restart_owed_ = false;
+  if (is_lost && has_new && sockets_.size() == before) restart_owed_ = true;
+  const bool may_restart = configuration_.restart_ice_automatically && is_lost && !addresses.empty() &&
+                           peer_->signaling_state() == SignalingState::Stable;
+  if (restart_owed_ && may_restart) (void)restart_ice();
 }
 
 void ConnectionCore::close_sockets() {
@@ -174,6 +235,7 @@ void ConnectionCore::step() {
   for (int round = 0; round < kRounds; ++round) {
     step_resolver();
     read_sockets();
+    watch_addresses();
     if (const Time time = now(); peer_->next_timeout() <= time) peer_->handle_timeout(time);
     if (flush() && !more_to_read_) break;
   }

@@ -1,6 +1,7 @@
 #include "pollrtc/peer_connection.h"
 
 #include "api/connection_core.h"
+#include "base/address.h"
 #include "net/clock.h"
 #include "net/entropy.h"
 
@@ -71,6 +72,10 @@ Status PeerConnection::initialize(const Configuration& configuration) {
   }
   if (configuration.port_range_begin > configuration.port_range_end)
     return fail(ErrorCode::InvalidArgument, "the port range ends before it begins");
+  for (const std::string& text : {configuration.nat_1_1_internal, configuration.nat_1_1_external})
+    if (text.empty() != configuration.nat_1_1_internal.empty() || (!text.empty() && !parse_ip(text)))
+      return fail(ErrorCode::InvalidArgument, "a one-to-one NAT is two IP addresses");
+  if (configuration.dscp > 63) return fail(ErrorCode::InvalidArgument, "a DSCP is at most 63");
   if (configuration.network.is_set() && !configuration.network.is_whole())
     return fail(ErrorCode::InvalidArgument, "of the hooks of a network some are missing");
   if ((configuration.memory.allocate == nullptr) != (configuration.memory.release == nullptr))
@@ -89,6 +94,7 @@ Result<std::shared_ptr<DataChannel>> PeerConnection::create_data_channel(std::st
   return core().create_channel(label, options);
 }
 Status PeerConnection::create_offer() { return core().create_offer(); }
+Status PeerConnection::restart_ice() { return core().restart_ice(); }
 Status PeerConnection::create_answer() { return core().create_answer(); }
 Status PeerConnection::set_local_description(std::string_view type, std::string_view sdp) {
   return core().set_local_description(type, sdp);

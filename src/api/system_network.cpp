@@ -84,6 +84,7 @@ int SystemNetwork::open(void* context, const Address& local, std::uint16_t first
     return -1;
   }
   bound = socket->local();
+  if (network.dscp_ >= 0) socket->set_dscp(static_cast<std::uint8_t>(network.dscp_));
   network.sockets_.push_back(*std::move(socket));
   return static_cast<int>(network.sockets_.size()) - 1;
 }

@@ -11,7 +11,9 @@ namespace pollrtc::detail {
 
 class SystemNetwork {
  public:
-  explicit SystemNetwork(const Environment& environment) : environment_(environment) {}
+  // `dscp` marks all that its sockets send (RFC 8837); negative: nothing is marked.
+  explicit SystemNetwork(const Environment& environment, int dscp = -1)
+      : environment_(environment), dscp_(dscp) {}
   SystemNetwork(const SystemNetwork&) = delete;
   SystemNetwork& operator=(const SystemNetwork&) = delete;
 
@@ -32,6 +34,7 @@ class SystemNetwork {
                                   Address& source);
 
   const Environment& environment_;
+  int dscp_;
   std::vector<net::UdpSocket> sockets_;  // a closed one leaves its place empty
 };
 

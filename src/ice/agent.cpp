@@ -50,20 +50,34 @@ Agent::Agent(Environment& environment, const AgentConfig& config)
       replies_(environment.memory),
       error_limiter_(environment.limits),
       controlling_(config.controlling) {
-  // RFC 8445 §14.2: all agents of a process together start no more than one transaction in 5 ms.
-  config_.ta = std::max<Duration>(config_.ta, std::chrono::milliseconds(5));
+  config_.ta = std::max(config_.ta, Pacer::kGap);
+  if (config_.lite) controlling_ = false;
+}
+
+Result<Credentials> make_credentials(const Rng& rng) {
+  std::array<char, kUfragSize> ufrag;
+  std::array<char, kPwdSize> pwd;
+  if (!fill_random_ice_chars(rng, ufrag) || !fill_random_ice_chars(rng, pwd))
+    return fail(ErrorCode::NoRandomness, "ICE credentials");
+  Credentials credentials;
+  credentials.ufrag = *FixedString<256>::from({ufrag.data(), ufrag.size()});
+  credentials.pwd = *FixedString<256>::from({pwd.data(), pwd.size()});
+  return credentials;
 }
 
 Status Agent::start(Time now) {
+  if (is_started_) return fail(ErrorCode::InvalidState, "started before");
+  const Result<Credentials> credentials = make_credentials(environment_.rng);
+  if (!credentials) return Unexpected{credentials.error()};
+  return start(now, *credentials);
+}
+
+Status Agent::start(Time now, const Credentials& credentials) {
   if (is_started_ || state_ == AgentState::Closed) return fail(ErrorCode::InvalidState, "started before");
-  std::array<char, kUfragSize> ufrag;
-  std::array<char, kPwdSize> pwd;
   const auto tie_breaker = random_u64(environment_.rng);
-  if (!tie_breaker || !fill_random_ice_chars(environment_.rng, ufrag) ||
-      !fill_random_ice_chars(environment_.rng, pwd))
-    return fail(ErrorCode::NoRandomness, "ICE credentials");
-  local_ufrag_ = *FixedString<256>::from({ufrag.data(), ufrag.size()});
-  local_pwd_ = *FixedString<256>::from({pwd.data(), pwd.size()});
+  if (!tie_breaker) return fail(ErrorCode::NoRandomness, "ICE tie-breaker");
+  local_ufrag_ = credentials.ufrag;
+  local_pwd_ = credentials.pwd;
   tie_breaker_ = *tie_breaker;
   gatherer_.set_ufrag(local_ufrag_);
   is_started_ = true;
@@ -85,15 +99,17 @@ Status Agent::ready() const {
 
 // ---- gathering
 
-Status Agent::add_local_address(Time now, const Address& base, bool loopback_allowed) {
+Status Agent::add_local_address(Time now, const Address& base, bool loopback_allowed,
+                                const Address& announced) {
   if (const Status status = ready(); !status) return status;
-  const Status added = gatherer_.add_base(now, base, loopback_allowed);
+  const Status added = gatherer_.add_base(now, base, loopback_allowed, announced);
   if (added) advance(now);
   return added;
 }
 
 Status Agent::add_server(Time now, const Address& server) {
   if (const Status status = ready(); !status) return status;
+  if (config_.lite) return {};  // RFC 8445 §5.2: a lite end has host candidates only
   const Status added = gatherer_.add_server(now, server);
   if (added) advance(now);
   return added;
@@ -116,6 +132,8 @@ Status Agent::set_remote_credentials(Time now, std::string_view ufrag, std::stri
     if (remote_ufrag_ == ufrag && remote_pwd_ == pwd) return {};
     return fail(ErrorCode::InvalidState, "other credentials mean an ICE restart, which is not supported yet");
   }
+  if (config_.lite && remote_is_lite)
+    return fail(ErrorCode::NotSupported, "of two lite ends neither would send a check");
   remote_ufrag_ = *FixedString<256>::from(ufrag);
   remote_pwd_ = *FixedString<256>::from(pwd);
   has_remote_ = true;
@@ -126,7 +144,8 @@ Status Agent::set_remote_credentials(Time now, std::string_view ufrag, std::stri
   for (std::size_t i = 0; i < remotes_.size(); ++i) pair_remote(static_cast<std::uint16_t>(i));
   now_ = std::max(now_, now);
   for (const EarlyRequest& request : early_)
-    if (const auto base = gatherer_.find_base(request.path.local)) static_cast<void>(learn(*base, request));
+    if (const auto base = gatherer_.find_base(request.path.local))
+      static_cast<void>(config_.lite ? accept_as_lite(*base, request) : learn(*base, request));
   early_.clear();
   advance(now);
   return {};
@@ -194,7 +213,14 @@ void Agent::end_of_remote_candidates(Time now) {
 }
 
 void Agent::set_controlling(Time, bool controlling) {
-  if (!has_remote_ && state_ != AgentState::Closed) controlling_ = controlling;
+  if (!has_remote_ && !config_.lite && state_ != AgentState::Closed) controlling_ = controlling;
+}
+
+void Agent::set_remote_pacing(Time, Duration ta) { config_.ta = std::max(config_.ta, ta); }
+
+void Agent::set_paused(Time now, bool paused) {
+  is_paused_ = paused;
+  advance(now);
 }
 
 std::optional<std::uint16_t> Agent::find_remote(const Address& address) const {
@@ -253,7 +279,7 @@ Pair* Agent::make_pair(std::uint16_t local, std::uint16_t remote) {
 // only bases are paired; those that were signalled (RFC 8838 §10).
 void Agent::pair_local(std::uint16_t local) {
   for (std::size_t i = 0; i < remotes_.size(); ++i) {
-    if (!has_remote_ || has_nominated_ || !remotes_[i].is_signalled) continue;
+    if (!has_remote_ || has_nominated_ || config_.lite || !remotes_[i].is_signalled) continue;
     if (can_pair(gatherer_.locals()[local].candidate.base, remotes_[i].candidate.address,
                  config_.allow_remote_loopback) &&
         may_relay(gatherer_.locals()[local], remotes_[i].candidate.address))
@@ -262,7 +288,7 @@ void Agent::pair_local(std::uint16_t local) {
 }
 
 void Agent::pair_remote(std::uint16_t remote) {
-  if (!has_remote_ || has_nominated_) return;
+  if (!has_remote_ || has_nominated_ || config_.lite) return;
   for (std::size_t i = 0; i < gatherer_.locals().size(); ++i) {
     const Gatherer::Local& local = gatherer_.locals()[i];
     if (local.may_pair &&
@@ -294,13 +320,18 @@ void Agent::nominate(Pair& pair) {
     other.is_retired = true;
     other.queued = 0;
   }
+  for (const Pair& other : checklist_)
+    if (other.is_retired) cancel_checks(other.id);
+  gatherer_.conclude();
+}
+
+// No more copies, but a late answer is taken (RFC 8445 §7.3.1.4, §8.1.2).
+void Agent::cancel_checks(std::uint32_t pair) {
   for (stun::Transaction& transaction : transactions_) {
-    const Pair* const target = checklist_.find(transaction.target);
-    if (transaction.purpose != stun::Purpose::Check || target == nullptr || !target->is_retired) continue;
+    if (transaction.purpose != stun::Purpose::Check || transaction.target != pair) continue;
     transaction.is_cancelled = true;
     transaction.timer.cancel();
   }
-  gatherer_.stop_keepalives();
 }
 
 void Agent::drop_retired_pairs() {
@@ -315,14 +346,15 @@ void Agent::drop_retired_pairs() {
 
 const Pair* Agent::selected() const {
   if (state_ == AgentState::Failed || state_ == AgentState::Closed) return nullptr;
-  const Pair* const best = checklist_.best();
+  const Pair* const best = checklist_.best(now_);
   // RFC 8445 §12.1: any valid pair may carry data before the nomination, only the nominated one afterwards.
   return best != nullptr && (best->is_nominated || !has_nominated_) ? best : nullptr;
 }
 
 bool Agent::is_validated(const Path& path) const {
   const Pair* const pair = checklist_.find(path);
-  return pair != nullptr && pair->is_valid && state_ != AgentState::Failed && state_ != AgentState::Closed;
+  return pair != nullptr && pair->is_valid && !pair->is_cut && state_ != AgentState::Failed &&
+         state_ != AgentState::Closed;
 }
 
 bool Agent::is_expected(const Path& path) const {
@@ -333,7 +365,7 @@ bool Agent::is_expected(const Path& path) const {
 
 std::optional<Path> Agent::selected_path() const {
   const Pair* const pair = selected();
-  return pair == nullptr ? std::nullopt : std::optional(pair->path);
+  return pair == nullptr || pair->is_cut ? std::nullopt : std::optional(pair->path);
 }
 
 std::optional<Duration> Agent::round_trip_time() const {

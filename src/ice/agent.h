@@ -1,4 +1,5 @@
-// The ICE agent: one component, one generation of credentials, UDP. It finds candidates, checks pairs, nominates, keeps
+// The ICE agent: one component, one generation of credentials, UDP. An ICE restart is another agent: generations.h holds
+// them together. It finds candidates, checks pairs, nominates, keeps
 // consent, and says which path data may take. RFC 8445 (ICE), 8838 (trickle), 8863 (patience), 7675 (consent),
 // 8421 (dual stack). An engine in the sense of base/engine.h: it speaks STUN datagrams only; DTLS never comes here.
 //
@@ -21,8 +22,15 @@
 
 namespace pollrtc::ice {
 
+struct Credentials {
+  FixedString<256> ufrag, pwd;
+};
+// Fresh ones, or NoRandomness. RFC 8445 §5.3.
+Result<Credentials> make_credentials(const Rng& rng);
+
 struct AgentConfig {
   bool controlling = false;
+  bool lite = false;        // RFC 8445 §2.5: hosts only, controlled, no checks of our own (lite.cpp)
   bool relay_only = false;  // nothing but relayed candidates; there are none yet
   bool allow_remote_loopback =
       false;  // check remote loopback addresses even from a local one that is not loopback
@@ -70,15 +78,27 @@ class Agent {
 
   // Draws ufrag, pwd and tie-breaker. NoRandomness or OutOfMemory change nothing. Every other call needs it first.
   Status start(Time now);
+  // With credentials that were drawn before, since an offer had to name them.
+  Status start(Time now, const Credentials& credentials);
   std::string_view local_ufrag() const;
   std::string_view local_pwd() const;
 
   // Gathering: an address for each bound socket; the address of each STUN server as it is resolved; then `done`, and
   // gathering ends when all transactions with servers are over. `loopback_allowed` lets a loopback address be gathered.
   // Addresses that are never candidates (RFC 8445 §5.1.1.1) are Refused.
-  Status add_local_address(Time now, const Address& base, bool loopback_allowed);
+  // `announced` is how the address looks from outside a one-to-one NAT; invalid: as it is.
+  Status add_local_address(Time now, const Address& base, bool loopback_allowed,
+                           const Address& announced = {});
   Status add_server(Time now, const Address& server);
   void local_addresses_done(Time now);
+  // Its socket is gone: NotFound, or nothing leaves from it any more. When it carried the selected pair the agent is
+  // Disconnected, until another pair is found or consent runs out.
+  Status remove_local_address(Time now, const Address& base);
+  // A hard ICMP error that quotes the beginning of a datagram sent along `path`. It fails the check or the question it
+  // quotes, never a pair that works (RFC 8445 §7.2.5.2.2, §19.2).
+  void handle_icmp_error(Time now, const Path& path, Bytes quoted);
+  // Data went out on the selected path, so it needs no keepalive for a while.
+  void on_data_sent(Time now) { last_sent_ = std::max(last_sent_, now); }
 
   // Relayed candidates. To the agent a relayed address is a socket like any other, but that its peers need a permission
   // first: `next_permission` says which one to ask for (relayed address to peer), and `on_permission` how that went.
@@ -94,6 +114,11 @@ class Agent {
   void end_of_remote_candidates(Time now);
   // By the offer/answer exchange; ignored once the remote credentials are known (from then on conflicts decide).
   void set_controlling(Time now, bool controlling);
+  // The larger of both ends' Ta paces from now on (RFC 8445 §14.2).
+  void set_remote_pacing(Time now, Duration ta);
+  // While an ICE restart is in the air, the agent before it answers, keeps consent and carries data, but begins neither
+  // checks nor questions to servers (RFC 8445 §9, RFC 7675 §5.1).
+  void set_paused(Time now, bool paused);
 
   // Our own check of this path has succeeded and consent is fresh: data from it may be fed to DTLS.
   bool is_validated(const Path& path) const;
@@ -110,10 +135,13 @@ class Agent {
   void handle_timeout(Time now);
   Time next_timeout() const;
   bool poll_event(Event& event);
+  bool poll_gathering_event(Event& event);  // of the same, only LocalCandidate and GatheringDone
 
   void close(Time now);
   AgentState state() const;
   bool is_controlling() const;
+  bool is_gathering_over() const { return gatherer_.is_over(); }
+  bool has_transaction(const stun::TransactionId& id) { return transactions_.find(id) != nullptr; }
   const DropCounters& drops() const;
   AgentStats stats() const;
 
@@ -132,6 +160,7 @@ class Agent {
     Path path;
     FixedString<256> ufrag;
     std::uint32_t priority = 0;
+    std::uint32_t nomination = 0;  // the peer's count, when it counts its nominations
     bool use_candidate = false;
   };
   enum class Start : std::uint8_t { Nothing, Begun, Blocked };
@@ -144,11 +173,14 @@ class Agent {
   void revoke_consent(Pair& pair);
   void pick_nominee();
   void drop_retired_pairs();
+  void cancel_checks(std::uint32_t pair);
   void update_state();
   void become(AgentState next);
   const Pair* selected() const;
   bool can_check() const;
   bool may_probe() const;
+  bool is_alive() const;
+  Time may_begin() const;
   bool keeps_bindings() const;
   bool is_nomination_owed() const;
 
@@ -169,6 +201,15 @@ class Agent {
   void switch_role(bool controlling);
   void nominate(Pair& pair);
 
+  // agent_changes.cpp: when the network is no longer what it was
+  bool is_rescue_wanted() const;
+  void move_to_rescue();
+
+  // lite.cpp
+  Drop accept_as_lite(std::uint16_t base, const EarlyRequest& request);
+  Time keepalive_due() const;
+  std::size_t write_keepalive(MutBytes out);
+
   // connectivity_checks.cpp: sending
   void start_one();
   Start start_next();
@@ -187,6 +228,7 @@ class Agent {
   Drop settle_role(const Path& path, const stun::Message& request, stun::Integrity integrity);
   Drop remember(const EarlyRequest& request);
   Drop learn(std::uint16_t base, const EarlyRequest& request);
+  Result<Pair*, Drop> pair_of(std::uint16_t base, const EarlyRequest& request);
 
   // connectivity_checks.cpp: what comes of our checks
   Drop on_response(const Path& path, const stun::Message& response);
@@ -214,6 +256,7 @@ class Agent {
   AgentStats counters_;  // only the counters in it are kept
 
   Time now_{};                    // the latest we were told
+  Time last_sent_{};              // on the selected path, keepalives included (lite.cpp)
   Time pacer_{};                  // no new transaction before this (RFC 8445 §14.2)
   Time patience_end_ = kNever;    // RFC 8863: no Failed for want of pairs before this
   Time nomination_due_ = kNever;  // no waiting for better pairs from here on
@@ -227,6 +270,8 @@ class Agent {
   bool has_remote_ = false;
   bool is_remote_done_ = false;
   bool has_nominated_ = false;
+  bool is_paused_ = false;
+  bool is_keepalive_owed_ = false;
   bool told_gathering_done_ = false;
   bool probe_was_last_ = false;
   bool is_woken_ = false;  // taking an event gave us work

@@ -7,9 +7,11 @@
 
 namespace pollrtc::ice {
 
-bool Agent::can_check() const {
+bool Agent::is_alive() const {
   return has_remote_ && state_ != AgentState::Failed && state_ != AgentState::Closed;
 }
+
+bool Agent::can_check() const { return is_alive() && !config_.lite; }
 
 // What a peer can make us send to addresses that never answer: as many datagrams as a full checklist would cost, and no
 // more for as long as the agent lives, however many candidates it signals (RFC 8445 §19.5.1).
@@ -19,11 +21,11 @@ bool Agent::may_probe() const {
 
 // RFC 8445 §5.1.1.4: until ICE has completed.
 bool Agent::keeps_bindings() const {
-  return !has_nominated_ && state_ != AgentState::Failed && state_ != AgentState::Closed;
+  return !has_nominated_ && !is_paused_ && state_ != AgentState::Failed && state_ != AgentState::Closed;
 }
 
 bool Agent::is_nomination_owed() const {
-  return can_check() && nominee_ != 0 &&
+  return can_check() && !is_paused_ && nominee_ != 0 &&
          std::none_of(transactions_.begin(), transactions_.end(),
                       [](const auto& t) { return t.purpose == stun::Purpose::Nomination; });
 }
@@ -33,11 +35,16 @@ void Agent::advance(Time now) {
   if (!is_started_ || state_ == AgentState::Closed) return;
   step_transactions();
   gatherer_.tick(now_, keeps_bindings());
-  if (can_check()) {
+  if (is_alive()) {
     expire_consent();
+    move_to_rescue();
     pick_nominee();
   }
   start_one();
+  if (now_ >= keepalive_due()) {
+    is_keepalive_owed_ = true;
+    last_sent_ = now_;
+  }
   drop_retired_pairs();
   update_state();
 }
@@ -86,7 +93,7 @@ void Agent::revoke_consent(Pair& pair) {
 }
 
 void Agent::pick_nominee() {
-  if (!controlling_ || has_nominated_ || nominee_ != 0) return;
+  if (!controlling_ || is_paused_ || has_nominated_ || nominee_ != 0) return;
   const auto directness_of = [this](const Pair& pair) {
     return directness(gatherer_.locals()[pair.valid_local].candidate.type,
                       remotes_[pair.remote].candidate.type);
@@ -99,14 +106,16 @@ void Agent::update_state() {
   if (state_ == AgentState::Failed || !has_remote_) return;
   const Pair* const pair = selected();
   if (pair != nullptr) {
-    become(now_ >= pair->consent.interrupted_at() ? AgentState::Disconnected
-           : pair->is_nominated                   ? AgentState::Completed
-                                                  : AgentState::Connected);
+    const bool is_interrupted = pair->is_cut || now_ >= pair->consent.interrupted_at();
+    become(is_interrupted       ? AgentState::Disconnected
+           : pair->is_nominated ? AgentState::Completed
+                                : AgentState::Connected);
     return;
   }
-  const bool is_hopeless = now_ >= patience_end_ && gatherer_.is_over() && !awaits_permission() &&
-                           (!may_probe() || std::none_of(checklist_.begin(), checklist_.end(),
-                                                         [](const Pair& p) { return p.is_pending(); }));
+  const bool is_hopeless =
+      now_ >= patience_end_ && !is_paused_ && gatherer_.is_over() && !awaits_permission() &&
+      (!may_probe() ||
+       std::none_of(checklist_.begin(), checklist_.end(), [](const Pair& p) { return p.is_pending(); }));
   become(has_nominated_ || is_hopeless ? AgentState::Failed : AgentState::Checking);
 }
 
@@ -133,21 +142,29 @@ Time Agent::next_timeout() const {
   if (is_woken_) return now_;
   Time next = gatherer_.next_timeout(keeps_bindings());
   for (const stun::Transaction& transaction : transactions_) next = std::min(next, transaction.timer.due());
-  if (gatherer_.has_waiting_probe()) next = std::min(next, pacer_);
-  if (!can_check()) return next;
-  if (is_nomination_owed() || (may_probe() && checklist_.has_work())) next = std::min(next, pacer_);
+  if (!is_paused_ && gatherer_.has_waiting_probe()) next = std::min(next, may_begin());
+  next = std::min(next, keepalive_due());
+  if (!is_alive()) return next;
+  if (is_nomination_owed() || (!is_paused_ && may_probe() && checklist_.has_work()))
+    next = std::min(next, may_begin());
   const Pair* const pair = selected();
   if (pair != nullptr && now_ < pair->consent.interrupted_at())
     next = std::min(next, pair->consent.interrupted_at());
   for (const Pair& p : checklist_) {
     if (!p.is_valid) continue;
     next = std::min(next, p.consent.expires());
-    if (!p.is_retired) next = std::min(next, std::max(p.consent.next_check(), pacer_));
+    if (!p.is_retired && !p.is_cut && !config_.lite)
+      next = std::min(next, std::max(p.consent.next_check(), pacer_));
   }
   if (now_ < patience_end_ && pair == nullptr) next = std::min(next, patience_end_);
-  if (now_ < nomination_due_ && controlling_ && !has_nominated_ && nominee_ == 0)
+  if (now_ < nomination_due_ && controlling_ && !is_paused_ && !has_nominated_ && nominee_ == 0)
     next = std::min(next, nomination_due_);
   return next;
+}
+
+// Consent is none of RFC 8445's phases, so only our own Ta paces it: one busy neighbour must not cost us the path.
+Time Agent::may_begin() const {
+  return environment_.pacer == nullptr ? pacer_ : std::max(pacer_, environment_.pacer->next());
 }
 
 std::optional<Transmit> Agent::poll_transmit(Time now, MutBytes out) {
@@ -171,10 +188,12 @@ std::optional<Transmit> Agent::poll_transmit(Time now, MutBytes out) {
     }
     return Transmit{transaction.path, size};
   }
+  if (is_keepalive_owed_)
+    if (const std::size_t size = write_keepalive(out); size != 0) return Transmit{*selected_path(), size};
   return std::nullopt;
 }
 
-bool Agent::poll_event(Event& event) {
+bool Agent::poll_gathering_event(Event& event) {
   if (is_started_ && state_ != AgentState::Closed) {
     if (Gatherer::Local* const local = gatherer_.next_unannounced()) {
       local->is_announced = true;
@@ -195,6 +214,11 @@ bool Agent::poll_event(Event& event) {
       return true;
     }
   }
+  return false;
+}
+
+bool Agent::poll_event(Event& event) {
+  if (poll_gathering_event(event)) return true;
   if (told_state_ != state_) {
     event = StateChanged{told_state_, state_};
     told_state_ = state_;

@@ -1,5 +1,7 @@
 #include "ice/checklist.h"
 
+#include <tuple>
+
 namespace pollrtc::ice {
 
 Pair* Checklist::add(Pair pair) {
@@ -96,13 +98,15 @@ void Checklist::thaw(std::uint32_t foundation) {
     if (pair.foundation == foundation && pair.state == PairState::Frozen) pair.state = PairState::Waiting;
 }
 
-const Pair* Checklist::best() const {
+const Pair* Checklist::best(Time now) const {
+  const auto rank = [now](const Pair& pair) {
+    const bool answers = now < pair.consent.interrupted_at();
+    return std::tuple(pair.is_nominated, !pair.is_cut, answers, pair.nomination, pair.valid_priority);
+  };
   const Pair* best = nullptr;
   for (const Pair& pair : pairs_) {
-    if (!pair.is_valid) continue;
-    if (best == nullptr || pair.is_nominated > best->is_nominated ||
-        (pair.is_nominated == best->is_nominated && pair.valid_priority > best->valid_priority))
-      best = &pair;
+    if (!pair.is_valid || (pair.is_retired && !pair.is_nominated)) continue;
+    if (best == nullptr || rank(pair) > rank(*best)) best = &pair;
   }
   return best;
 }

@@ -34,6 +34,8 @@ struct Pair {
   std::optional<Duration> round_trip_time;
   bool is_valid = false;  // in the valid list, consent included
   bool is_nominated = false;
+  bool is_cut = false;           // the socket it leaves from is gone
+  std::uint32_t nomination = 0;  // what the peer counted, when it does; the highest wins
   bool nominate_on_success =
       false;                // the peer asked for it before our own check succeeded (RFC 8445 §7.3.1.5)
   bool is_retired = false;  // left the checklist when another was nominated; late answers are still taken
@@ -65,8 +67,8 @@ class Checklist {
   // A pair of this foundation succeeded.
   void thaw(std::uint32_t foundation);
 
-  // The usable pair data should take: the best nominated, else the best valid.
-  const Pair* best() const;
+  // The pair data should take: the best nominated, else the best valid; one that answers before one that does not.
+  const Pair* best(Time now) const;
   std::size_t count_unfinished() const;  // Waiting and In-Progress
 
   template <class Condition>

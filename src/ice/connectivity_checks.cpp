@@ -25,15 +25,18 @@ constexpr Duration kConsentCheckLife = Consent::kExpiry;
 
 void Agent::start_one() {
   if (now_ < pacer_) return;
-  if (start_next() != Start::Nothing)
-    pacer_ = now_ + config_.ta;  // also when blocked: try again, but not at once
+  Start start = can_check() ? start_consent() : Start::Nothing;
+  if (start == Start::Nothing && !is_paused_ && now_ >= may_begin()) {
+    start = start_next();
+    if (start == Start::Begun && environment_.pacer != nullptr) environment_.pacer->on_begin(now_);
+  }
+  if (start != Start::Nothing) pacer_ = now_ + config_.ta;  // also when blocked: try again, but not at once
 }
 
 // One new transaction per Ta, whatever it is for (RFC 8445 §14.2).
 Agent::Start Agent::start_next() {
   if (!can_check()) return start_probe();
   if (is_nomination_owed()) return start_check(*checklist_.find(nominee_), stun::Purpose::Nomination);
-  if (const Start consent = start_consent(); consent != Start::Nothing) return consent;
   if (may_probe() && triggered_run_ < kMaxTriggeredRun) {
     if (Pair* const pair = checklist_.next_triggered()) {
       ++triggered_run_;
@@ -57,7 +60,7 @@ Agent::Start Agent::start_next() {
 Agent::Start Agent::start_consent() {
   Pair* due = nullptr;
   for (Pair& pair : checklist_) {
-    if (!pair.is_valid || pair.is_retired || now_ < pair.consent.next_check()) continue;
+    if (!pair.is_valid || pair.is_retired || pair.is_cut || now_ < pair.consent.next_check()) continue;
     if (due == nullptr || pair.consent.next_check() < due->consent.next_check()) due = &pair;
   }
   if (due == nullptr) return Start::Nothing;
@@ -192,8 +195,10 @@ Drop Agent::on_request(const Path& path, const stun::Message& request) {
   facts.path = path;
   facts.ufrag = *ufrag;
   facts.priority = request.u32(stun::Attribute::Priority).value_or(0);
+  facts.nomination = request.u32(stun::Attribute::Nomination).value_or(0);
   facts.use_candidate = request.has(stun::Attribute::UseCandidate);
-  return has_remote_ ? learn(*base, facts) : remember(facts);
+  if (!has_remote_) return remember(facts);
+  return config_.lite ? accept_as_lite(*base, facts) : learn(*base, facts);
 }
 
 Drop Agent::refuse(const Path& path, const stun::Message& request, int code, stun::Integrity integrity,
@@ -213,6 +218,8 @@ Drop Agent::refuse(const Path& path, const stun::Message& request, int code, stu
 // RFC 8445 §7.3.1.1.
 Drop Agent::settle_role(const Path& path, const stun::Message& request, stun::Integrity integrity) {
   const bool they_control = request.has(stun::Attribute::IceControlling);
+  // A lite end is controlled whatever happens (§6.1.1).
+  if (config_.lite && !they_control) return refuse(path, request, 487, integrity, Drop::IceRoleConflict);
   const auto theirs =
       request.u64(they_control ? stun::Attribute::IceControlling : stun::Attribute::IceControlled);
   switch (resolve_role_conflict(controlling_, tie_breaker_, they_control, theirs.value_or(0))) {
@@ -249,27 +256,12 @@ Drop Agent::learn(std::uint16_t base, const EarlyRequest& request) {
   if (!can_check() || !(request.ufrag == remote_ufrag_))
     return Drop::None;  // nobody we could send a check to
   const bool nominates = request.use_candidate && !controlling_;
-  Pair* pair = checklist_.find(request.path);
-  if (has_nominated_ && !nominates) return Drop::None;  // §8.1.2: concluded
-  if (pair == nullptr) {
-    if (!is_checkable(request.path.remote)) return Drop::None;
-    auto remote = find_remote(request.path.remote);
-    if (!remote) {
-      const auto learned =
-          std::count_if(remotes_.begin(), remotes_.end(), [](const Remote& r) { return !r.is_signalled; });
-      if (learned >= environment_.limits.ice_prflx) return Drop::IceLimit;
-      Candidate candidate;
-      candidate.type = CandidateType::PeerReflexive;
-      candidate.address = scoped_as(request.path.remote, Address{});
-      candidate.priority = request.priority;
-      if (add_remote(candidate, false) == nullptr) return Drop::OutOfMemory;
-      remote = static_cast<std::uint16_t>(remotes_.size() - 1);
-    }
-    gatherer_.reflexive_priority(base);  // the host's own preference must be known to rank the pair
-    pair = make_pair(base, *remote);
-    if (pair == nullptr) return Drop::IceLimit;
-  }
+  if (has_nominated_ && !nominates && !is_rescue_wanted()) return Drop::None;  // §8.1.2: concluded
+  const Result<Pair*, Drop> found = pair_of(base, request);
+  if (!found) return found.error();
+  Pair* const pair = *found;
   if (pair->is_spent) return Drop::None;
+  pair->nomination = std::max(pair->nomination, request.nomination);
   if (nominates && pair->is_valid) {
     pair->is_retired = false;
     nominate(*pair);
@@ -277,16 +269,32 @@ Drop Agent::learn(std::uint16_t base, const EarlyRequest& request) {
   }
   if (nominates) pair->nominate_on_success = true;
   if (pair->state == PairState::Succeeded) return Drop::None;
-  if (pair->state == PairState::InProgress) {
-    for (stun::Transaction& transaction : transactions_) {
-      if (transaction.purpose != stun::Purpose::Check || transaction.target != pair->id) continue;
-      transaction.is_cancelled = true;
-      transaction.timer.cancel();
-    }
-  }
+  if (pair->state == PairState::InProgress) cancel_checks(pair->id);
   pair->is_retired = false;
   checklist_.trigger(*pair);
   return Drop::None;
+}
+
+// The pair a request came by; one that is not known is made, with a remote candidate of its own if need be (§7.3.1.3).
+Result<Pair*, Drop> Agent::pair_of(std::uint16_t base, const EarlyRequest& request) {
+  if (Pair* const known = checklist_.find(request.path)) return known;
+  if (!is_checkable(request.path.remote)) return Unexpected{Drop::UnknownPath};
+  auto remote = find_remote(request.path.remote);
+  if (!remote) {
+    const auto learned =
+        std::count_if(remotes_.begin(), remotes_.end(), [](const Remote& r) { return !r.is_signalled; });
+    if (learned >= environment_.limits.ice_prflx) return Unexpected{Drop::IceLimit};
+    Candidate candidate;
+    candidate.type = CandidateType::PeerReflexive;
+    candidate.address = scoped_as(request.path.remote, Address{});
+    candidate.priority = request.priority;
+    if (add_remote(candidate, false) == nullptr) return Unexpected{Drop::OutOfMemory};
+    remote = static_cast<std::uint16_t>(remotes_.size() - 1);
+  }
+  gatherer_.reflexive_priority(base);  // the host's own preference must be known to rank the pair
+  Pair* const pair = make_pair(base, *remote);
+  if (pair == nullptr) return Unexpected{Drop::IceLimit};
+  return pair;
 }
 
 // ---- what comes of our checks

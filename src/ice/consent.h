@@ -27,6 +27,9 @@ class Consent {
   // When the path becomes interrupted if nothing more is heard; kNever as long as too few checks went unanswered.
   // It does not move until there is an answer, however many checks follow.
   Time interrupted_at() const { return interrupted_at_; }
+  bool is_doubtful() const { return unanswered_ != 0; }  // a check of ours waits for its answer
+  // Without checks of our own (ICE-lite), what the other end's checks are worth: a sign of life.
+  void on_sign_of_life(Time now) { last_answer_ = now; }
 
  private:
   Time last_answer_{};

@@ -18,16 +18,20 @@ void Gatherer::begin(Time now) {
   if (cut_off_ == kNever && !is_done_) cut_off_ = now + kCutOff;
 }
 
-Status Gatherer::add_base(Time now, const Address& base, bool loopback_allowed) {
+Status Gatherer::add_base(Time now, const Address& base, bool loopback_allowed, const Address& announced) {
   if (is_over()) return fail(ErrorCode::InvalidState, "gathering is over");
   if (!is_gatherable(base, loopback_allowed))
     return fail(ErrorCode::Refused, "not an address for a candidate");
+  if (announced.is_valid() &&
+      (announced.family != base.family || !is_gatherable(announced, loopback_allowed)))
+    return fail(ErrorCode::Refused, "not an address to announce");
   if (find_base(base)) return fail(ErrorCode::AlreadyExists, "the address was added before");
   if (locals_.size() >= limit_) return fail(ErrorCode::LimitReached, "too many local candidates");
   begin(now);
   if (relay_only_) return {};
   Candidate candidate;
-  candidate.address = candidate.base = base;
+  candidate.base = base;
+  candidate.address = announced.is_valid() ? announced : base;
   if (!add_local(candidate, Address{})) return fail(ErrorCode::OutOfMemory, "local candidate");
   if (!add_probes(static_cast<std::uint16_t>(locals_.size() - 1), 0)) {
     locals_.pop_back();
@@ -130,7 +134,8 @@ void Gatherer::on_answer(Time now, Probe& probe, const std::optional<Address>& m
   probe.is_finished_once = true;
   probe.has_answered = true;
   probe.keepalive_due = now + kKeepalive;
-  if (was_over || !mapped) return;  // RFC 8838 §13: nothing new after our end-of-candidates
+  if (was_over || is_concluded_ || !mapped || locals_[probe.local].is_gone)
+    return;  // RFC 8838 §13: nothing new after our end-of-candidates
   add_reflexive(probe.local, *mapped, probe.server, probe.server_index);
 }
 
@@ -156,7 +161,7 @@ void Gatherer::add_reflexive(std::uint16_t host, const Address& mapped, const Ad
 // RFC 8445 §5.1.1.2: a relayed candidate is its own base, and the allocation's mapped address is a reflexive candidate
 // too. Datagrams are preferred to TCP, TCP to TLS, since each layer costs; IPv6 to IPv4, as elsewhere.
 bool Gatherer::add_relayed(Time now, const RelayedAddress& relay) {
-  if (is_over()) return false;
+  if (is_over() || is_concluded_) return false;
   begin(now);
   if (const auto host = find_base(relay.base); host && relay.mapped.is_valid())
     add_reflexive(*host, relay.mapped, relay.server, kMaxServers);
@@ -180,10 +185,29 @@ void Gatherer::on_failure(Probe& probe) {
   probe.is_finished_once = true;
 }
 
-void Gatherer::stop_keepalives() {
+bool Gatherer::remove_base(const Address& base) {
+  if (!find_base(base)) return false;
+  for (Local& local : locals_) {
+    if (local.candidate.base != base) continue;
+    local.is_gone = local.is_announced = true;
+    local.may_pair = false;
+  }
+  for (Probe& probe : probes_) {
+    if (locals_[probe.local].candidate.base != base) continue;
+    probe.state = Probe::State::Over;
+    probe.is_finished_once = true;
+    probe.keepalive_due = kNever;
+  }
+  return true;
+}
+
+void Gatherer::conclude() {
+  is_concluded_ = true;
   for (Probe& probe : probes_) {
     probe.keepalive_due = kNever;
-    if (probe.state == Probe::State::Waiting && probe.is_finished_once) probe.state = Probe::State::Over;
+    if (probe.state != Probe::State::Waiting) continue;
+    probe.state = Probe::State::Over;
+    probe.is_finished_once = true;
   }
 }
 
@@ -240,6 +264,7 @@ void Gatherer::give_preferences() {
 
 // The best first, so that the peer's checks, which begin with the first pair it can form, begin with a good one.
 Gatherer::Local* Gatherer::next_unannounced() {
+  if (is_concluded_) return nullptr;
   give_preferences();
   Local* best = nullptr;
   for (Local& local : locals_)
@@ -250,7 +275,7 @@ Gatherer::Local* Gatherer::next_unannounced() {
 
 std::optional<std::uint16_t> Gatherer::find_base(const Address& base) const {
   for (std::size_t i = 0; i < locals_.size(); ++i)
-    if (is_base(locals_[i].candidate) && locals_[i].candidate.base == base)
+    if (is_base(locals_[i].candidate) && locals_[i].candidate.base == base && !locals_[i].is_gone)
       return static_cast<std::uint16_t>(i);
   return std::nullopt;
 }

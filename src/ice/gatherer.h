@@ -46,6 +46,7 @@ class Gatherer {
     std::uint16_t local_preference = 0;  // 0: not given yet
     bool is_announced = false;
     bool may_pair = false;  // a base that the peer was told of
+    bool is_gone = false;   // its socket is
   };
 
   Gatherer(const Memory& memory, const Limits& limits, bool relay_only)
@@ -54,7 +55,12 @@ class Gatherer {
   // The generation's ufrag goes into each candidate (RFC 8838 §9).
   void set_ufrag(const FixedString<256>& ufrag) { ufrag_ = ufrag; }
 
-  Status add_base(Time now, const Address& base, bool loopback_allowed);
+  // `announced` is how the base looks from outside a one-to-one NAT; invalid: as it is.
+  Status add_base(Time now, const Address& base, bool loopback_allowed, const Address& announced = {});
+  // Its socket is gone. False when there is no such base.
+  bool remove_base(const Address& base);
+  // RFC 8838 §13: after the nomination no candidate is signalled any more.
+  void conclude();
   Status add_server(Time now, const Address& server);
   void done(Time now);
   // Ends what takes too long, and lets keepalives come due.
@@ -72,7 +78,6 @@ class Gatherer {
   Duration rto(Duration ta) const;  // RFC 8445 §14.3
   void on_answer(Time now, Probe& probe, const std::optional<Address>& mapped);
   void on_failure(Probe& probe);
-  void stop_keepalives();
   // An allocation on a TURN server, and what the server saw us as. False when it comes too late, or nothing fits.
   bool add_relayed(Time now, const RelayedAddress& relay);
   // Its allocation is gone.
@@ -111,6 +116,7 @@ class Gatherer {
   std::uint16_t rank_ = 0;
   bool relay_only_;
   bool is_done_ = false;
+  bool is_concluded_ = false;
 };
 
 }  // namespace pollrtc::ice

@@ -192,6 +192,11 @@ Time Relays::next_timeout() const {
 
 // ---- finding
 
+bool Relays::is_permitted(Time now, const Address& relayed, const Address& peer) const {
+  const Relay* const relay = find_relayed(relayed);
+  return relay != nullptr && relay->client->is_permitted(now, peer);
+}
+
 Relays::Relay* Relays::find_relayed(const Address& relayed) const {
   for (const Owned<Relay>& relay : relays_)
     for (const Address& address : relay->announced)

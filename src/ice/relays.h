@@ -71,6 +71,7 @@ class Relays {
   bool empty() const { return relays_.empty(); }
 
   Status want_permission(Time now, const Address& relayed, const Address& peer);
+  bool is_permitted(Time now, const Address& relayed, const Address& peer) const;
   // Data takes this path from now on: a channel pays.
   void bind_channel(Time now, const Path& path);
 

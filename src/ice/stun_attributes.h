@@ -15,6 +15,9 @@ namespace pollrtc::stun {
 // RFC 8489 §14.3: texts are sent below 509 bytes, but are read up to 763, the longest that 128 characters could have
 // been in the older encodings. PRIORITY, USE-CANDIDATE and the roles: RFC 8445 §16.1; a USE-CANDIDATE with a value is
 // taken, as it means the same. Those of TURN, from CHANNEL-NUMBER to ICMP: RFC 8656 §18.
+//
+// Nomination is no RFC's: libwebrtc, libnice and pion write a 32-bit counter there. Of any other size it means nothing, and
+// spoils nothing.
 #define POLLRTC_STUN_ATTRIBUTES(X)          \
   X(MappedAddress, 0x0001, 4, 20)           \
   X(Username, 0x0006, 0, 763)               \
@@ -45,7 +48,8 @@ namespace pollrtc::stun {
   X(AlternateServer, 0x8023, 4, 20)         \
   X(Fingerprint, 0x8028, 4, 4)              \
   X(IceControlled, 0x8029, 8, 8)            \
-  X(IceControlling, 0x802A, 8, 8)
+  X(IceControlling, 0x802A, 8, 8)           \
+  X(Nomination, 0xC001, 0, 65535)
 
 enum class Attribute : std::uint16_t {
 #define X(name, number, min, max) name = number,

@@ -61,8 +61,10 @@ Peer::Impl::Impl(const Environment& env, const PeerConfig& peer_config, dtls::Ce
       events(environment.memory, environment.limits.api_rx_queue),
       channels(environment, events),
       certificate(std::move(own_certificate)),
-      agent(environment, ice::AgentConfig{.relay_only = peer_config.relay_only,
-                                          .allow_remote_loopback = peer_config.allow_loopback}),
+      agent(environment, ice::AgentConfig{.lite = peer_config.ice_lite,
+                                          .relay_only = peer_config.relay_only,
+                                          .allow_remote_loopback = peer_config.allow_loopback,
+                                          .ta = peer_config.ice_pacing}),
       relays(environment),
       early(environment.memory) {
   config.certificate_pem = config.private_key_pem = {};  // the caller's text, good for the call of create()
@@ -79,6 +81,8 @@ Result<CertificatePem> generate_certificate(const Environment& environment, std:
 
 Result<Peer> Peer::create(const Environment& environment, const PeerConfig& config, Time now) {
   if (config.sctp_port == 0) return fail(ErrorCode::InvalidArgument, "the SCTP port must not be 0");
+  if (config.ice_pacing < Pacer::kGap || config.ice_pacing > sdp::kMaxIcePacing)
+    return fail(ErrorCode::InvalidArgument, "the ICE pacing is 5 ms to 2 s");
   Environment copy = environment;
   const bool given = !config.certificate_pem.empty() || !config.private_key_pem.empty();
   Result<dtls::Certificate> certificate =
@@ -133,8 +137,12 @@ void Peer::Impl::become(GatheringState next) {
 // Connected: ICE has a path and DTLS is up. A path lost for a while is Disconnected, and may come back.
 void Peer::Impl::update_connection_state() {
   if (has_ended() || !dtls || dtls->state() != dtls::SessionState::Connected) return;
-  become(agent.state() == ice::AgentState::Disconnected ? ConnectionState::Disconnected
-                                                        : ConnectionState::Connected);
+  const bool is_interrupted = agent.state() == ice::AgentState::Disconnected || !agent.selected_path();
+  const bool is_new = is_interrupted && connection_state == ConnectionState::Connected;
+  become(is_interrupted ? ConnectionState::Disconnected : ConnectionState::Connected);
+  if (is_new && (offered_first || is_loss_ours) && signaling_state == SignalingState::Stable)
+    events.push(RestartNeeded{});
+  if (!is_interrupted) is_loss_ours = false;
 }
 
 // The connection ends by itself or by the other end's will. Channels close, and what the other end should be
@@ -205,7 +213,9 @@ PeerStats Peer::Impl::stats() const {
   return s;
 }
 
-Result<std::string> Peer::create_offer(Time) { return impl_->create_offer(); }
+Result<std::string> Peer::create_offer(Time, const OfferOptions& options) {
+  return impl_->create_offer(options);
+}
 Result<std::string> Peer::create_answer(Time) { return impl_->create_answer(); }
 Status Peer::set_local_description(Time now, SdpType type, std::string_view sdp) {
   const Status status = impl_->set_local_description(now, type, sdp);
@@ -222,13 +232,14 @@ std::optional<bool> Peer::can_trickle() const {
   const auto& remote = impl_->remote_pending ? impl_->remote_pending : impl_->remote_current;
   return remote ? std::optional(remote->trickle) : std::nullopt;
 }
-Status Peer::add_remote_candidate(Time now, std::string_view mid, int index, std::string_view line) {
-  const Status status = impl_->add_remote_candidate(now, mid, index, line);
+Status Peer::add_remote_candidate(Time now, std::string_view mid, int index, std::string_view line,
+                                  std::string_view ufrag) {
+  const Status status = impl_->add_remote_candidate(now, mid, index, line, ufrag);
   impl_->pump(now);
   return status;
 }
-Status Peer::add_local_address(Time now, const Address& bound) {
-  const Status status = impl_->agent.add_local_address(now, bound, true);
+Status Peer::add_local_address(Time now, const Address& bound, const Address& announced) {
+  const Status status = impl_->agent.add_local_address(now, bound, true, announced);
   if (status)
     (void)impl_->relays.add_base(now, bound);  // beyond the limit it is no address to ask a TURN server from
   impl_->pump(now);
@@ -258,6 +269,18 @@ Status Peer::add_stun_server(Time now, const Address& server) {
 }
 void Peer::local_addresses_done(Time now) {
   impl_->local_addresses_done(now);
+  impl_->pump(now);
+}
+Status Peer::remove_local_address(Time now, const Address& bound) {
+  const auto before = impl_->agent.selected_path();
+  const Status status = impl_->agent.remove_local_address(now, bound);
+  impl_->drop_allocations_of(now, bound);
+  if (before && !impl_->agent.selected_path()) impl_->is_loss_ours = true;
+  impl_->pump(now);
+  return status;
+}
+void Peer::handle_icmp_error(Time now, const Path& path, Bytes quoted) {
+  impl_->agent.handle_icmp_error(now, path, quoted);
   impl_->pump(now);
 }
 

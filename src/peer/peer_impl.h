@@ -10,7 +10,7 @@
 #include "base/drop_counters.h"
 #include "dtls/certificate.h"
 #include "dtls/session.h"
-#include "ice/agent.h"
+#include "ice/generations.h"
 #include "ice/relays.h"
 #include "peer/channels.h"
 #include "peer/event_queue.h"
@@ -26,19 +26,25 @@ struct [[gnu::visibility("hidden")]] Peer::Impl {
   Impl(const Environment& env, const PeerConfig& peer_config, dtls::Certificate own_certificate);
 
   // --- signalling
-  Result<std::string> create_offer();
+  Result<std::string> create_offer(const OfferOptions& options);
   Result<std::string> create_answer();
   Status set_local_description(Time now, SdpType type, std::string_view text);
   Status set_remote_description(Time now, SdpType type, std::string_view text);
   Status set_remote_offer(Time now, SignalingState next, const sdp::Description& description);
   Status set_remote_answer(Time now, SignalingState next, const sdp::Description& description);
-  void roll_back();
-  Status add_remote_candidate(Time now, std::string_view mid, int index, std::string_view line);
+  void roll_back(Time now);
+  Status add_remote_candidate(Time now, std::string_view mid, int index, std::string_view line,
+                              std::string_view ufrag);
   std::string local_description() const;
-  sdp::LocalParameters local_parameters() const;
+  sdp::LocalParameters local_parameters(bool restarts) const;
   std::string local_mid() const;   // of the data section
   std::size_t data_index() const;  // its place among the sections
-  Status start_transports(Time now);
+  Status apply_remote(Time now);
+  Status start_transports(Time now, const sdp::Remote& remote);
+  Status draw_restart_credentials();
+  Status begin_restart(Time now);
+  bool remote_restarts_ice() const;
+  void use_candidates(Time now, const sdp::Remote& remote);
   void use_candidate(Time now, const sdp::Remote& remote, const Candidate& candidate);
   void use_waiting_candidates(Time now);
   void on_local_candidate(const Candidate& candidate);
@@ -71,6 +77,8 @@ struct [[gnu::visibility("hidden")]] Peer::Impl {
   void local_addresses_done(Time now);
   void pump_relays(Time now);
   void ask_permissions(Time now);
+  void hand_over_allocations(Time now);
+  void drop_allocations_of(Time now, const Address& base);
   std::optional<Transmit> poll_checks(Time now, MutBytes out, bool& again);
   std::optional<Transmit> poll_data(Time now, MutBytes out, bool& again);
   void handle_stream(Time now, StreamId stream, Bytes bytes);
@@ -94,8 +102,9 @@ struct [[gnu::visibility("hidden")]] Peer::Impl {
   DropCounters drops;  // ours; each engine counts its own
   dtls::Certificate certificate;
 
-  ice::Agent agent;
+  ice::Generations agent;
   ice::Relays relays;
+  std::vector<ice::RelayedAddress> allocations;  // those that stand
   bool local_addresses_done_owed = false;
   Owned<dtls::Session> dtls;
   Owned<sctp::Association> association;
@@ -124,11 +133,18 @@ struct [[gnu::visibility("hidden")]] Peer::Impl {
   std::optional<sdp::Remote> remote_current, remote_pending;
   bool transports_started = false;
   bool is_offerer = false;
-  std::vector<Candidate> local_candidates;
+  bool offered_first = false;               // the offer of the exchange that began it all was ours
+  bool is_loss_ours = false;                // the path went with a socket of ours
+  std::vector<Candidate> local_candidates;  // of the newest generation
+  // An ICE restart, from the offer that names its credentials until it is agreed on or rolled back.
+  std::optional<ice::Credentials> restart_credentials;
+  bool last_offer_restarts = false;
+  std::vector<Candidate> former_candidates;
   struct WaitingCandidate {  // came before the description that it belongs to
     std::string mid;
     int index;
     std::optional<Candidate> candidate;  // none: end of candidates
+    std::string ufrag;                   // of the generation; empty: not said
   };
   std::vector<WaitingCandidate> waiting_candidates;
 

@@ -20,9 +20,14 @@ void Peer::Impl::local_addresses_done(Time now) {
 void Peer::Impl::pump_relays(Time now) {
   ice::Relays::Event event;
   while (relays.poll_event(event)) {
-    if (const auto* made = std::get_if<ice::Relays::Allocated>(&event))
-      (void)agent.add_relayed(now, {made->relayed, made->mapped, made->base, made->server, made->transport});
-    if (const auto* lost = std::get_if<ice::Relays::Lost>(&event)) agent.on_relay_lost(now, lost->relayed);
+    if (const auto* made = std::get_if<ice::Relays::Allocated>(&event)) {
+      allocations.push_back({made->relayed, made->mapped, made->base, made->server, made->transport});
+      (void)agent.add_relayed(now, allocations.back());
+    }
+    if (const auto* lost = std::get_if<ice::Relays::Lost>(&event)) {
+      std::erase_if(allocations, [&](const auto& a) { return a.relayed == lost->relayed; });
+      agent.on_relay_lost(now, lost->relayed);
+    }
     if (const auto* permission = std::get_if<ice::Relays::Permission>(&event))
       agent.on_permission(now, permission->relayed, permission->peer, permission->granted);
     if (const auto* needed = std::get_if<ice::Relays::StreamNeeded>(&event))
@@ -41,9 +46,24 @@ void Peer::Impl::pump_relays(Time now) {
 
 void Peer::Impl::ask_permissions(Time now) {
   Path wanted;
-  while (agent.next_permission(wanted))
+  while (agent.next_permission(wanted)) {
     if (!relays.want_permission(now, wanted.local, wanted.remote))
       agent.on_permission(now, wanted.local, wanted.remote, false);
+    if (relays.is_permitted(now, wanted.local, wanted.remote))  // since a generation before
+      agent.on_permission(now, wanted.local, wanted.remote, true);
+  }
+}
+
+// The allocations outlive a restart of ICE (RFC 8445 §9: the candidates of the new session may be those of the old one).
+void Peer::Impl::hand_over_allocations(Time now) {
+  for (const ice::RelayedAddress& allocation : allocations) (void)agent.add_relayed(now, allocation);
+}
+
+// A socket is gone, and with it the allocations that were made from it.
+void Peer::Impl::drop_allocations_of(Time now, const Address& base) {
+  for (const ice::RelayedAddress& allocation : allocations)
+    if (allocation.base == base) (void)agent.remove_local_address(now, allocation.relayed);
+  std::erase_if(allocations, [&](const auto& allocation) { return allocation.base == base; });
 }
 
 // A check, or an answer to one. Few and small: they are moved to make room for the relay's header.
@@ -70,6 +90,7 @@ std::optional<Transmit> Peer::Impl::poll_data(Time now, MutBytes out, bool& agai
       has_ended() ? poll_goodbye(now, out.subspan(room)) : poll_payload(now, out.subspan(room));
   if (size == 0) return has_ended() ? relays.poll_transmit(now, out) : std::nullopt;
   again = true;
+  if (!has_ended()) agent.on_data_sent(now);
   return relays.wrap(now, *to, out, size);
 }
 

@@ -29,32 +29,55 @@ std::string Peer::Impl::local_mid() const {
 
 std::size_t Peer::Impl::data_index() const { return remote_current ? remote_current->index : 0; }
 
-sdp::LocalParameters Peer::Impl::local_parameters() const {
+// `restarts`: the description names a new generation, which has not begun to gather.
+sdp::LocalParameters Peer::Impl::local_parameters(bool restarts) const {
   sdp::LocalParameters local;
   local.origin = origin;
   local.mid = local_mid();
-  local.ufrag = agent.local_ufrag();
-  local.pwd = agent.local_pwd();
+  local.ufrag = restarts ? restart_credentials->ufrag.view() : agent.local_ufrag();
+  local.pwd = restarts ? restart_credentials->pwd.view() : agent.local_pwd();
   for (const Fingerprint& fingerprint : certificate.fingerprints()) local.fingerprints.push_back(fingerprint);
   local.tls_id = tls_id;
   local.sctp_port = config.sctp_port;
   local.max_message_size = environment.limits.sctp_max_message_rx;
+  local.ice_lite = config.ice_lite;
+  if (config.ice_pacing != sdp::kDefaultIcePacing && !config.ice_lite) local.ice_pacing = config.ice_pacing;
+  if (restarts) return local;
   local.candidates = local_candidates;
   local.end_of_candidates = gathering_state == GatheringState::Complete;
   return local;
 }
 
-Result<std::string> Peer::Impl::create_offer() {
+Status Peer::Impl::draw_restart_credentials() {
+  if (restart_credentials) return {};
+  const Result<ice::Credentials> drawn = ice::make_credentials(environment.rng);
+  if (!drawn) return Unexpected{drawn.error()};
+  restart_credentials = *drawn;
+  return {};
+}
+
+// The other end's description on the table has other ICE credentials than the one in force (RFC 9429 §5.10).
+bool Peer::Impl::remote_restarts_ice() const {
+  return transports_started && remote_pending && remote_pending->has_data &&
+         sdp::changes(*remote_current, *remote_pending).ice;
+}
+
+Result<std::string> Peer::Impl::create_offer(const OfferOptions& options) {
   if (signaling_state == SignalingState::Closed) return fail(ErrorCode::Closed, "the connection is closed");
   if (signaling_state != SignalingState::Stable && signaling_state != SignalingState::HaveLocalOffer)
     return wrong_state("an offer of the other end waits for its answer");
   if (!channels.any_created())
     return wrong_state("create a data channel first: an offer needs something to offer");
+  // Before there is a first generation in force there is nothing to restart. A restart that is offered stays offered.
+  const bool restarts = options.ice_restart && transports_started && !agent.is_restarting();
+  if (restarts)
+    if (const Status status = draw_restart_credentials(); !status) return Unexpected{status.error()};
   Result<sdp::Description> made =
-      sdp::make_offer(local_parameters(), local_current ? &*local_current : nullptr, data_index());
+      sdp::make_offer(local_parameters(restarts), local_current ? &*local_current : nullptr, data_index());
   if (!made) return Unexpected{made.error()};
   if (last_made) sdp::stamp(*made, *last_made);
   last_made = *made;
+  last_offer_restarts = restarts;
   return last_offer = sdp::write_description(*made);
 }
 
@@ -63,7 +86,11 @@ Result<std::string> Peer::Impl::create_answer() {
   if (signaling_state != SignalingState::HaveRemoteOffer &&
       signaling_state != SignalingState::HaveLocalPranswer)
     return wrong_state("there is no offer of the other end to answer");
-  Result<sdp::Description> made = sdp::make_answer(local_parameters(), *remote_offer, *remote_pending);
+  const bool restarts = remote_restarts_ice();
+  if (restarts)
+    if (const Status status = draw_restart_credentials(); !status) return Unexpected{status.error()};
+  Result<sdp::Description> made =
+      sdp::make_answer(local_parameters(restarts), *remote_offer, *remote_pending);
   if (!made) return Unexpected{made.error()};
   if (last_made) sdp::stamp(*made, *last_made);
   last_made = *made;
@@ -87,7 +114,7 @@ Status Peer::Impl::set_local_description(Time now, SdpType type, std::string_vie
   const auto next = next_signaling_state(signaling_state, Side::Local, type);
   if (!next) return wrong_state("a local description of this type is not allowed in this signaling state");
   if (type == SdpType::Rollback) {
-    roll_back();
+    roll_back(now);
     return {};
   }
   // RFC 9429 §5.4: what was created is set as it was created; anything else would promise what we do not do.
@@ -96,11 +123,15 @@ Status Peer::Impl::set_local_description(Time now, SdpType type, std::string_vie
     return fail(ErrorCode::InvalidArgument, "a local description must be the text that was created last");
 
   if (type == SdpType::Offer) {
+    if (last_offer_restarts && !agent.is_restarting())
+      if (const Status status = begin_restart(now); !status) return status;
     local_pending = *last_made;
     is_offerer = true;
     agent.set_controlling(now, true);  // checks may come before the answer does, and must find us in our role
   } else {
-    if (const Status status = start_transports(now); !status) return status;
+    if (remote_restarts_ice())
+      if (const Status status = begin_restart(now); !status) return status;
+    if (const Status status = apply_remote(now); !status) return status;
     local_current = *last_made;
     local_pending.reset();
     remote_current = remote_pending;
@@ -113,6 +144,9 @@ Status Peer::Impl::set_local_description(Time now, SdpType type, std::string_vie
     events.push(GatheringNeeded{});
   }
   use_waiting_candidates(now);
+  // RFC 8839 §4.4.3.1: the section is gone, and its transport with it.
+  if (transports_started && type == SdpType::Answer && !remote_current->has_data)
+    end(now, ConnectionState::Closed, Close::Remote);
   return {};
 }
 
@@ -120,7 +154,7 @@ Status Peer::Impl::set_remote_description(Time now, SdpType type, std::string_vi
   const auto next = next_signaling_state(signaling_state, Side::Remote, type);
   if (!next) return wrong_state("a remote description of this type is not allowed in this signaling state");
   if (type == SdpType::Rollback) {
-    roll_back();
+    roll_back(now);
     return {};
   }
   const Result<sdp::Description> parsed = sdp::parse_description(text, environment.limits);
@@ -137,8 +171,8 @@ Status Peer::Impl::set_remote_offer(Time now, SignalingState next, const sdp::De
   if (!remote) return Unexpected{remote.error()};
   if (transports_started && remote_current) {
     const sdp::Changes changes = sdp::changes(*remote_current, *remote);
-    if (changes.ice || changes.dtls || changes.sctp)
-      return fail(ErrorCode::NotSupported, "an offer that restarts ICE, DTLS or SCTP is not supported yet");
+    if (remote->has_data && (changes.dtls || changes.sctp))
+      return fail(ErrorCode::NotSupported, "an offer that restarts DTLS or SCTP is not supported");
   }
   remote_offer = description;
   remote_pending = *remote;
@@ -151,13 +185,19 @@ Status Peer::Impl::set_remote_offer(Time now, SignalingState next, const sdp::De
 Status Peer::Impl::set_remote_answer(Time now, SignalingState next, const sdp::Description& description) {
   sdp::AnswerContext context;
   context.current = remote_current ? &*remote_current : nullptr;
+  context.offer_restarts_ice = agent.is_restarting();
   context.after_pranswer = signaling_state == SignalingState::HaveRemotePranswer;
   const Result<sdp::Remote> remote = sdp::read_answer(*local_pending, description, context);
   if (!remote) return Unexpected{remote.error()};
   if (!remote->has_data) return fail(ErrorCode::Refused, "the answer rejects the data channel section");
+  if (transports_started && remote_current) {
+    const sdp::Changes changes = sdp::changes(*remote_current, *remote);
+    if (changes.dtls || changes.sctp)
+      return fail(ErrorCode::NotSupported, "an answer that restarts DTLS or SCTP is not supported");
+  }
   const std::optional<sdp::Remote> before = remote_pending;
   remote_pending = *remote;
-  if (const Status status = start_transports(now); !status) {
+  if (const Status status = apply_remote(now); !status) {
     remote_pending = before;
     return status;
   }
@@ -171,9 +211,17 @@ Status Peer::Impl::set_remote_answer(Time now, SignalingState next, const sdp::D
   return {};
 }
 
-// RFC 9429 §5.7. An offer alone has not reached the transports, so there is nothing to undo in them; those that a
-// provisional answer has started go on.
-void Peer::Impl::roll_back() {
+// RFC 9429 §5.7. What an offer alone has begun, an ICE restart, is undone: the generation in force is as it was (RFC 8839
+// §4.4). Transports that a provisional answer has started go on.
+void Peer::Impl::roll_back(Time now) {
+  if (agent.is_restarting()) {
+    agent.cancel_restart(now);
+    local_candidates = std::move(former_candidates);
+    former_candidates.clear();
+    become(agent.is_gathering_over() ? GatheringState::Complete : GatheringState::Gathering);
+  }
+  restart_credentials.reset();
+  last_offer_restarts = false;
   local_pending.reset();
   remote_pending.reset();
   remote_offer.reset();
@@ -182,11 +230,38 @@ void Peer::Impl::roll_back() {
   become(SignalingState::Stable);
 }
 
-// Both descriptions are known: tells the engines what remote_pending says. A later exchange changes none of
-// it.
-Status Peer::Impl::start_transports(Time now) {
+// Our description names the credentials that were drawn for it: a generation with them begins, and gathers.
+Status Peer::Impl::begin_restart(Time now) {
+  if (const Status status = agent.restart(now, *restart_credentials); !status) return status;
+  restart_credentials.reset();
+  last_offer_restarts = false;
+  former_candidates = std::move(local_candidates);
+  local_candidates.clear();
+  become(GatheringState::Gathering);
+  events.push(GatheringNeeded{});
+  hand_over_allocations(now);
+  return {};
+}
+
+// Both descriptions are known: tells the engines what remote_pending says. A later exchange can restart ICE, bring more
+// candidates, or end it all; DTLS and SCTP go on as they are.
+Status Peer::Impl::apply_remote(Time now) {
   const sdp::Remote& remote = *remote_pending;
-  if (transports_started || !remote.has_data) return {};
+  if (!transports_started) return remote.has_data ? start_transports(now, remote) : Status();
+  if (!remote.has_data) return {};
+  if (agent.is_restarting()) {
+    agent.commit(now);
+    former_candidates.clear();
+    agent.set_remote_pacing(now, remote.ice_pacing);
+    if (const Status status = agent.set_remote_credentials(now, remote.ufrag, remote.pwd, remote.ice_lite);
+        !status)
+      return status;
+  }
+  use_candidates(now, remote);
+  return {};
+}
+
+Status Peer::Impl::start_transports(Time now, const sdp::Remote& remote) {
   auto session =
       Owned<dtls::Session>::make(environment.memory, environment, certificate, dtls::SessionConfig{});
   if (!session) return fail(ErrorCode::OutOfMemory, "no memory for a DTLS session");
@@ -194,15 +269,21 @@ Status Peer::Impl::start_transports(Time now) {
     return status;
   // RFC 8445 §6.1.1: the offerer controls, unless only one end is full: then that one does.
   agent.set_controlling(now, is_offerer || remote.ice_lite);
+  agent.set_remote_pacing(now, remote.ice_pacing);
   if (const Status status = agent.set_remote_credentials(now, remote.ufrag, remote.pwd, remote.ice_lite);
       !status)
     return status;
   dtls = std::move(session);
   transports_started = true;
+  offered_first = is_offerer;
   channels.on_role(remote.our_role == sdp::DtlsRole::Client);
+  use_candidates(now, remote);
+  return {};
+}
+
+void Peer::Impl::use_candidates(Time now, const sdp::Remote& remote) {
   for (const Candidate& candidate : remote.candidates) use_candidate(now, remote, candidate);
   if (remote.end_of_candidates) agent.end_of_remote_candidates(now);
-  return {};
 }
 
 void Peer::Impl::use_candidate(Time now, const sdp::Remote& remote, const Candidate& candidate) {
@@ -217,8 +298,15 @@ void Peer::Impl::use_waiting_candidates(Time now) {
   std::vector<WaitingCandidate> waiting;
   waiting.swap(waiting_candidates);
   const sdp::Remote& remote = *remote_current;
-  for (const WaitingCandidate& w : waiting) {
+  // While a restart is on the table, candidates of its generation come before the description that puts it in force; those
+  // that name no generation are taken for such.
+  const bool restarts = agent.is_restarting() || remote_restarts_ice();
+  for (WaitingCandidate& w : waiting) {
     if (!belongs_to_us(remote, w.mid, w.index)) continue;
+    if (w.ufrag.empty() ? restarts : w.ufrag != remote.ufrag) {
+      if (restarts) waiting_candidates.push_back(std::move(w));
+      continue;  // RFC 8838 §9: of another generation
+    }
     if (w.candidate) {
       use_candidate(now, remote, *w.candidate);
     } else {
@@ -227,7 +315,8 @@ void Peer::Impl::use_waiting_candidates(Time now) {
   }
 }
 
-Status Peer::Impl::add_remote_candidate(Time now, std::string_view mid, int index, std::string_view line) {
+Status Peer::Impl::add_remote_candidate(Time now, std::string_view mid, int index, std::string_view line,
+                                        std::string_view ufrag) {
   if (signaling_state == SignalingState::Closed) return fail(ErrorCode::Closed, "the connection is closed");
   std::optional<Candidate> candidate;
   if (!line.empty()) {
@@ -237,6 +326,7 @@ Status Peer::Impl::add_remote_candidate(Time now, std::string_view mid, int inde
     // RFC 8839 §5.1: a well-formed candidate that we cannot use is ignored.
     if (!parsed) return parsed.error() == ErrorCode::Refused ? Status() : Status(Unexpected{parsed.error()});
     candidate = *parsed;
+    if (!candidate->ufrag.empty()) ufrag = candidate->ufrag.view();
   }
   if (transports_started && !belongs_to_us(*remote_current, mid, index)) {
     return mid.empty() ? fail(ErrorCode::NotFound, "the section of this index takes no candidates")
@@ -244,21 +334,22 @@ Status Peer::Impl::add_remote_candidate(Time now, std::string_view mid, int inde
   }
   if (waiting_candidates.size() > environment.limits.ice_remote_candidates)
     return fail(ErrorCode::LimitReached, "too many candidates wait for their description");
-  waiting_candidates.push_back({std::string(mid), index, candidate});
+  waiting_candidates.push_back({std::string(mid), index, candidate, std::string(ufrag)});
   use_waiting_candidates(now);
   return {};
 }
 
 void Peer::Impl::on_local_candidate(const Candidate& candidate) {
   local_candidates.push_back(candidate);
-  events.push(
-      LocalCandidate{local_mid(), static_cast<int>(data_index()), sdp::write_candidate(candidate, false)});
+  events.push(LocalCandidate{local_mid(), static_cast<int>(data_index()),
+                             sdp::write_candidate(candidate, false), std::string(candidate.ufrag.view())});
 }
 
 void Peer::Impl::on_gathering_done() {
   if (gathering_state == GatheringState::Complete) return;
   become(GatheringState::Complete);
-  events.push(LocalCandidate{local_mid(), static_cast<int>(data_index()), {}});
+  events.push(
+      LocalCandidate{local_mid(), static_cast<int>(data_index()), {}, std::string(agent.local_ufrag())});
 }
 
 }  // namespace pollrtc

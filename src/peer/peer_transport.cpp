@@ -108,13 +108,14 @@ void Peer::Impl::pump(Time now) {
 }
 
 void Peer::Impl::pump_ice(Time now) {
-  ice::Agent::Event event;
+  ice::Generations::Event event;
   while (agent.poll_event(event)) {
-    if (const auto* local = std::get_if<ice::Agent::LocalCandidate>(&event))
+    if (const auto* local = std::get_if<ice::Generations::LocalCandidate>(&event))
       on_local_candidate(local->candidate);
-    if (std::holds_alternative<ice::Agent::GatheringDone>(event)) on_gathering_done();
-    if (const auto* selected = std::get_if<ice::Agent::PairSelected>(&event)) on_path(now, selected->path);
-    if (const auto* change = std::get_if<ice::Agent::StateChanged>(&event)) {
+    if (std::holds_alternative<ice::Generations::GatheringDone>(event)) on_gathering_done();
+    if (const auto* selected = std::get_if<ice::Generations::PairSelected>(&event))
+      on_path(now, selected->path);
+    if (const auto* change = std::get_if<ice::Generations::StateChanged>(&event)) {
       POLLRTC_LOG(environment, Debug, "peer", "ice: {} -> {}", ice::name_of(change->from),
                   ice::name_of(change->to));
       if (change->to == ice::AgentState::Failed)

@@ -73,6 +73,11 @@ Section data_section(const LocalParameters& local, Setup setup) {
   return section;
 }
 
+std::optional<std::uint64_t> milliseconds_of(const std::optional<Duration>& time) {
+  if (!time) return std::nullopt;
+  return static_cast<std::uint64_t>(std::chrono::ceil<std::chrono::milliseconds>(*time).count());
+}
+
 bool is_bundled(const Description& description, const std::string& mid) {
   return std::any_of(
       description.bundle_groups.begin(), description.bundle_groups.end(),
@@ -113,6 +118,8 @@ Result<Description> make_offer(const LocalParameters& local, const Description* 
   section = data_section(local, Setup::Actpass);  // RFC 8842 §5.2, §5.5: in every offer
   section.mid = local.mid;
   offer.bundle_groups = {{local.mid}};
+  offer.ice_lite = local.ice_lite;
+  offer.ice_pacing = milliseconds_of(local.ice_pacing);
   offer.transport.ice_options = {"trickle", "ice2"};  // RFC 9429 §5.2.1: at session level
   return offer;
 }
@@ -146,6 +153,8 @@ Result<Description> make_answer(const LocalParameters& local, const Description&
   // its tag (RFC 9143 §7.3.1); JSEP would reject the whole group.
   if (is_bundled(offer, offered.mid)) answer.bundle_groups = {{offered.mid}};
   answer.transport.ice_options = common_options(remote);
+  answer.ice_lite = local.ice_lite;
+  answer.ice_pacing = milliseconds_of(local.ice_pacing);
   return answer;
 }
 

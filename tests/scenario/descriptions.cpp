@@ -101,7 +101,7 @@ TEST_CASE("a further exchange that changes nothing leaves the connection alone")
   CHECK(t.alice.states == std::vector{ConnectionState::Connecting, ConnectionState::Connected});
 }
 
-TEST_CASE("an offer that would restart something is refused, and the connection goes on") {
+TEST_CASE("an offer that would restart DTLS is refused, and the connection goes on") {
   TwoPeers t(5);
   const auto channels = t.connect();
   const auto offer = t.alice.peer.create_offer(t.world.now());
@@ -109,8 +109,8 @@ TEST_CASE("an offer that would restart something is refused, and the connection 
   const std::string ufrag = attribute(*offer, "ice-ufrag"), pwd = attribute(*offer, "ice-pwd");
   std::string restarting = replaced(*offer, "a=ice-ufrag:" + ufrag, "a=ice-ufrag:abcdefgh");
   restarting = replaced(restarting, pwd, "0123456789abcdef01234567");
-  CHECK(t.bob.peer.set_remote_description(t.world.now(), SdpType::Offer, restarting).error() ==
-        ErrorCode::NotSupported);
+  CHECK(t.bob.peer.set_remote_description(t.world.now(), SdpType::Offer, other_fingerprint(restarting))
+            .error() == ErrorCode::NotSupported);
   CHECK_FALSE(t.bob.peer.set_remote_description(t.world.now(), SdpType::Offer, other_fingerprint(*offer)));
   CHECK(t.bob.peer.signaling_state() == SignalingState::Stable);
   speak(t, channels);

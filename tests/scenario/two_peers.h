@@ -106,7 +106,7 @@ class End {
       if (edit_candidate) edit_candidate(signalled);
       if (other != nullptr)
         world_.after(signalling_delay, [this, c = signalled] {
-          if (other != nullptr) CHECK(other->peer.add_remote_candidate(world_.now(), c.mid, c.index, c.line));
+          if (other != nullptr) CHECK(other->peer.add_remote_candidate(world_.now(), c.mid, c.index, c.line, c.ufrag));
         });
     } else if (const auto* changed = std::get_if<Peer::ConnectionChanged>(&event)) {
       states.push_back(changed->state);
@@ -158,17 +158,18 @@ class TwoPeers {
   }
 
   // Offer and answer; the candidates follow by themselves.
-  void negotiate() {
-    const auto offer = alice.peer.create_offer(world.now());
+  void negotiate() { negotiate(alice, bob); }
+  void negotiate(End& offerer, End& answerer, const OfferOptions& options = {}) {
+    const auto offer = offerer.peer.create_offer(world.now(), options);
     REQUIRE(offer);
-    REQUIRE(alice.peer.set_local_description(world.now(), SdpType::Offer, *offer));
-    world.after(alice.signalling_delay, [this, text = *offer] {
-      REQUIRE(bob.peer.set_remote_description(world.now(), SdpType::Offer, text));
-      const auto answer = bob.peer.create_answer(world.now());
+    REQUIRE(offerer.peer.set_local_description(world.now(), SdpType::Offer, *offer));
+    world.after(offerer.signalling_delay, [this, &offerer, &answerer, text = *offer] {
+      REQUIRE(answerer.peer.set_remote_description(world.now(), SdpType::Offer, text));
+      const auto answer = answerer.peer.create_answer(world.now());
       REQUIRE(answer);
-      REQUIRE(bob.peer.set_local_description(world.now(), SdpType::Answer, *answer));
-      world.after(bob.signalling_delay, [this, reply = *answer] {
-        REQUIRE(alice.peer.set_remote_description(world.now(), SdpType::Answer, reply));
+      REQUIRE(answerer.peer.set_local_description(world.now(), SdpType::Answer, *answer));
+      world.after(answerer.signalling_delay, [this, &offerer, reply = *answer] {
+        REQUIRE(offerer.peer.set_remote_description(world.now(), SdpType::Answer, reply));
       });
     });
   }

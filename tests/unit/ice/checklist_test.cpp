@@ -85,13 +85,13 @@ TEST_CASE("a full list: failed pairs go first, then lower ones nobody checked", 
 TEST_CASE("data takes the best nominated pair, else the best valid one", "[ICE-NOM-02]") {
   List l;
   const std::uint32_t a = l.add(10, 1)->id, b = l.add(20, 2)->id, c = l.add(30, 3)->id;
-  CHECK(l.list.best() == nullptr);
+  CHECK(l.list.best(Time{}) == nullptr);
   l.list.find(a)->is_valid = l.list.find(b)->is_valid = true;
-  CHECK(l.list.best()->id == b);
+  CHECK(l.list.best(Time{})->id == b);
   l.list.find(a)->is_nominated = true;
-  CHECK(l.list.best()->id == a);
+  CHECK(l.list.best(Time{})->id == a);
   l.list.find(c)->is_valid = l.list.find(c)->is_nominated = true;
-  CHECK(l.list.best()->id == c);
+  CHECK(l.list.best(Time{})->id == c);
 }
 
 TEST_CASE("role conflict: four cases and equality", "[ICE-CHK-04]") {
