@@ -140,9 +140,11 @@ void Peer::Impl::update_connection_state() {
   const bool is_interrupted = agent.state() == ice::AgentState::Disconnected || !agent.selected_path();
   const bool is_new = is_interrupted && connection_state == ConnectionState::Connected;
   become(is_interrupted ? ConnectionState::Disconnected : ConnectionState::Connected);
-  if (is_new && (offered_first || is_loss_ours) && signaling_state == SignalingState::Stable)
-    events.push(RestartNeeded{});
-  if (!is_interrupted) is_loss_ours = false;
+  if (is_new && offered_first) restart_wanted = true;
+  if (!is_interrupted) restart_wanted = false;
+  if (!restart_wanted || signaling_state != SignalingState::Stable) return;
+  restart_wanted = false;
+  events.push(RestartNeeded{});
 }
 
 // The connection ends by itself or by the other end's will. Channels close, and what the other end should be
@@ -272,10 +274,9 @@ void Peer::local_addresses_done(Time now) {
   impl_->pump(now);
 }
 Status Peer::remove_local_address(Time now, const Address& bound) {
-  const auto before = impl_->agent.selected_path();
   const Status status = impl_->agent.remove_local_address(now, bound);
   impl_->drop_allocations_of(now, bound);
-  if (before && !impl_->agent.selected_path()) impl_->is_loss_ours = true;
+  if (status && impl_->path && !impl_->agent.selected_path()) impl_->restart_wanted = true;
   impl_->pump(now);
   return status;
 }

@@ -134,7 +134,7 @@ struct [[gnu::visibility("hidden")]] Peer::Impl {
   bool transports_started = false;
   bool is_offerer = false;
   bool offered_first = false;               // the offer of the exchange that began it all was ours
-  bool is_loss_ours = false;                // the path went with a socket of ours
+  bool restart_wanted = false;              // RestartNeeded is owed, once no offer is on the table
   std::vector<Candidate> local_candidates;  // of the newest generation
   // An ICE restart, from the offer that names its credentials until it is agreed on or rolled back.
   std::optional<ice::Credentials> restart_credentials;

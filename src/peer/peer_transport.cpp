@@ -128,7 +128,7 @@ void Peer::Impl::on_path(Time now, const Path& selected) {
   const bool is_change = path && *path != selected;
   path = selected;
   relays.bind_channel(now, selected);
-  if (is_change && association) association->on_path_change();
+  if (is_change && association) association->on_path_change(now);
   if (dtls_started || !dtls) return;
   dtls_started = true;
   const sdp::Remote& remote = remote_current ? *remote_current : *remote_pending;

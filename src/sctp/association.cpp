@@ -99,8 +99,8 @@ void Association::set_initial_rtt(Duration rtt) {
   if (tcb_) tcb_->tx.rto().set_initial_rtt(rtt);
 }
 
-void Association::on_path_change() {
-  if (tcb_) tcb_->tx.on_path_change();
+void Association::on_path_change(Time now) {
+  if (tcb_) tcb_->tx.on_path_change(now);
 }
 
 Status Association::send(Time now, const SendOptions& options, Bytes message) {

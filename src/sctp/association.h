@@ -151,7 +151,7 @@ class Association {
   AssociationState state() const { return state_; }
   AssociationStats stats() const;
   const DropCounters& drops() const { return drops_; }
-  void on_path_change();  // another selected pair: congestion control begins anew (RFC 9260 §7.2.5)
+  void on_path_change(Time now);  // another selected pair: congestion control begins anew (RFC 9260 §7.2.5)
   void set_initial_rtt(Duration rtt);  // from ICE, before the first sample: T1 and T3 start with it
 
  private:

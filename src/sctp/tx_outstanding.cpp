@@ -231,6 +231,12 @@ void TxOutstanding::settle_t3(Time now, bool restart) {
   }
 }
 
+void TxOutstanding::on_path_change(Time now) {
+  congestion_.reset();
+  rto_.clear_back_off();
+  if (t3_due_ != kNever) t3_due_ = std::min(t3_due_, now + rto_.current());
+}
+
 T3Result TxOutstanding::handle_timeout(Time now) {
   if (now >= probe_due_) {
     probe_due_ = kNever;

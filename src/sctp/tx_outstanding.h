@@ -44,8 +44,9 @@ class TxOutstanding {
 
   void set_peer_rwnd(std::uint32_t a_rwnd) { peer_rwnd_ = a_rwnd; }  // from INIT or INIT ACK
   void set_mtu(std::size_t mtu);
-  // The selected path changed: congestion control starts anew (§7.2.5.2).
-  void on_path_change() { congestion_.reset(); }
+  // The selected path changed: congestion control starts anew (§7.2.5.2), and what the old one swallowed is not waited for
+  // any longer than the round trip asks for, however far T3 had backed off.
+  void on_path_change(Time now);
   void set_shutdown_pending(bool pending) {
     shutdown_pending_ = pending;
   }  // then DATA carries the I bit (§6.1)

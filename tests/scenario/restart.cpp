@@ -78,3 +78,201 @@ TEST_CASE("a restart by either end: new credentials on both, and no message is l
     CHECK(t.alice.channels[a].events == std::vector<std::string>{"open"});
   }
 }
+
+TEST_CASE("a restart that is rolled back leaves all as it was, and the next one works", "[ICE-RST-04]") {
+  for (const bool alice_restarts : {true, false}) {
+    TwoPeers t(21);
+    const auto channels = t.connect();
+    End& one = alice_restarts ? t.alice : t.bob;
+    End& other = alice_restarts ? t.bob : t.alice;
+    const std::string before = one.peer.local_description(), ufrag = ufrag_of(one), theirs = ufrag_of(other);
+    const Time now = t.world.now();
+    const auto offer = one.peer.create_offer(now, kRestart);
+    REQUIRE(offer);
+    CHECK(attribute(*offer, "ice-ufrag") != ufrag);
+    CHECK(offer->find("a=candidate:") == std::string::npos);
+    CHECK(ufrag_of(one) == ufrag);  // making an offer changes nothing
+    REQUIRE(one.peer.set_local_description(now, SdpType::Offer, *offer));
+    CHECK(one.peer.gathering_state() == GatheringState::Gathering);
+    REQUIRE(other.peer.set_remote_description(now, SdpType::Offer, *offer));
+    t.world.run_for(3s);
+    speak(t, channels);
+    // An answer that does not restart is refused, and changes nothing.
+    CHECK_FALSE(one.peer.set_remote_description(now, SdpType::Answer,
+                                                replaced(*offer, "setup:actpass", "setup:active")));
+    REQUIRE(one.peer.set_local_description(t.world.now(), SdpType::Rollback, {}));
+    REQUIRE(other.peer.set_remote_description(t.world.now(), SdpType::Rollback, {}));
+    CHECK(one.peer.local_description() == before);
+    CHECK(ufrag_of(other) == theirs);
+    CHECK(one.peer.gathering_state() == GatheringState::Complete);
+    speak(t, channels);
+    t.world.run_for(60s);
+    CHECK(t.both_connected());
+    t.negotiate(one, other, kRestart);
+    t.run_until([&] { return is_over(t, alice_restarts ? ufrag : theirs, alice_restarts ? theirs : ufrag); },
+                5s);
+    t.world.run_for(60s);
+    speak(t, channels);
+    CHECK(t.both_connected());
+    CHECK(attribute(one.peer.local_description(), "ice-ufrag") != attribute(*offer, "ice-ufrag"));
+  }
+}
+
+TEST_CASE("an offer without a restart repeats credentials and candidates and disturbs nothing",
+          "[ICE-RST-08]") {
+  TwoPeers t(31);
+  const auto channels = t.connect();
+  t.world.run_for(2s);
+  const std::string first = t.alice.peer.local_description();
+  const auto path = t.alice.peer.stats().selected_path;
+  const auto again = t.alice.peer.create_offer(t.world.now());
+  REQUIRE(again);
+  for (const char* name : {"ice-ufrag", "ice-pwd", "fingerprint", "tls-id"})
+    CHECK(attribute(*again, name) == attribute(first, name));
+  CHECK(attribute(first, "candidate").starts_with(attribute(*again, "candidate")));
+  CHECK(again->find("a=end-of-candidates") != std::string::npos);
+  CHECK(again->find("remote-candidates") == std::string::npos);
+  // A line with remote-candidates is read and means nothing.
+  REQUIRE(t.alice.peer.set_local_description(t.world.now(), SdpType::Offer, *again));
+  REQUIRE(t.bob.peer.set_remote_description(
+      t.world.now(), SdpType::Offer,
+      replaced(*again, "a=ice-ufrag", "a=remote-candidates:1 192.0.2.99 9\r\na=ice-ufrag")));
+  const auto answer = t.bob.peer.create_answer(t.world.now());
+  REQUIRE(answer);
+  CHECK(attribute(*answer, "ice-ufrag") == ufrag_of(t.bob));
+  CHECK(attribute(t.bob.peer.local_description(), "candidate").starts_with(attribute(*answer, "candidate")));
+  REQUIRE(t.bob.peer.set_local_description(t.world.now(), SdpType::Answer, *answer));
+  REQUIRE(t.alice.peer.set_remote_description(t.world.now(), SdpType::Answer, *answer));
+  const std::uint64_t sent = t.alice.peer.stats().datagrams_sent;
+  t.world.run_for(3s);
+  CHECK(t.alice.peer.stats().datagrams_sent - sent <= 3);  // no check but consent
+  CHECK(t.alice.peer.stats().selected_path == path);
+  CHECK(t.alice.peer.gathering_state() == GatheringState::Complete);
+  speak(t, channels);
+}
+
+TEST_CASE("a section that is taken away takes its transport along", "[ICE-RST-08]") {
+  TwoPeers t(32);
+  const auto [a, b] = t.connect();
+  const auto offer = t.alice.peer.create_offer(t.world.now());
+  REQUIRE(t.bob.peer.set_remote_description(
+      t.world.now(), SdpType::Offer,
+      without_lines(replaced(*offer, "m=application 9", "m=application 0"), "a=group")));
+  const auto answer = t.bob.peer.create_answer(t.world.now());
+  REQUIRE(answer);
+  CHECK(answer->find("m=application 0") != std::string::npos);
+  REQUIRE(t.bob.peer.set_local_description(t.world.now(), SdpType::Answer, *answer));
+  CHECK(t.bob.peer.connection_state() == ConnectionState::Closed);
+  t.world.run_for(1s);
+  CHECK(t.bob.channels[b].events.back() == "closed:Remote");
+  CHECK(t.bob.peer.next_timeout() == kNever);
+}
+
+TEST_CASE("candidates of a new generation wait for its description; those of an old one mean nothing",
+          "[ICE-RST-06]") {
+  TwoPeers t(41);
+  const auto channels = t.connect();
+  const std::string old_candidate = t.alice.candidates.front();
+  const std::string alice_before = ufrag_of(t.alice), bob_before = ufrag_of(t.bob);
+  t.alice.signalling_delay = 300ms;  // the offer is slow, but its candidates
+  t.alice.other = nullptr;
+  std::vector<Peer::LocalCandidate> fresh;
+  t.alice.edit_candidate = [&](Peer::LocalCandidate& c) { fresh.push_back(c); };
+  t.negotiate(t.alice, t.bob, kRestart);
+  t.world.run_for(100ms);
+  REQUIRE(fresh.size() == 2);
+  CHECK(fresh[0].ufrag != alice_before);
+  CHECK(fresh[1].line.empty());
+  CHECK(fresh[1].ufrag == fresh[0].ufrag);  // ICE-GATH-14: the end of candidates names its generation
+  t.run_until([&] { return is_over(t, alice_before, bob_before); }, 5s);
+  const Time now = t.world.now();
+  // Of the old generation: a candidate, and the end of them. The new one's still count after that.
+  CHECK(t.bob.peer.add_remote_candidate(now, "0", 0, old_candidate));
+  CHECK(t.bob.peer.add_remote_candidate(now, "0", 0, "", alice_before));
+  for (const auto& c : fresh) CHECK(t.bob.peer.add_remote_candidate(now, c.mid, c.index, c.line, c.ufrag));
+  t.world.run_for(5s);
+  CHECK(t.both_connected());
+  CHECK(t.bob.peer.stats().remote_type == CandidateType::Host);
+  speak(t, channels);
+}
+
+namespace {
+
+// The machine of one end gets another address while it sends, and the program notices `delay` later.
+void move_house(TwoPeers& t, sim::Host& host, End& end, const Address& to, Duration delay) {
+  const Address from = host.addresses()[0].with_port(5000);
+  t.world.change_addresses(host, {to});
+  t.world.after(delay, [&t, &end, from, to] {
+    end.move_to({to});
+    CHECK(end.peer.remove_local_address(t.world.now(), from));
+  });
+}
+
+}  // namespace
+
+TEST_CASE("an interface changes its address in mid-transfer: on within 35 s, nothing lost or repeated",
+          "[ICE-NAT-04][ICE-RST-01]") {
+  for (std::uint64_t seed = 51; seed < 59; ++seed) {
+    sim::Host* hosts[2] = {nullptr, nullptr};
+    const auto maker = [&](int side) {
+      return [&hosts, side](sim::World& world) -> sim::Host& {
+        hosts[side] = &world.add_host({Address::v4(192, 0, 2, static_cast<std::uint8_t>(1 + side), 0)});
+        return *hosts[side];
+      };
+    };
+    TwoPeers t(seed, maker(0), maker(1));
+    const auto [a, b] = t.connect();
+    Stream there(t, t.alice, a, t.bob, b), back(t, t.bob, b, t.alice, a);
+    t.world.run_for(1s);
+    const bool alice_moves = seed % 2 == 0;
+    End &mover = alice_moves ? t.alice : t.bob, &other = alice_moves ? t.bob : t.alice;
+    const bool notices = seed % 4 < 2;  // else only the silence tells, at the end that offered first
+    const auto restart = [&](End& one, End& two) {
+      if (two.peer.signaling_state() == SignalingState::Stable) t.negotiate(one, two, kRestart);
+    };
+    mover.on_restart_needed = [&] { restart(mover, other); };
+    other.on_restart_needed = [&] { restart(other, mover); };
+    const std::size_t before = there.received(), before_back = back.received();
+    const Time then = t.world.now();
+    move_house(t, *hosts[alice_moves ? 0 : 1], mover, Address::v4(198, 51, 100, 77, 0),
+               notices ? Duration(1s) : Duration(14s));
+    t.run_until([&] { return there.received() > before + 300 && back.received() > before_back + 300; }, 35s);
+    CHECK(t.world.now() - then < 35s);
+    CHECK(mover.peer.stats().selected_path->local == Address::v4(198, 51, 100, 77, 5000));
+    t.world.run_for(20s);
+    there.finish();
+    back.finish();
+    CHECK(t.both_connected());
+    CHECK(t.alice.states.back() == ConnectionState::Connected);
+  }
+}
+
+TEST_CASE("ICE-lite: the server end answers, is told, and carries data; its description says so",
+          "[ICE-NOM-10]") {
+  for (const bool lite_offers : {true, false}) {
+    PeerConfig lite;
+    lite.ice_lite = true;
+    TwoPeers t(61, {}, lite_offers ? lite : PeerConfig{}, lite_offers ? PeerConfig{} : lite);
+    const auto channels = t.connect();
+    speak(t, channels);
+    End& server = lite_offers ? t.alice : t.bob;
+    CHECK(server.peer.local_description().find("a=ice-lite\r\n") != std::string::npos);
+    CHECK(server.peer.local_description().find("ice-pacing") == std::string::npos);
+    t.world.run_for(300s);
+    CHECK(t.both_connected());
+    speak(t, channels);
+  }
+}
+
+TEST_CASE("a pace of one's own is announced, and the default is not", "[ICE-CHK-18]") {
+  PeerConfig slow;
+  slow.ice_pacing = 120ms;
+  TwoPeers t(62, {}, slow);
+  speak(t, t.connect());
+  CHECK(t.alice.peer.local_description().find("a=ice-pacing:120\r\n") != std::string::npos);
+  CHECK(t.bob.peer.local_description().find("ice-pacing") == std::string::npos);
+  PeerConfig wrong;
+  wrong.ice_pacing = 1ms;
+  test::TestEnvironment environment(1);
+  CHECK(Peer::create(environment.env, wrong, Time{}).error() == ErrorCode::InvalidArgument);
+}

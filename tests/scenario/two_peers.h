@@ -57,6 +57,12 @@ class End {
     return info ? info->state : ChannelState::Closed;
   }
 
+  // What it gathers from now on: its host has other addresses.
+  void move_to(const std::vector<Address>& addresses) {
+    addresses_ = addresses;
+    for (Address& address : addresses_) node.listen(address = address.with_port(5000));
+  }
+
   // The end of its log and where it stands, for a scenario that failed.
   std::string story() const {
     std::string text;
@@ -81,6 +87,7 @@ class End {
   std::vector<std::string> told;        // every event, in order
   // Changes a candidate on its way to the other end.
   std::function<void(Peer::LocalCandidate&)> edit_candidate;
+  std::function<void()> on_restart_needed;
   bool read_messages = true;  // false: they stay in the peer, and the window closes
   Duration signalling_delay = 30ms;
   std::vector<Address> stun_servers;
@@ -106,8 +113,11 @@ class End {
       if (edit_candidate) edit_candidate(signalled);
       if (other != nullptr)
         world_.after(signalling_delay, [this, c = signalled] {
-          if (other != nullptr) CHECK(other->peer.add_remote_candidate(world_.now(), c.mid, c.index, c.line, c.ufrag));
+          if (other != nullptr)
+            CHECK(other->peer.add_remote_candidate(world_.now(), c.mid, c.index, c.line, c.ufrag));
         });
+    } else if (std::holds_alternative<Peer::RestartNeeded>(event)) {
+      if (on_restart_needed) on_restart_needed();
     } else if (const auto* changed = std::get_if<Peer::ConnectionChanged>(&event)) {
       states.push_back(changed->state);
     } else if (const auto* a = std::get_if<Peer::ChannelAnnounced>(&event)) {

@@ -15,12 +15,13 @@ Address part(NatRule rule, const Address& remote) {
 
 std::optional<Address> Nat::outbound(Time now, const Address& inner, const Address& remote) {
   if (inner.family != public_ip_.family || remote.family != public_ip_.family) return std::nullopt;
+  if (config.blocks_udp) return std::nullopt;
   expire(now);
   const Address towards = part(config.mapping, remote);
   auto mapping = std::find_if(mappings_.begin(), mappings_.end(),
                               [&](const Mapping& m) { return m.inner == inner && m.towards == towards; });
   if (mapping == mappings_.end()) {
-    const auto port = free_port();
+    const auto port = free_port(inner);
     if (!port) return std::nullopt;
     mapping = mappings_.insert(mappings_.end(), Mapping{inner, towards, *port, now, {}});
   }
@@ -34,14 +35,17 @@ std::optional<Address> Nat::inbound(Time now, const Address& remote, const Addre
   for (Mapping& mapping : mappings_) {
     if (mapping.port != external.port) continue;
     const auto permission = mapping.permitted.find(part(config.filtering, remote));
-    if (permission == mapping.permitted.end()) return std::nullopt;
+    if (permission == mapping.permitted.end()) continue;  // with overlapping ports it may be another's
     if (config.inbound_refreshes) mapping.used = permission->second = now;
     return mapping.inner;
   }
   return std::nullopt;
 }
 
-void Nat::forget() { mappings_.clear(); }
+void Nat::forget() {
+  mappings_.clear();
+  next_port_ = static_cast<std::uint16_t>(next_port_ + 100);
+}
 
 void Nat::expire(Time now) {
   std::erase_if(mappings_, [&](const Mapping& m) { return now - m.used >= config.lifetime; });
@@ -49,12 +53,15 @@ void Nat::expire(Time now) {
     std::erase_if(mapping.permitted, [&](const auto& p) { return now - p.second >= config.lifetime; });
 }
 
-std::optional<std::uint16_t> Nat::free_port() {
+std::optional<std::uint16_t> Nat::free_port(const Address& inner) {
+  const auto is_free = [this](std::uint16_t port) {
+    return std::none_of(mappings_.begin(), mappings_.end(), [&](const Mapping& m) { return m.port == port; });
+  };
+  if (config.preserves_ports && (config.overlaps_ports || is_free(inner.port))) return inner.port;
   for (int tries = 0; tries < 45000; ++tries) {
     const std::uint16_t port = next_port_;
     next_port_ = next_port_ == 65535 ? std::uint16_t{20000} : static_cast<std::uint16_t>(next_port_ + 1);
-    if (std::none_of(mappings_.begin(), mappings_.end(), [&](const Mapping& m) { return m.port == port; }))
-      return port;
+    if (is_free(port)) return port;
   }
   return std::nullopt;
 }

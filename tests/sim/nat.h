@@ -1,5 +1,5 @@
 // Nat: a network address translator in the terms of RFC 4787: §4.1 mapping, §4.3 lifetime, §5 filtering, §6 hairpinning.
-// One public IPv4 address, ports given out in order, no nesting.
+// One public IPv4 address; behind another NAT if World::add_nat() says so.
 #pragma once
 
 #include <map>
@@ -18,10 +18,18 @@ struct NatConfig {
   bool hairpin = true;
   Duration lifetime = std::chrono::minutes(2);  // REQ-5: not shorter, says the RFC
   bool inbound_refreshes = false;               // REQ-6: outbound traffic always does
+  bool preserves_ports = false;                 // the inner port is taken when it is free (RFC 4787 §4.2.1)
+  bool overlaps_ports = false;  // and when it is not: two inner hosts share it, told apart by the remote
+  bool blocks_udp = false;      // a firewall that lets nothing out
 
   // The four names that are still in use. "Symmetric" is the one that needs a relay.
   static NatConfig full_cone() { return {NatRule::EndpointIndependent, NatRule::EndpointIndependent}; }
   static NatConfig restricted() { return {NatRule::EndpointIndependent, NatRule::AddressDependent}; }
+  static NatConfig blocked() {
+    NatConfig config;
+    config.blocks_udp = true;
+    return config;
+  }
   static NatConfig port_restricted() {
     return {NatRule::EndpointIndependent, NatRule::AddressAndPortDependent};
   }
@@ -40,7 +48,7 @@ class Nat {
   std::optional<Address> outbound(Time now, const Address& inner, const Address& remote);
   // Whose it is, when the filter lets it in.
   std::optional<Address> inbound(Time now, const Address& remote, const Address& external);
-  // A reboot: all mappings are gone.
+  // A reboot: all mappings are gone, and no port comes back soon.
   void forget();
 
   const Address& public_ip() const { return public_ip_; }
@@ -58,7 +66,7 @@ class Nat {
         permitted;  // as much of each remote address as the filter looks at, and when it was used
   };
   void expire(Time now);
-  std::optional<std::uint16_t> free_port();
+  std::optional<std::uint16_t> free_port(const Address& inner);
 
   Address public_ip_;
   std::vector<Mapping> mappings_;

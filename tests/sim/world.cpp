@@ -33,10 +33,13 @@ Host& World::add_host(std::vector<Address> ips, Nat* behind) {
   return *hosts_.back();
 }
 
-Nat& World::add_nat(const NatConfig& config, const Address& public_ip) {
+Nat& World::add_nat(const NatConfig& config, const Address& public_ip, Nat* behind) {
+  realm_around_.push_back(realm_of(behind));
   nats_.push_back(std::make_unique<Nat>(config, public_ip));
   return *nats_.back();
 }
+
+void World::change_addresses(Host& host, std::vector<Address> ips) { host.addresses_ = std::move(ips); }
 
 std::size_t World::realm_of(const Nat* nat) const {
   if (nat == nullptr) return 0;
@@ -45,9 +48,9 @@ std::size_t World::realm_of(const Nat* nat) const {
   throw std::invalid_argument("a NAT of another world");
 }
 
-Nat* World::nat_at(const Address& ip) {
-  for (const auto& nat : nats_)
-    if (nat->public_ip().same_ip(ip)) return nat.get();
+Nat* World::nat_at(std::size_t realm, const Address& ip) {
+  for (std::size_t i = 0; i < nats_.size(); ++i)
+    if (realm_around_[i] == realm && nats_[i]->public_ip().same_ip(ip)) return nats_[i].get();
   return nullptr;
 }
 
@@ -95,18 +98,22 @@ void World::send(const Host& host, const Path& path, Bytes datagram) {
 }
 
 void World::route(std::size_t realm, const Address& from, const Address& to, Bytes datagram) {
-  if (realm == 0 || has_host(realm, to)) return travel(realm, from, to, datagram);
+  if (realm == 0 || has_host(realm, to) || nat_at(realm, to) != nullptr)
+    return travel(realm, from, to, datagram);
   Nat& nat = *nats_[realm - 1];
   if (nat.public_ip().same_ip(to) && !nat.config.hairpin)
     return trace_.record(now_, Fate::Filtered, from, to, datagram);
   // RFC 4787 REQ-9 a): a hairpinned datagram, too, shows the external address of its sender.
   const auto external = nat.outbound(now_, from, to);
   if (!external) return trace_.record(now_, Fate::NoRoute, from, to, datagram);
-  travel(0, *external, to, datagram);
+  // To its own public address it sends nothing out: it turns the datagram round (REQ-9).
+  const std::size_t around = realm_around_[realm - 1];
+  if (nat.public_ip().same_ip(to)) return travel(around, *external, to, datagram);
+  route(around, *external, to, datagram);
 }
 
 void World::travel(std::size_t realm, const Address& from, const Address& to, Bytes datagram) {
-  if (!has_host(realm, to) && (realm != 0 || nat_at(to) == nullptr))
+  if (!has_host(realm, to) && nat_at(realm, to) == nullptr)
     return trace_.record(now_, Fate::NoRoute, from, to, datagram);
   Link::Result result = link_in(realm, from, to).send(now_, datagram, header_bytes(from));
   if (result.fate != Fate::Sent) return trace_.record(now_, result.fate, from, to, datagram);
@@ -116,7 +123,7 @@ void World::travel(std::size_t realm, const Address& from, const Address& to, By
 }
 
 void World::arrive(std::size_t realm, const Address& from, Address to, Bytes datagram) {
-  if (Nat* const nat = realm == 0 ? nat_at(to) : nullptr) {
+  while (Nat* const nat = nat_at(realm, to)) {
     const auto inner = nat->inbound(now_, from, to);
     if (!inner) return trace_.record(now_, Fate::Filtered, from, to, datagram);
     realm = realm_of(nat);

@@ -62,7 +62,10 @@ class World {
 
   // Building. The references stay good.
   Host& add_host(std::vector<Address> ips, Nat* behind = nullptr);
-  Nat& add_nat(const NatConfig& config, const Address& public_ip);
+  // `behind` is a NAT further out: `public_ip` is then an address in its network.
+  Nat& add_nat(const NatConfig& config, const Address& public_ip, Nat* behind = nullptr);
+  // The host's address changes: what listens on the old one hears nothing any more.
+  void change_addresses(Host& host, std::vector<Address> ips);
   void set_default_link(const LinkConfig& config) { default_link_ = config; }  // for links not used so far
   // One direction, and both; ports do not matter. Behind a NAT, the NAT's public address is the one to name; `lan` names
   // the NAT when both ends are behind the same one and speak directly.
@@ -103,7 +106,7 @@ class World {
   };
 
   std::size_t realm_of(const Nat* nat) const;
-  Nat* nat_at(const Address& ip);
+  Nat* nat_at(std::size_t realm, const Address& ip);
   bool has_host(std::size_t realm, const Address& ip) const;
   Link& link_in(std::size_t realm, const Address& from, const Address& to);
   void route(std::size_t realm, const Address& from, const Address& to, Bytes datagram);
@@ -122,6 +125,7 @@ class World {
   std::priority_queue<Event, std::vector<Event>, std::greater<>> events_;
   std::vector<std::unique_ptr<Host>> hosts_;
   std::vector<std::unique_ptr<Nat>> nats_;
+  std::vector<std::size_t> realm_around_;  // of each NAT, the realm that its public address is in
   std::map<Key, Link> links_;
   std::map<Key, Receiver> receivers_;
   std::vector<Actor*> actors_;

@@ -517,8 +517,23 @@ TEST_CASE("another path begins with the first window", "[SCTP-CC-08]") {
   f.flush();
   f.expire();
   REQUIRE(f.tx->cwnd() == kP);
-  f.tx->on_path_change();
+  f.tx->on_path_change(f.now);
   CHECK(f.tx->cwnd() == 10 * kP);
+}
+
+TEST_CASE("on another path nothing waits for the back-off of the old one", "[ICE-RST-01]") {
+  TxFixture f;
+  f.send_full(3);
+  f.flush();
+  for (int i = 0; i < 6; ++i) {
+    f.expire();
+    f.flush();
+  }
+  const Duration before = f.tx->next_timeout() - f.now;
+  f.tx->on_path_change(f.now);
+  const Duration after = f.tx->next_timeout() - f.now;
+  CHECK(before >= 16 * after);
+  CHECK(after <= 1s);
 }
 
 }  // namespace pollrtc::sctp::test
