@@ -162,7 +162,8 @@ class POLLRTC_API PeerConnection {
   // Beyond Godot: an offer with new ICE credentials, by session_description_created, to find another path while the
   // old one still carries data. InvalidState: not connected yet, or an offer is on its way.
   Status restart_ice();
-  // OK for the description that session_description_created gave; it is applied already.
+  // OK for the description that session_description_created gave; it is applied already. Beyond Godot: the type "rollback"
+  // takes an unanswered offer back, so that the other end's, which crossed it, can be set.
   Status set_local_description(std::string_view type, std::string_view sdp);
   Status set_remote_description(std::string_view type, std::string_view sdp);
   // Godot's name for the mid is `media`, for the line ("candidate:...", or with "a=" in front) `name`. An empty line

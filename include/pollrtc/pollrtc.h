@@ -135,6 +135,9 @@ typedef struct pollrtc_config {
   pollrtc_log_level log_level; /* lines below it are not written */
   void (*tap)(void* context, const pollrtc_tapped_packet* packet);
   void* tap_context;
+  int ice_lite;             /* for servers with a public address */
+  int no_automatic_restart; /* of ICE, when the path is lost */
+  const char *nat_1_1_internal, *nat_1_1_external;
 } pollrtc_config;
 
 typedef enum pollrtc_event_type {
@@ -197,6 +200,7 @@ POLLRTC_C_API pollrtc_result pollrtc_connection_create_channel(pollrtc_connectio
                                                                const pollrtc_channel_options* options,
                                                                pollrtc_channel** out);
 POLLRTC_C_API pollrtc_result pollrtc_connection_create_offer(pollrtc_connection* connection);
+POLLRTC_C_API pollrtc_result pollrtc_connection_restart_ice(pollrtc_connection* connection);
 POLLRTC_C_API pollrtc_result pollrtc_connection_set_local_description(pollrtc_connection* connection,
                                                                       const char* type, const char* sdp);
 POLLRTC_C_API pollrtc_result pollrtc_connection_set_remote_description(pollrtc_connection* connection,

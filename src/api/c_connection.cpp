@@ -52,6 +52,10 @@ Configuration configuration_of(Hooks& hooks, const pollrtc_config& given) {
   if (given.relay_only != 0) configuration.ice_transport_policy = IceTransportPolicy::Relay;
   configuration.trusted_certificates = text_of(given.trusted_certificates);
   configuration.certificate = {text_of(given.certificate), text_of(given.private_key)};
+  configuration.ice_lite = given.ice_lite != 0;
+  configuration.restart_ice_automatically = given.no_automatic_restart == 0;
+  configuration.nat_1_1_internal = text_of(given.nat_1_1_internal);
+  configuration.nat_1_1_external = text_of(given.nat_1_1_external);
   configuration.limits = limits_of(given);
   if (given.log != nullptr) configuration.log = {write_log, &hooks, static_cast<LogLevel>(given.log_level)};
   if (given.tap != nullptr) configuration.tap = {show_packet, &hooks};
@@ -204,6 +208,9 @@ pollrtc_result pollrtc_connection_create_channel(pollrtc_connection* connection,
 
 pollrtc_result pollrtc_connection_create_offer(pollrtc_connection* connection) {
   return call(connection, [](PeerConnection& c) { return c.create_offer(); });
+}
+pollrtc_result pollrtc_connection_restart_ice(pollrtc_connection* connection) {
+  return call(connection, [](PeerConnection& c) { return c.restart_ice(); });
 }
 pollrtc_result pollrtc_connection_set_local_description(pollrtc_connection* connection, const char* type,
                                                         const char* sdp) {

@@ -166,8 +166,21 @@ Status ConnectionCore::set_local_description(std::string_view type, std::string_
   if (const Status status = check_no_hook(); !status) return status;
   if (!peer_ || peer_->signaling_state() == SignalingState::Closed)
     return fail(ErrorCode::InvalidState, "there is no local description to set");
+  if (type == name_of(SdpType::Rollback)) return roll_back();
   if (type != last_local_type_ || sdp != last_local_description_)
     return fail(ErrorCode::InvalidArgument, "not the description that session_description_created gave");
+  return {};
+}
+
+// RFC 9429 §5.7: either setter may ask for it, and means the same.
+Status ConnectionCore::roll_back() {
+  const Call call(*this);
+  if (const Status status = peer_->set_local_description(now(), SdpType::Rollback, {}); !status)
+    return status;
+  pending_description_.reset();
+  last_local_type_.clear();
+  last_local_description_.clear();
+  flush();
   return {};
 }
 
@@ -202,6 +215,7 @@ Status ConnectionCore::set_remote_description(std::string_view type_name, std::s
       return status;
     pending_description_.reset();
   }
+  if (*type == SdpType::Rollback) return roll_back();
   if (const Status status = (*peer)->set_remote_description(now(), *type, sdp); !status) return status;
   if (*type == SdpType::Offer) {
     const Result<std::string> answer = (*peer)->create_answer(now());

@@ -125,6 +125,7 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
 
   Result<Peer*> ensure_peer();
   Status announce(SdpType type, const std::string& sdp);
+  Status roll_back();
   void gather();
   std::size_t list_addresses(std::span<Address> out);
   bool open_sockets(bool loopback);

@@ -176,6 +176,13 @@ static void test_connection(void) {
   CHECK(pollrtc_connection_get_stats(a.connection, &stats) == POLLRTC_OK);
   CHECK(stats.datagrams_received == 77);
 
+  CHECK(pollrtc_connection_restart_ice(a.connection) == POLLRTC_OK);
+  CHECK(pollrtc_connection_restart_ice(a.connection) == POLLRTC_INVALID_STATE);
+  for (i = 0; i < most && pollrtc_connection_get_signaling_state(a.connection) != POLLRTC_SIGNALING_STABLE; ++i)
+    turn(&a, &b);
+  CHECK(pollrtc_connection_get_signaling_state(a.connection) == POLLRTC_SIGNALING_STABLE);
+  CHECK(pollrtc_connection_get_state(a.connection) == POLLRTC_CONNECTION_CONNECTED);
+
   pollrtc_channel_close(channel);
   CHECK(pollrtc_channel_get_ready_state(channel) == POLLRTC_CHANNEL_CLOSING);
   for (i = 0; i < most && !(a.closed && b.closed); ++i) turn(&a, &b);
@@ -339,6 +346,7 @@ static void test_nothing(void) {
   CHECK(pollrtc_connection_set_local_description(NULL, NULL, NULL) == POLLRTC_INVALID_ARGUMENT);
   CHECK(pollrtc_connection_set_remote_description(NULL, NULL, NULL) == POLLRTC_INVALID_ARGUMENT);
   CHECK(pollrtc_connection_add_ice_candidate(NULL, NULL, 0, NULL) == POLLRTC_INVALID_ARGUMENT);
+  CHECK(pollrtc_connection_restart_ice(NULL) == POLLRTC_INVALID_ARGUMENT);
   CHECK(pollrtc_connection_poll(NULL) == POLLRTC_INVALID_ARGUMENT);
   CHECK(pollrtc_connection_next_event(NULL, &event) == 0);
   pollrtc_connection_close(NULL);

@@ -1,5 +1,7 @@
 // What PeerConnection and DataChannel offer beyond the plain path: pulled events, certificates, statistics, taps, the
 // tutorial's names; and the order in which things are told.
+#include <map>
+
 #include "unit/api/simulated_pair.h"
 
 using namespace pollrtc;
@@ -374,4 +376,37 @@ TEST_CASE("the tutorial's names") {
   CHECK(heard == std::vector<std::string>{"chat/one", "chat/two"});
   CHECK(t.theirs->get_available_packet_count() == 1);
   CHECK(take(t.theirs) == "three");
+}
+
+TEST_CASE("offers that crossed: one is taken back, and the other one answered", "[SDP-48][API-43]") {
+  for (const bool through_remote : {false, true}) {
+    SimPair t;
+    std::map<PeerConnection*, SessionDescription> offers;
+    for (SimEnd* end : {&t.a, &t.b}) {
+      end->create(end == &t.a ? "from a" : "from b");
+      const auto hand_on = end->connection->session_description_created;
+      end->connection->session_description_created = [&, end, hand_on](const std::string& type,
+                                                                       const std::string& sdp) {
+        if (type == "offer") {
+          offers[end->connection.get()] = {type, sdp};
+        } else {
+          hand_on(type, sdp);
+        }
+      };
+      REQUIRE(end->connection->create_offer());
+    }
+    t.world.run_for(1s);
+    REQUIRE(offers.size() == 2);
+    PeerConnection &a = *t.a.connection, &b = *t.b.connection;
+    CHECK(a.set_remote_description(offers[&b]).error() == ErrorCode::InvalidState);
+    REQUIRE(through_remote ? a.set_remote_description("rollback", "")
+                           : a.set_local_description("rollback", ""));
+    CHECK(a.get_signaling_state() == SignalingState::Stable);
+    CHECK(a.set_local_description("rollback", "").error() == ErrorCode::InvalidState);
+    CHECK(a.set_local_description(offers[&a]).error() == ErrorCode::InvalidArgument);
+    REQUIRE(a.set_remote_description(offers[&b]));
+    REQUIRE(t.run_until([&] { return t.a.channels.size() == 2 && t.b.channels.size() == 2; }));
+    for (const SimEnd* end : {&t.a, &t.b})
+      for (const ChannelPtr& channel : end->channels) CHECK(channel->get_ready_state() == ChannelState::Open);
+  }
 }
