@@ -243,6 +243,9 @@ class POLLRTC_API Peer {
   // Relayed candidates come of it. One that was added before is no error. Errors: InvalidArgument, Refused, LimitReached
   // (Limits::turn_servers), OutOfMemory, Closed.
   Status add_turn_server(Time now, const TurnServer& server);
+  // Who signs the certificates of TURN servers that are spoken to by TLS: certificates in PEM, besides those given before.
+  // Without any, such servers fail. ParseFailed: there is none in it.
+  Status add_trusted_certificates(Time now, std::string_view pem);
   void local_addresses_done(Time now);
   // The socket of this address is gone: nothing is sent from it any more. A new address can be added while gathering goes
   // on; later it takes a restart. Error: NotFound.

@@ -3,8 +3,11 @@
 
 #include <algorithm>
 
+#include "base/bytes.h"
+#include "base/log.h"
 #include "net/clock.h"
 #include "net/entropy.h"
+#include "net/trusted_certificates.h"
 
 namespace pollrtc::detail {
 namespace {
@@ -58,7 +61,22 @@ Result<Peer*> ConnectionCore::ensure_peer() {
   Result<Peer> made = Peer::create(environment_, config, now());
   if (!made) return Unexpected{made.error()};
   peer_.emplace(*std::move(made));
+  trust_somebody();
   return &*peer_;
+}
+
+// Reading the system's certificates takes a while, so it is done for those who need them.
+void ConnectionCore::trust_somebody() {
+  const bool is_needed = std::any_of(servers_.begin(), servers_.end(), [](const IceServerEntry& entry) {
+    return entry.server.is_turn && entry.server.transport == TurnTransport::Tls;
+  });
+  if (!is_needed) return;
+  Buffer system(environment_.memory);
+  if (configuration_.trusted_certificates.empty()) net::read_trusted_certificates(system);
+  const std::string_view pem =
+      system.empty() ? std::string_view(configuration_.trusted_certificates) : as_text(system);
+  if (const Status status = peer_->add_trusted_certificates(now(), pem); !status)
+    POLLRTC_LOG(environment_, Warning, "api", "turns: {}", status.error().detail());
 }
 
 // --- hooks

@@ -124,6 +124,7 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   Time next_deadline() const;
 
   Result<Peer*> ensure_peer();
+  void trust_somebody();
   Status announce(SdpType type, const std::string& sdp);
   Status roll_back();
   void gather();
@@ -168,6 +169,7 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   net::Resolver resolver_;
   std::vector<Socket> sockets_;
   Streams streams_;
+  Time stream_retry_ = kNever;  // something about them waits for the system, and a loop of the user's may not see when
   std::vector<ChannelEntry> channels_;
   std::vector<ChannelHandle> buffered_low_;  // buffered_amount_low is owed
   std::optional<PendingDescription> pending_description_;

@@ -195,6 +195,7 @@ bool ConnectionCore::flush() {
   bool is_done = flush_datagrams();
   for (int round = 0; round < kStreamRounds && peer_ && streams_.write(*peer_); ++round)
     is_done = flush_datagrams();
+  stream_retry_ = streams_.wants_to_write() ? now() + kBlockedPoll : kNever;
   return is_done;
 }
 
@@ -285,7 +286,7 @@ Time ConnectionCore::next_deadline() const {
   Time next = peer_->next_timeout();
   // A loop of the user's own watches for reading only, so it is told to come again soon.
   if (blocked_) next = std::min(next, blocked_->again);
-  if (streams_.wants_to_write()) next = std::min(next, time + kBlockedPoll);
+  next = std::min(next, stream_retry_);
   if (!lookups_.empty()) next = std::min({next, resolver_.next_timeout(time), time + kLookupPoll});
   return next;
 }

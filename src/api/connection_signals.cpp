@@ -87,9 +87,9 @@ bool ConnectionCore::translate(Peer::Event& raw, Event& out) {
 void ConnectionCore::handle_stream_event(const Peer::Event& raw) {
   if (const auto* needed = std::get_if<Peer::StreamNeeded>(&raw)) {
     if (configuration_.network.is_set())
-      peer_->stream_closed(now(), needed->stream, "the network that was given has no TCP");
-    else
-      streams_.open(*peer_, needed->stream, needed->server);
+      return peer_->stream_closed(now(), needed->stream, "the network that was given has no TCP");
+    streams_.open(*peer_, needed->stream, needed->server);
+    stream_retry_ = now();
   } else if (const auto* done = std::get_if<Peer::StreamDone>(&raw)) {
     streams_.finish(*peer_, done->stream);
   }

@@ -123,7 +123,7 @@ void Relays::connect(Time now, Relay& relay) {
   relay.stream = StreamId{++last_stream_};
   relay.stream_told = false;
   relay.framer = turn::StreamFramer(environment_.memory);
-  relay.out_begin = relay.out_end = 0;
+  relay.out.clear();
 }
 
 // Of a server's addresses the first that answers is taken (RFC 8656 §3.9, RFC 8305 §5).
@@ -233,7 +233,7 @@ std::size_t Relays::headroom(const Path& path) const {
 bool Relays::can_send(const Path& path) const {
   const Relay* const relay = find_relayed(path.local);
   if (relay == nullptr || relay->stream == StreamId{}) return true;
-  return relay->out_end - relay->out_begin < environment_.limits.turn_stream_buffer / 2;
+  return relay->out.size() < environment_.limits.turn_stream_buffer / 2;
 }
 
 std::optional<Transmit> Relays::wrap(Time now, const Path& path, MutBytes out, std::size_t size) {
@@ -243,7 +243,7 @@ std::optional<Transmit> Relays::wrap(Time now, const Path& path, MutBytes out, s
   const std::size_t wrapped = relay->client->wrap(now, path.remote, out, size);
   if (wrapped == 0) return std::nullopt;
   if (relay->stream == StreamId{}) return Transmit{{relay->base, relay->client->server()}, wrapped};
-  static_cast<void>(append(*relay, out.first(wrapped)));
+  static_cast<void>(relay->out.append(out.first(wrapped)));
   return std::nullopt;
 }
 
@@ -279,7 +279,7 @@ std::optional<Transmit> Relays::poll_transmit(Time now, MutBytes out) {
 void Relays::stream_opened(Time now, StreamId stream) {
   Relay* const relay = find_stream(stream);
   if (relay == nullptr || relay->phase != Phase::Connecting) return;
-  if (relay->out.empty() && !relay->out.resize_discarding(environment_.limits.turn_stream_buffer))
+  if (!relay->out.reserve(environment_.limits.turn_stream_buffer))
     return stream_closed(now, stream, "no memory");
   relay->phase = Phase::Running;
   relay->due = kNever;
@@ -319,24 +319,11 @@ std::optional<Unwrapped> Relays::next_from_stream(Time now, StreamId stream, Byt
   return unwrapped;
 }
 
-bool Relays::append(Relay& relay, Bytes bytes) {
-  if (relay.out_end + bytes.size() > relay.out.size() && relay.out_begin != 0) {
-    std::copy(relay.out.data() + relay.out_begin, relay.out.data() + relay.out_end, relay.out.data());
-    relay.out_end -= relay.out_begin;
-    relay.out_begin = 0;
-  }
-  if (relay.out_end + bytes.size() > relay.out.size()) return false;
-  std::copy(bytes.begin(), bytes.end(), relay.out.data() + relay.out_end);
-  relay.out_end += bytes.size();
-  return true;
-}
-
 void Relays::fill(Time now, Relay& relay) {
   std::array<std::uint8_t, kLargestRequest> packet;
-  while (relay.phase == Phase::Running &&
-         relay.out.size() - (relay.out_end - relay.out_begin) >= packet.size()) {
+  while (relay.out.room() >= packet.size()) {
     const std::size_t size = relay.client->poll_packet(now, packet);
-    if (size == 0 || !append(relay, Bytes(packet).first(size))) return;
+    if (size == 0 || !relay.out.append(Bytes(packet).first(size))) return;
   }
 }
 
@@ -344,11 +331,7 @@ std::size_t Relays::poll_stream(Time now, StreamId stream, MutBytes out) {
   Relay* const relay = find_stream(stream);
   if (relay == nullptr || relay->phase != Phase::Running) return 0;
   fill(now, *relay);
-  const std::size_t size = std::min(out.size(), relay->out_end - relay->out_begin);
-  std::copy_n(relay->out.data() + relay->out_begin, size, out.begin());
-  relay->out_begin += size;
-  if (relay->out_begin == relay->out_end) relay->out_begin = relay->out_end = 0;
-  return size;
+  return relay->out.take(out);
 }
 
 // ---- events

@@ -9,6 +9,7 @@
 // so, and moves its bytes; TLS lies between, and is none of ours.
 #pragma once
 
+#include "base/byte_queue.h"
 #include "base/drop_counters.h"
 #include "ice/candidate.h"
 #include "ice/turn_client.h"
@@ -122,8 +123,7 @@ class Relays {
     bool is_given_up = false;  // another address of the server was faster
     FixedVec<Address, 2> announced, lost;
     turn::StreamFramer framer;
-    Buffer out;  // bytes for the stream
-    std::size_t out_begin = 0, out_end = 0;
+    ByteQueue out;  // bytes for the stream
   };
 
   void add_relays_for(std::size_t server);
@@ -131,7 +131,6 @@ class Relays {
   void begin(Time now, Relay& relay);
   void settle(Time now);
   void connect(Time now, Relay& relay);
-  bool append(Relay& relay, Bytes bytes);
   void fill(Time now, Relay& relay);
   Unwrapped deliver(Time now, Relay& relay, Bytes packet);
   bool translate(Relay& relay, const turn::Client::Event& event, Event& out);

@@ -66,6 +66,7 @@ Peer::Impl::Impl(const Environment& env, const PeerConfig& peer_config, dtls::Ce
                                           .allow_remote_loopback = peer_config.allow_loopback,
                                           .ta = peer_config.ice_pacing}),
       relays(environment),
+      tls_streams(environment.memory),
       early(environment.memory) {
   config.certificate_pem = config.private_key_pem = {};  // the caller's text, good for the call of create()
 }
@@ -252,17 +253,16 @@ Status Peer::add_turn_server(Time now, const TurnServer& server) {
   impl_->pump(now);
   return status;
 }
-void Peer::stream_opened(Time now, StreamId stream) {
-  impl_->relays.stream_opened(now, stream);
-  impl_->pump(now);
+Status Peer::add_trusted_certificates(Time, std::string_view pem) {
+  return impl_->trust_anchors.add(impl_->environment.memory, pem);
 }
+void Peer::stream_opened(Time now, StreamId stream) { impl_->stream_opened(now, stream); }
 void Peer::stream_closed(Time now, StreamId stream, std::string_view why) {
-  impl_->relays.stream_closed(now, stream, why);
-  impl_->pump(now);
+  impl_->stream_closed(now, stream, why);
 }
 void Peer::handle_stream(Time now, StreamId stream, Bytes bytes) { impl_->handle_stream(now, stream, bytes); }
 std::size_t Peer::poll_stream(Time now, StreamId stream, MutBytes out) {
-  return impl_->relays.poll_stream(now, stream, out);
+  return impl_->poll_stream(now, stream, out);
 }
 Status Peer::add_stun_server(Time now, const Address& server) {
   const Status status = impl_->agent.add_server(now, server);

@@ -10,6 +10,7 @@
 #include "base/drop_counters.h"
 #include "dtls/certificate.h"
 #include "dtls/session.h"
+#include "dtls/tls_client.h"
 #include "ice/generations.h"
 #include "ice/relays.h"
 #include "peer/channels.h"
@@ -81,7 +82,11 @@ struct [[gnu::visibility("hidden")]] Peer::Impl {
   void drop_allocations_of(Time now, const Address& base);
   std::optional<Transmit> poll_checks(Time now, MutBytes out, bool& again);
   std::optional<Transmit> poll_data(Time now, MutBytes out, bool& again);
+  void stream_opened(Time now, StreamId stream);
+  void stream_closed(Time now, StreamId stream, std::string_view why);
   void handle_stream(Time now, StreamId stream, Bytes bytes);
+  void handle_plain(Time now, StreamId stream, Bytes bytes);
+  std::size_t poll_stream(Time now, StreamId stream, MutBytes out);
   Drop handle_inner(Time now, const Path& path, Bytes datagram);
 
   // --- state
@@ -106,6 +111,17 @@ struct [[gnu::visibility("hidden")]] Peer::Impl {
   ice::Relays relays;
   std::vector<ice::RelayedAddress> allocations;  // those that stand
   bool local_addresses_done_owed = false;
+  dtls::TrustAnchors trust_anchors;
+  struct TlsStream {  // a stream that is not in clear
+    StreamId stream;
+    FixedString<253> name;
+    Owned<dtls::TlsClient> tls;
+  };
+  Vec<TlsStream> tls_streams;
+  TlsStream* find_tls(StreamId stream);
+  void check_tls(Time now, StreamId stream);
+  void on_stream_needed(Time now, const ice::Relays::StreamNeeded& needed);
+  void on_stream_done(StreamId stream);
   Owned<dtls::Session> dtls;
   Owned<sctp::Association> association;
   std::optional<Path> path;  // the last one selected: where data goes, and where a goodbye goes

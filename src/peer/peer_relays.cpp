@@ -6,6 +6,12 @@
 
 namespace pollrtc {
 
+namespace {
+
+constexpr std::size_t kPlainChunk = 4096;  // a TLS record's worth on the stack
+
+}  // namespace
+
 Status Peer::Impl::add_turn_server(Time now, const TurnServer& server) {
   if (has_ended()) return fail(ErrorCode::Closed, "the connection has ended");
   return relays.add_server(now, server);
@@ -30,10 +36,8 @@ void Peer::Impl::pump_relays(Time now) {
     }
     if (const auto* permission = std::get_if<ice::Relays::Permission>(&event))
       agent.on_permission(now, permission->relayed, permission->peer, permission->granted);
-    if (const auto* needed = std::get_if<ice::Relays::StreamNeeded>(&event))
-      events.push(StreamNeeded{needed->stream, needed->server});
-    if (const auto* done = std::get_if<ice::Relays::StreamDone>(&event))
-      events.push(StreamDone{done->stream});
+    if (const auto* needed = std::get_if<ice::Relays::StreamNeeded>(&event)) on_stream_needed(now, *needed);
+    if (const auto* done = std::get_if<ice::Relays::StreamDone>(&event)) on_stream_done(done->stream);
     if (const auto* failed = std::get_if<ice::Relays::Failed>(&event))
       events.push(
           IceServerFailed{failed->server, failed->transport, failed->code, std::string(failed->text.view())});
@@ -94,8 +98,77 @@ std::optional<Transmit> Peer::Impl::poll_data(Time now, MutBytes out, bool& agai
   return relays.wrap(now, *to, out, size);
 }
 
+// ---- streams: in clear, or with TLS between
+
+Peer::Impl::TlsStream* Peer::Impl::find_tls(StreamId stream) {
+  for (TlsStream& known : tls_streams)
+    if (known.stream == stream) return &known;
+  return nullptr;
+}
+
+void Peer::Impl::on_stream_needed(Time now, const ice::Relays::StreamNeeded& needed) {
+  if (needed.is_tls) {
+    TlsStream made{needed.stream, needed.name,
+                   Owned<dtls::TlsClient>::make(environment.memory, environment, trust_anchors)};
+    if (!made.tls || !tls_streams.push_back(std::move(made)))
+      return relays.stream_closed(now, needed.stream, "no memory");
+  }
+  events.push(StreamNeeded{needed.stream, needed.server});
+}
+
+void Peer::Impl::on_stream_done(StreamId stream) {
+  if (TlsStream* const known = find_tls(stream))
+    tls_streams.erase(static_cast<std::size_t>(known - tls_streams.begin()));
+  events.push(StreamDone{stream});
+}
+
+void Peer::Impl::stream_opened(Time now, StreamId stream) {
+  if (TlsStream* const known = find_tls(stream)) {
+    // Not a byte of STUN before the handshake has shown who is there (RFC 8489 §6.2.3).
+    const Status started = known->tls->start(known->name.view(), environment.limits.turn_stream_buffer);
+    if (!started) relays.stream_closed(now, stream, started.error().detail());
+  } else {
+    relays.stream_opened(now, stream);
+  }
+  pump(now);
+}
+
+void Peer::Impl::stream_closed(Time now, StreamId stream, std::string_view why) {
+  relays.stream_closed(now, stream, why);
+  if (TlsStream* const known = find_tls(stream))
+    tls_streams.erase(static_cast<std::size_t>(known - tls_streams.begin()));
+  pump(now);
+}
+
 void Peer::Impl::handle_stream(Time now, StreamId stream, Bytes bytes) {
   if (has_ended()) return;
+  if (find_tls(stream) == nullptr) {
+    handle_plain(now, stream, bytes);
+  } else {
+    std::array<std::uint8_t, kPlainChunk> plain;
+    while (TlsStream* const known = find_tls(stream)) {
+      const bool was_open = known->tls->state() == dtls::TlsClient::State::Open;
+      const std::size_t size = known->tls->read(bytes, plain);
+      if (!was_open && known->tls->state() == dtls::TlsClient::State::Open) relays.stream_opened(now, stream);
+      if (size == 0) break;
+      handle_plain(now, stream, Bytes(plain).first(size));
+      if (has_ended()) break;
+    }
+    check_tls(now, stream);
+  }
+  pump(now);
+}
+
+void Peer::Impl::check_tls(Time now, StreamId stream) {
+  const TlsStream* const known = find_tls(stream);
+  if (known == nullptr) return;
+  if (known->tls->state() == dtls::TlsClient::State::Failed)
+    relays.stream_closed(now, stream, known->tls->failure());
+  if (known->tls->state() == dtls::TlsClient::State::Closed)
+    relays.stream_closed(now, stream, "the server closed the connection");
+}
+
+void Peer::Impl::handle_plain(Time now, StreamId stream, Bytes bytes) {
   while (const auto inner = relays.next_from_stream(now, stream, bytes)) {
     if (!inner->is_data) continue;
     ++counters.datagrams_received;
@@ -103,7 +176,17 @@ void Peer::Impl::handle_stream(Time now, StreamId stream, Bytes bytes) {
     (void)handle_inner(now, inner->path, inner->bytes);
     if (has_ended()) break;
   }
-  pump(now);
+}
+
+std::size_t Peer::Impl::poll_stream(Time now, StreamId stream, MutBytes out) {
+  TlsStream* const known = find_tls(stream);
+  if (known == nullptr) return relays.poll_stream(now, stream, out);
+  std::array<std::uint8_t, kPlainChunk> plain;
+  while (known->tls->state() == dtls::TlsClient::State::Open && known->tls->room() >= plain.size()) {
+    const std::size_t size = relays.poll_stream(now, stream, plain);
+    if (size == 0 || !known->tls->write(Bytes(plain).first(size))) break;
+  }
+  return known->tls->take(out);
 }
 
 }  // namespace pollrtc
