@@ -7,7 +7,9 @@ namespace {
 
 const Address kPeer = at("192.0.2.50", 6000), kOther = at("192.0.2.51", 6000), kSix = at("2001:db8::5", 6000);
 
-Client::Input take(TurnRig& rig, const ByteVector& packet) { return rig.client->handle(rig.now, packet); }
+Client::Input take(TurnRig& rig, const ByteVector& packet) {
+  return rig.client->handle(rig.now, rig.received.emplace_back(packet));
+}
 
 TurnRig& allocated(TurnRig& rig) {
   rig.start();
@@ -32,7 +34,8 @@ TEST_CASE("a permission comes before the first datagram and is kept for five min
   REQUIRE(rig.permit(kPeer.with_port(7000)));
   CHECK(rig.server.count(Method::CreatePermission) == 1);
 
-  const auto message = *stun::Message::parse(rig.send(kPeer, "hello"), stun::Usage::Turn);
+  const ByteVector sent = rig.send(kPeer, "hello");
+  const auto message = *stun::Message::parse(sent, stun::Usage::Turn);
   CHECK(message.method() == Method::Send);
   CHECK(message.message_class() == stun::Class::Indication);
   CHECK(message.xor_address(Attribute::XorPeerAddress) == kPeer);
@@ -234,7 +237,7 @@ TEST_CASE("ChannelData that is taken, and that is not", "[TURN-13]") {
     const auto empty = take(rig, TurnServer::channel_data(0x4000, {}));
     CHECK(empty.is_data);
     CHECK(empty.data.empty());
-    for (const std::uint16_t number : {0x4001, 0x4FFF, 0x5000, 0x7FFF})
+    for (const std::uint16_t number : std::initializer_list<std::uint16_t>{0x4001, 0x4FFF, 0x5000, 0x7FFF})
       CHECK(take(rig, TurnServer::channel_data(number, as_bytes("x"))).drop == Drop::TurnUnknownChannel);
     CHECK_FALSE(take(rig, TurnServer::channel_data(0x8000, as_bytes("x"))).is_data);
     CHECK_FALSE(take(rig, TurnServer::channel_data(0xFFFF, as_bytes("x"))).is_data);

@@ -87,6 +87,7 @@ struct TurnRig {
   std::unique_ptr<Client> client;
   std::vector<Client::Event> events;
   std::vector<ByteVector> sent;
+  std::deque<ByteVector> received;  // what views point into
   Drop drop = Drop::None;
 };
 

@@ -1,0 +1,373 @@
+// Several servers, several addresses, streams: the layer between sockets and ICE.
+#include "ice/relays.h"
+
+#include "sim/turn_server.h"
+#include "support/catch.h"
+#include "support/environment.h"
+
+namespace pollrtc::test {
+
+using namespace std::chrono_literals;
+using ice::Relays;
+using sim::TurnServer;
+using stun::Method;
+
+namespace {
+
+Address at(std::string_view ip, std::uint16_t port) { return *parse_ip(ip, port); }
+
+const Address kBase = at("192.0.2.1", 4000), kPeer = at("192.0.2.50", 6000);
+
+struct Rig {
+  explicit Rig(const Limits& limits = {}) {
+    environment.env.limits = limits;
+    relays = std::make_unique<Relays>(environment.env);
+  }
+  TurnServer& add_host(std::string_view ip) {
+    servers.push_back(std::make_unique<TurnServer>(at(ip, 3478)));
+    servers.back()->relay_v4 = at("198.51.100." + std::to_string(70 + servers.size()), 50000);
+    return *servers.back();
+  }
+  Status add(const std::vector<Address>& addresses, TurnTransport transport = TurnTransport::Udp) {
+    return relays->add_server(now, {addresses, transport, "turn.example.org", "alice", "secret"});
+  }
+  TurnServer* server_at(const Address& address) {
+    for (const auto& server : servers)
+      if (server->address == address) return server.get();
+    return nullptr;
+  }
+  void exchange() {
+    ByteVector out(2560);
+    for (bool quiet = false; !quiet;) {
+      quiet = true;
+      while (const auto transmit = relays->poll_transmit(now, out)) {
+        quiet = false;
+        sent.push_back(transmit->path);
+        TurnServer* const server = server_at(transmit->path.remote);
+        if (server == nullptr) continue;
+        for (const auto& reply :
+             server->handle(transmit->path.local, transmit->path.remote, Bytes(out).first(transmit->size)))
+          if (reply.to == transmit->path.local) relays->unwrap(now, transmit->path, reply.bytes);
+      }
+      for (const auto& [stream, server] : streams) {
+        while (const std::size_t size = relays->poll_stream(now, stream, out)) {
+          quiet = false;
+          written[stream].insert(written[stream].end(), out.begin(),
+                                 out.begin() + static_cast<std::ptrdiff_t>(size));
+        }
+        serve(stream);
+      }
+      for (Relays::Event event; relays->poll_event(event);) {
+        quiet = false;
+        events.push_back(event);
+        if (const auto* needed = std::get_if<Relays::StreamNeeded>(&event)) {
+          if (opens_streams) streams[needed->stream] = needed->server;
+          if (opens_streams) relays->stream_opened(now, needed->stream);
+        }
+        if (const auto* done = std::get_if<Relays::StreamDone>(&event)) streams.erase(done->stream);
+      }
+    }
+  }
+  void serve(StreamId stream) {
+    turn::StreamFramer framer(environment.env.memory);
+    ByteVector all = std::move(written[stream]);
+    written[stream].clear();
+    TurnServer* const server = server_at(streams[stream]);
+    const Address client = at("192.0.2.1", static_cast<std::uint16_t>(40000 + static_cast<unsigned>(stream)));
+    Bytes chunk = all;
+    while (const auto frame = framer.next(chunk))
+      for (const auto& reply : server->handle(client, server->address, *frame)) {
+        if (reply.to == client) feed(stream, reply.bytes);
+      }
+  }
+  void feed(StreamId stream, const ByteVector& bytes) {
+    Bytes chunk = bytes;
+    while (const auto unwrapped = relays->next_from_stream(now, stream, chunk))
+      if (unwrapped->is_data) data.push_back({unwrapped->path, to_vector(unwrapped->bytes)});
+  }
+  void wait(Duration time) {
+    const Time end = now + time;
+    while (relays->next_timeout() <= end) {
+      now = std::max(now, relays->next_timeout());
+      relays->handle_timeout(now);
+      REQUIRE(relays->next_timeout() > now);
+      exchange();
+    }
+    now = end;
+  }
+  template <class E>
+  std::vector<E> all() const {
+    std::vector<E> found;
+    for (const auto& event : events)
+      if (const auto* e = std::get_if<E>(&event)) found.push_back(*e);
+    return found;
+  }
+
+  Time now{};
+  TestEnvironment environment{5};
+  std::unique_ptr<Relays> relays;
+  std::vector<std::unique_ptr<TurnServer>> servers;
+  std::vector<Relays::Event> events;
+  std::vector<Path> sent;
+  std::map<StreamId, Address> streams;
+  std::map<StreamId, ByteVector> written;
+  std::vector<std::pair<Path, ByteVector>> data;
+  bool opens_streams = true;
+};
+
+}  // namespace
+
+TEST_CASE("two servers give two relayed addresses, begun one after the other", "[TURN-21]") {
+  Rig rig;
+  TurnServer& one = rig.add_host("203.0.113.1");
+  TurnServer& two = rig.add_host("203.0.113.2");
+  REQUIRE(rig.relays->add_base(rig.now, kBase));
+  REQUIRE(rig.add({one.address}));
+  REQUIRE(rig.add({two.address}));
+  CHECK(rig.relays->is_pending());
+  rig.exchange();
+  CHECK(two.requests.empty());  // paced
+  rig.wait(60ms);
+  const auto made = rig.all<Relays::Allocated>();
+  REQUIRE(made.size() == 2);
+  CHECK(made[0].relayed == at("198.51.100.71", 50000));
+  CHECK(made[0].mapped == kBase);
+  CHECK(made[0].base == kBase);
+  CHECK(made[1].relayed == at("198.51.100.72", 50000));
+  CHECK_FALSE(rig.relays->is_pending());
+  CHECK(rig.relays->owns(made[0].relayed));
+  CHECK_FALSE(rig.relays->owns(kBase));
+  // The permission of one is none of the other's.
+  REQUIRE(rig.relays->want_permission(rig.now, made[1].relayed, kPeer));
+  rig.wait(100ms);
+  REQUIRE(rig.all<Relays::Permission>().size() == 1);
+  CHECK(rig.all<Relays::Permission>()[0].relayed == made[1].relayed);
+  CHECK(rig.all<Relays::Permission>()[0].granted);
+  CHECK(one.count(Method::CreatePermission) == 0);
+}
+
+TEST_CASE("a server with two addresses is asked at both, and the first that answers is taken",
+          "[TURN-36][STUN-30]") {
+  for (const bool v6_answers : {true, false}) {
+    Rig rig;
+    TurnServer& four = rig.add_host("203.0.113.1");
+    TurnServer& six = rig.add_host("2001:db8::1");
+    six.is_silent = !v6_answers;
+    REQUIRE(rig.relays->add_base(rig.now, kBase));
+    REQUIRE(rig.relays->add_base(rig.now, at("2001:db8::99", 4000)));
+    REQUIRE(rig.add({six.address, four.address}));
+    rig.exchange();
+    rig.wait(1s);
+    REQUIRE(rig.all<Relays::Allocated>().size() == 1);
+    CHECK(rig.all<Relays::Allocated>()[0].server == (v6_answers ? six.address : four.address));
+    CHECK(four.allocations.size() + six.allocations.size() == 1);
+    CHECK(rig.all<Relays::Failed>().empty());
+    CHECK_FALSE(rig.relays->is_pending());
+  }
+  // Both have answered before either knew: the second allocation is deleted.
+  Rig both;
+  TurnServer& four = both.add_host("203.0.113.1");
+  REQUIRE(both.relays->add_base(both.now, kBase));
+  REQUIRE(both.relays->add_base(both.now, at("192.0.2.2", 4000)));
+  REQUIRE(both.add({four.address}));
+  both.exchange();
+  both.wait(1s);
+  CHECK(both.all<Relays::Allocated>().size() == 2);  // one for each of our addresses, on the same server
+}
+
+TEST_CASE("streams race as RFC 8305 has it", "[TURN-36][STUN-30]") {
+  Rig rig;
+  TurnServer& four = rig.add_host("203.0.113.1");
+  TurnServer& six = rig.add_host("2001:db8::1");
+  rig.opens_streams = false;
+  REQUIRE(rig.add({six.address, four.address}, TurnTransport::Tcp));
+  rig.exchange();
+  REQUIRE(rig.all<Relays::StreamNeeded>().size() == 1);
+  CHECK(rig.all<Relays::StreamNeeded>()[0].server == six.address);
+  rig.wait(249ms);
+  CHECK(rig.all<Relays::StreamNeeded>().size() == 1);
+  rig.wait(2ms);
+  const auto needed = rig.all<Relays::StreamNeeded>();
+  REQUIRE(needed.size() == 2);
+  CHECK(needed[1].server == four.address);
+  // The second is there first; the first is not wanted any more.
+  rig.streams[needed[1].stream] = four.address;
+  rig.relays->stream_opened(rig.now, needed[1].stream);
+  rig.exchange();
+  REQUIRE(rig.all<Relays::StreamDone>().size() == 1);
+  CHECK(rig.all<Relays::StreamDone>()[0].stream == needed[0].stream);
+  CHECK(rig.all<Relays::Allocated>().size() == 1);
+  CHECK(six.requests.empty());
+}
+
+TEST_CASE("a stream carries requests and data, and its end is the allocation's",
+          "[TURN-37][TURN-16][STUN-15]") {
+  Rig rig;
+  TurnServer& server = rig.add_host("203.0.113.1");
+  REQUIRE(rig.add({server.address}, TurnTransport::Tls));
+  rig.exchange();
+  const auto needed = rig.all<Relays::StreamNeeded>();
+  REQUIRE(needed.size() == 1);
+  CHECK(needed[0].is_tls);
+  CHECK(needed[0].name == "turn.example.org");
+  REQUIRE(rig.all<Relays::Allocated>().size() == 1);
+  const Address relayed = rig.all<Relays::Allocated>()[0].relayed;
+  CHECK_FALSE(rig.all<Relays::Allocated>()[0].base.is_valid());
+  REQUIRE(rig.relays->want_permission(rig.now, relayed, kPeer));
+  rig.wait(100ms);
+  const Path path{relayed, kPeer};
+  rig.relays->bind_channel(rig.now, path);
+  rig.exchange();
+  ByteVector out(1500);
+  REQUIRE(rig.relays->headroom(path) == 4);
+  std::copy_n("hello", 5, out.begin() + 4);
+  CHECK_FALSE(rig.relays->wrap(rig.now, path, out, 5));  // it went into the stream
+  rig.exchange();
+  CHECK(server.channel_data_received == 1);
+  // From the peer.
+  const auto back = server.handle(kPeer, relayed, as_bytes("back"));
+  REQUIRE(back.size() == 1);
+  rig.feed(needed[0].stream, back[0].bytes);
+  REQUIRE(rig.data.size() == 1);
+  CHECK(rig.data[0].first == path);
+  CHECK(as_text(rig.data[0].second) == "back");
+  // A full connection takes no more, and says so; what is sent all the same is lost.
+  for (int i = 0; i < 100; ++i) static_cast<void>(rig.relays->wrap(rig.now, path, out, 1000));
+  CHECK_FALSE(rig.relays->can_send(path));
+  std::size_t waiting = 0;
+  while (const std::size_t size = rig.relays->poll_stream(rig.now, needed[0].stream, out)) waiting += size;
+  CHECK(waiting <= rig.environment.env.limits.turn_stream_buffer);
+  CHECK(waiting > rig.environment.env.limits.turn_stream_buffer - 2000);
+  CHECK(rig.relays->can_send(path));
+  // Reset.
+  rig.relays->stream_closed(rig.now, needed[0].stream, "reset");
+  rig.exchange();
+  REQUIRE(rig.all<Relays::Lost>().size() == 1);
+  CHECK(rig.all<Relays::Lost>()[0].relayed == relayed);
+  REQUIRE(rig.all<Relays::Failed>().size() == 1);
+  CHECK(rig.all<Relays::Failed>()[0].code == turn::kUnreachable);
+  CHECK_FALSE(rig.relays->owns(relayed));
+  CHECK(rig.relays->empty());
+}
+
+TEST_CASE("a stream that holds garbage is closed", "[TURN-15]") {
+  for (const std::string_view garbage : {"16030100", "0001 0000 00000000 000000000000000000000000"}) {
+    Rig rig;
+    TurnServer& server = rig.add_host("203.0.113.1");
+    REQUIRE(rig.add({server.address}, TurnTransport::Tcp));
+    rig.exchange();
+    const StreamId stream = rig.all<Relays::StreamNeeded>()[0].stream;
+    REQUIRE(rig.all<Relays::Allocated>().size() == 1);
+    rig.feed(stream, hex(garbage));
+    rig.exchange();
+    CHECK(rig.all<Relays::StreamDone>().size() == 1);
+    CHECK(rig.all<Relays::Lost>().size() == 1);
+  }
+}
+
+TEST_CASE("a connection that is not made in time is given up", "[TURN-16]") {
+  Rig rig;
+  rig.opens_streams = false;
+  TurnServer& server = rig.add_host("203.0.113.1");
+  REQUIRE(rig.add({server.address}, TurnTransport::Tcp));
+  rig.exchange();
+  rig.wait(39s);
+  CHECK(rig.relays->is_pending());
+  rig.wait(1s);
+  CHECK_FALSE(rig.relays->is_pending());
+  CHECK(rig.all<Relays::Failed>().size() == 1);
+}
+
+TEST_CASE("ChannelData and indications are unwrapped once, and only from their server", "[TURN-14]") {
+  Rig rig;
+  TurnServer& server = rig.add_host("203.0.113.1");
+  REQUIRE(rig.relays->add_base(rig.now, kBase));
+  REQUIRE(rig.add({server.address}));
+  rig.exchange();
+  const Address relayed = rig.all<Relays::Allocated>()[0].relayed;
+  REQUIRE(rig.relays->want_permission(rig.now, relayed, kPeer));
+  rig.wait(100ms);
+  const Path way{kBase, server.address};
+  // A datagram of the peer that looks like the server's own: it comes out as the peer's.
+  ByteVector inner(100);
+  stun::Writer w(inner, stun::Class::Success, {5}, Method::Allocate);
+  inner.resize(w.finish());
+  const auto outer = TurnServer::data_indication(kPeer, inner);
+  const auto unwrapped = rig.relays->unwrap(rig.now, way, outer);
+  REQUIRE(unwrapped);
+  CHECK(unwrapped->is_data);
+  CHECK(unwrapped->path == Path{relayed, kPeer});
+  CHECK(equal(unwrapped->bytes, inner));
+  // From elsewhere, and to another socket of ours: none of the server's.
+  CHECK_FALSE(rig.relays->unwrap(rig.now, {kBase, kPeer}, outer));
+  CHECK_FALSE(rig.relays->unwrap(rig.now, {at("192.0.2.2", 4000), server.address}, outer));
+  // Binding is between ICE and the server's STUN side; DTLS from its address is nothing of TURN's.
+  ByteVector binding(100);
+  stun::Writer b(binding, stun::Class::Success, {5});
+  binding.resize(b.finish());
+  CHECK_FALSE(rig.relays->unwrap(rig.now, way, binding));
+  CHECK_FALSE(rig.relays->unwrap(rig.now, way, hex("16fefd00")));
+}
+
+TEST_CASE("a server that relays from an address of our own is not believed", "[ATK-17][TURN-09]") {
+  Rig rig;
+  TurnServer& server = rig.add_host("203.0.113.1");
+  server.relay_v4 = kBase;
+  REQUIRE(rig.relays->add_base(rig.now, kBase));
+  REQUIRE(rig.add({server.address}));
+  rig.exchange();
+  CHECK(rig.all<Relays::Allocated>().empty());
+  CHECK(rig.all<Relays::Failed>().size() == 1);
+  CHECK(server.allocations.empty());
+  CHECK_FALSE(rig.relays->owns(kBase));
+}
+
+TEST_CASE("servers and allocations are limited, and what is given is checked") {
+  Limits limits;
+  limits.turn_servers = 2;
+  limits.turn_allocations = 3;
+  Rig rig(limits);
+  for (int i = 1; i <= 2; ++i)
+    REQUIRE(rig.relays->add_base(rig.now, at("192.0.2." + std::to_string(i), 4000)));
+  const Address one = at("203.0.113.1", 3478);
+  CHECK(rig.relays->add_server(rig.now, {std::span(&one, 1), TurnTransport::Udp, "", "", "x"}).error() ==
+        ErrorCode::InvalidArgument);
+  CHECK(rig.relays
+            ->add_server(rig.now, {std::span(&one, 1), TurnTransport::Udp, "", "x", std::string(509, 'x')})
+            .error() == ErrorCode::InvalidArgument);
+  CHECK(rig.relays->add_server(rig.now, {std::span(&one, 1), TurnTransport::Tls, "", "x", "x"}).error() ==
+        ErrorCode::InvalidArgument);
+  CHECK(rig.add({}).error() == ErrorCode::Refused);
+  CHECK(rig.add({at("0.0.0.0", 1)}).error() == ErrorCode::Refused);
+  REQUIRE(rig.add({one}));
+  REQUIRE(rig.add({at("203.0.113.2", 3478)}));
+  CHECK(rig.add({at("203.0.113.3", 3478)}).error() == ErrorCode::LimitReached);
+  rig.exchange();
+  rig.wait(1s);
+  CHECK(std::set<std::pair<Address, Address>>([&] {
+          std::set<std::pair<Address, Address>> ways;
+          for (const Path& path : rig.sent) ways.insert({path.local, path.remote});
+          return ways;
+        }())
+            .size() == 3);
+}
+
+TEST_CASE("closing deletes what there is", "[TURN-17]") {
+  Rig rig;
+  TurnServer& server = rig.add_host("203.0.113.1");
+  REQUIRE(rig.relays->add_base(rig.now, kBase));
+  REQUIRE(rig.add({server.address}));
+  REQUIRE(rig.add({server.address}, TurnTransport::Tcp));
+  rig.exchange();
+  rig.wait(1s);
+  CHECK(server.allocations.size() == 2);
+  rig.relays->close(rig.now);
+  rig.relays->close(rig.now);
+  CHECK(rig.relays->next_timeout() == kNever);
+  rig.exchange();
+  CHECK(server.allocations.empty());
+  CHECK(rig.all<Relays::Failed>().empty());
+  CHECK_FALSE(rig.relays->add_base(rig.now, at("192.0.2.9", 1)));
+}
+
+}  // namespace pollrtc::test
