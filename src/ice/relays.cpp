@@ -53,6 +53,8 @@ Status Relays::add_server(Time now, const TurnServer& given) {
   const auto host = FixedString<253>::from(given.host);
   if (!host || (given.transport == TurnTransport::Tls && host->empty()))
     return fail(ErrorCode::InvalidArgument, "a TURN server by TLS needs a host name of at most 253 bytes");
+  for (std::size_t i = 0; i < servers_.size(); ++i)
+    if (is_same(*servers_[i], given)) return restart_server(now, i);
   if (servers_.size() >= environment_.limits.turn_servers)
     return fail(ErrorCode::LimitReached, "too many TURN servers");
   auto server = Owned<Server>::make(environment_.memory, environment_.memory);
@@ -67,11 +69,33 @@ Status Relays::add_server(Time now, const TurnServer& given) {
   }
   if (server->addresses.empty()) return fail(ErrorCode::Refused, "no address of a server");
   if (!servers_.push_back(std::move(server))) return fail(ErrorCode::OutOfMemory, "TURN server");
+  start_server(now, servers_.size() - 1);
+  return {};
+}
 
-  const std::size_t index = servers_.size() - 1;
+bool Relays::is_same(const Server& known, const TurnServer& given) {
+  return known.transport == given.transport && known.host == given.host && !given.addresses.empty() &&
+         known.addresses[0] == unmapped(given.addresses[0]) &&
+         equal(known.account.username, as_bytes(given.username)) &&
+         equal(known.account.password, as_bytes(given.credential));
+}
+
+// Gathering anew, for an ICE restart: what stands is kept, and a server that had refused us is asked again, unless it is too
+// early (RFC 8656 §7.4).
+Status Relays::restart_server(Time now, std::size_t index) {
+  const bool is_in_use = std::any_of(relays_.begin(), relays_.end(), [&](const Owned<Relay>& relay) {
+    return relay->server == index && relay->client->state() != turn::ClientState::Ended;
+  });
+  if (is_in_use || now < servers_[index]->not_before) return {};
+  servers_[index]->chosen = Address{};
+  start_server(now, index);
+  return {};
+}
+
+void Relays::start_server(Time now, std::size_t index) {
   Time due = now;
   for (const Address& address : servers_[index]->addresses) {
-    if (given.transport != TurnTransport::Udp) {
+    if (servers_[index]->transport != TurnTransport::Udp) {
       add_relay(now, index, address, Address{}, due);
       due += kAttemptDelay;
       continue;
@@ -80,7 +104,6 @@ Status Relays::add_server(Time now, const TurnServer& given) {
       if (is_reachable(base, address)) add_relay(now, index, address, base, now);
   }
   handle_timeout(now);
-  return {};
 }
 
 // Beyond the limit, and without memory, there is none: gathering goes on with what there is.
@@ -363,6 +386,7 @@ bool Relays::translate(Relay& relay, const turn::Client::Event& event, Event& ou
     static_cast<void>(done_.push_back(relay.stream));
     connect(now_, relay);
   } else if (const auto* ended = std::get_if<turn::Client::Ended>(&event)) {
+    server_of(relay).not_before = now_ + relay.client->wait_before_next();
     for (const Address& relayed : relay.announced) static_cast<void>(relay.lost.push_back(relayed));
     relay.announced.clear();
     if (relay.stream != StreamId{})

@@ -64,7 +64,7 @@ class Relays {
 
   explicit Relays(Environment& environment);
 
-  // In any order. A base is asked from, by UDP; for streams the system chooses one.
+  // In any order; what was added before is no error. A base is asked from, by UDP; for streams the system chooses one.
   Status add_base(Time now, const Address& base);
   Status add_server(Time now, const TurnServer& server);
   // Is there an allocation that gathering should wait for?
@@ -108,7 +108,8 @@ class Relays {
     FixedVec<Address, 16> addresses;
     FixedString<253> host;
     TurnTransport transport = TurnTransport::Udp;
-    Address chosen;  // the address that answered first; the others are given up
+    Time not_before{};  // it wants no Allocate from us before
+    Address chosen;     // the address that answered first; the others are given up
   };
   enum class Phase : std::uint8_t { Waiting, Connecting, Running };
   struct Relay {
@@ -126,7 +127,9 @@ class Relays {
     ByteQueue out;  // bytes for the stream
   };
 
-  void add_relays_for(std::size_t server);
+  static bool is_same(const Server& known, const TurnServer& given);
+  Status restart_server(Time now, std::size_t index);
+  void start_server(Time now, std::size_t index);
   void add_relay(Time now, std::size_t server, const Address& address, const Address& base, Time due);
   void begin(Time now, Relay& relay);
   void settle(Time now);

@@ -352,6 +352,37 @@ TEST_CASE("servers and allocations are limited, and what is given is checked") {
             .size() == 3);
 }
 
+TEST_CASE("gathering anew keeps what stands, and leaves who asked for it alone", "[TURN-25]") {
+  Rig rig;
+  TurnServer& server = rig.add_host("203.0.113.1");
+  REQUIRE(rig.relays->add_base(rig.now, kBase));
+  REQUIRE(rig.add({server.address}));
+  rig.exchange();
+  REQUIRE(rig.add({server.address}));
+  rig.wait(1s);
+  CHECK(server.count(Method::Allocate) == 2);
+  for (const auto& [code, wait] :
+       {std::pair{486, Duration(60s)}, std::pair{508, Duration(60s)}, std::pair{437, Duration(120s)}}) {
+    Rig refused;
+    TurnServer& busy = refused.add_host("203.0.113.1");
+    busy.refusals[Method::Allocate].push_back({code});
+    REQUIRE(refused.relays->add_base(refused.now, kBase));
+    REQUIRE(refused.add({busy.address}));
+    refused.exchange();
+    REQUIRE(refused.all<Relays::Failed>().size() == 1);
+    CHECK(refused.all<Relays::Failed>()[0].code == code);
+    refused.wait(wait - 1s);
+    REQUIRE(refused.add({busy.address}));
+    refused.wait(500ms);
+    CHECK(busy.count(Method::Allocate) == 2);
+    refused.wait(1s);
+    REQUIRE(refused.add({busy.address}));
+    refused.wait(1s);
+    CHECK(busy.count(Method::Allocate) == 4);
+    CHECK(refused.all<Relays::Allocated>().size() == 1);
+  }
+}
+
 TEST_CASE("closing deletes what there is", "[TURN-17]") {
   Rig rig;
   TurnServer& server = rig.add_host("203.0.113.1");
