@@ -32,6 +32,7 @@ ConnectionCore::ConnectionCore(PeerConnection* owner, const Configuration& confi
       system_network_(environment_, configuration.dscp),
       network_(configuration.network.is_set() ? configuration.network : system_network_.hooks()),
       resolver_(environment_, resolver_config(configuration_)),
+      poller_(environment_.memory),
       send_buffer_(kSendBuffer) {}
 
 ConnectionCore::~ConnectionCore() { close_sockets(); }

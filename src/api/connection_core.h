@@ -167,6 +167,7 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   mutable Time latest_{};  // the clock never goes back, whatever the hook says
   std::optional<Peer> peer_;
   net::Resolver resolver_;
+  net::Poller poller_;  // wait()'s, kept for its memory
   std::vector<Socket> sockets_;
   Streams streams_;
   Time stream_retry_ = kNever;  // something about them waits for the system, and a loop of the user's may not see when

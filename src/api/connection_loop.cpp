@@ -260,11 +260,11 @@ Status ConnectionCore::poll() {
 
 Status ConnectionCore::wait(Duration timeout) {
   if (polling_) return fail(ErrorCode::InvalidState, "wait() was called from inside a signal");
-  net::Poller poller;
-  if (!watch(poller))
+  poller_.clear();
+  if (!watch(poller_))
     return fail(ErrorCode::NotSupported, "a connection whose network was given cannot sleep by itself");
   const auto deadline = time_to_next_deadline();
-  poller.wait(deadline ? std::min(*deadline, timeout) : timeout);
+  poller_.wait(deadline ? std::min(*deadline, timeout) : timeout);
   return poll();
 }
 

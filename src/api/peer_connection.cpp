@@ -119,19 +119,28 @@ bool PeerConnection::next_event(Event& event) { return core().next_event(event);
 void PeerConnection::close() { core().close(); }
 
 Status poll_all(std::span<PeerConnection* const> connections, Duration timeout) {
-  std::vector<std::shared_ptr<ConnectionCore>> cores;  // a handler may destroy any of the connections
-  cores.reserve(connections.size());
+  struct Watched {
+    std::shared_ptr<ConnectionCore> core;  // a handler may destroy any of the connections
+    std::size_t first, end;                // its places in the poller
+  };
+  std::vector<Watched> all;
+  all.reserve(connections.size());
   net::Poller poller;
   for (PeerConnection* const connection : connections) {
     if (connection == nullptr) return fail(ErrorCode::InvalidArgument, "a connection is null");
     (void)connection->core();
-    cores.push_back(connection->core_);
-    if (!cores.back()->watch(poller))
+    const std::size_t first = poller.size();
+    if (!connection->core_->watch(poller))
       return fail(ErrorCode::NotSupported, "a connection whose network was given cannot be slept for");
-    if (const auto deadline = cores.back()->time_to_next_deadline()) timeout = std::min(timeout, *deadline);
+    all.push_back({connection->core_, first, poller.size()});
+    if (const auto deadline = connection->core_->time_to_next_deadline())
+      timeout = std::min(timeout, *deadline);
   }
   poller.wait(timeout);
-  for (const auto& core : cores) (void)core->poll();  // refused where the caller stands inside its signal
+  for (const Watched& watched : all) {
+    if (!poller.is_any_ready(watched.first, watched.end) && !watched.core->is_due()) continue;
+    (void)watched.core->poll();  // refused where the caller stands inside its signal
+  }
   return {};
 }
 

@@ -45,6 +45,12 @@ bool Poller::has_event(int fd, short events) const {
   return false;
 }
 
+bool Poller::is_any_ready(std::size_t first, std::size_t end) const {
+  for (std::size_t i = first; i < end && i < entries_.size(); ++i)
+    if (entries_[i].revents != 0) return true;
+  return false;
+}
+
 bool Poller::is_readable(int fd) const { return has_event(fd, POLLIN | POLLERR | POLLHUP | POLLNVAL); }
 bool Poller::is_writable(int fd) const { return has_event(fd, POLLOUT | POLLERR); }
 

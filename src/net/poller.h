@@ -5,8 +5,8 @@
 
 #include <optional>
 
-#include "base/fixed_vec.h"
-#include "pollrtc/types.h"
+#include "base/memory.h"
+#include "pollrtc/environment.h"
 
 namespace pollrtc::net {
 
@@ -16,10 +16,10 @@ int poll_milliseconds(Duration timeout);
 
 class Poller {
  public:
-  static constexpr std::size_t kMaxSockets = 256;
+  explicit Poller(const Memory& memory = default_memory()) : entries_(memory) {}
 
-  void clear() { entries_.clear(); }
-  // Watches for reading, and for writing too when asked. False when there is no room.
+  void clear() { entries_.clear(); }  // what it has allocated it keeps
+  // Watches for reading, and for writing too when asked. False: no memory.
   [[nodiscard]] bool add(int fd, bool want_write = false);
 
   // Sleeps until a socket is ready or `timeout` is over (nothing: for ever), or a signal comes. How many are
@@ -29,10 +29,13 @@ class Poller {
   // What the last wait() found. An error on a socket counts as readable: reading it tells.
   bool is_readable(int fd) const;
   bool is_writable(int fd) const;
+  // The same by place, in the order of add(): whether one of first..end has anything to say.
+  std::size_t size() const { return entries_.size(); }
+  bool is_any_ready(std::size_t first, std::size_t end) const;
 
  private:
   bool has_event(int fd, short events) const;
-  FixedVec<pollfd, kMaxSockets> entries_;
+  Vec<pollfd> entries_;
 };
 
 }  // namespace pollrtc::net

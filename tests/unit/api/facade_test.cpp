@@ -399,8 +399,9 @@ TEST_CASE("offers that crossed: one is taken back, and the other one answered", 
     REQUIRE(offers.size() == 2);
     PeerConnection &a = *t.a.connection, &b = *t.b.connection;
     CHECK(a.set_remote_description(offers[&b]).error() == ErrorCode::InvalidState);
-    REQUIRE(through_remote ? a.set_remote_description("rollback", "")
-                           : a.set_local_description("rollback", ""));
+    const Status rolled_back =
+        through_remote ? a.set_remote_description("rollback", "") : a.set_local_description("rollback", "");
+    REQUIRE(rolled_back);
     CHECK(a.get_signaling_state() == SignalingState::Stable);
     CHECK(a.set_local_description("rollback", "").error() == ErrorCode::InvalidState);
     CHECK(a.set_local_description(offers[&a]).error() == ErrorCode::InvalidArgument);

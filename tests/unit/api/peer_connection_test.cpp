@@ -300,3 +300,41 @@ TEST_CASE("a hundred connections in one process, interleaved", "[API-19]") {
     CHECK(take(pairs[i]->b.channels[0]) == std::to_string(i));
   }
 }
+
+TEST_CASE("many connections are slept for together, and only those with something to do are polled",
+          "[API-18]") {
+  std::vector<std::unique_ptr<TwoSides>> pairs;
+  std::vector<PeerConnection*> all;
+  for (int i = 0; i < 80; ++i) {  // more than 256 sockets would fit no fixed table
+    pairs.push_back(std::make_unique<TwoSides>());
+    all.push_back(pairs.back()->a.connection.get());
+    all.push_back(pairs.back()->b.connection.get());
+    pairs.back()->a.create("pair " + std::to_string(i));
+    REQUIRE(pairs.back()->a.connection->create_offer());
+  }
+  const auto run_until = [&](const std::function<bool(TwoSides&)>& is_done) {
+    const auto end = std::chrono::steady_clock::now() + 60s;
+    while (std::chrono::steady_clock::now() < end) {
+      REQUIRE(poll_all(all, 5s));
+      if (std::all_of(pairs.begin(), pairs.end(), [&](const auto& pair) { return is_done(*pair); }))
+        return true;
+    }
+    return false;
+  };
+  REQUIRE(run_until([](TwoSides& t) { return is_up(t.a.channels[0]) && !t.b.channels.empty(); }));
+  for (const auto& pair : pairs) REQUIRE(pair->a.channels[0]->send_text("x"));
+  REQUIRE(run_until([](TwoSides& t) { return t.b.channels[0]->get_available_packet_count() == 1; }));
+  // Handlers may destroy any of them.
+  pairs[0]->b.channels[0]->message_received = [&] {
+    for (std::size_t k = 1; k < pairs.size(); ++k) pairs[k]->a.connection.reset();
+  };
+  REQUIRE(pairs[0]->a.channels[0]->send_text("go"));
+  for (int i = 0; i < 100 && pairs[1]->a.connection; ++i) {
+    REQUIRE(poll_all(all, 100ms));
+    if (!pairs[1]->a.connection) break;
+  }
+  CHECK_FALSE(pairs[1]->a.connection);
+  PeerConnection* const null = nullptr;
+  CHECK(poll_all(std::span(&null, 1), 1ms).error() == ErrorCode::InvalidArgument);
+  CHECK(poll_all({}, 1ms));
+}

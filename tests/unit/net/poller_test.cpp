@@ -4,6 +4,7 @@
 #include "net/clock.h"
 #include "net/udp_socket.h"
 #include "support/catch.h"
+#include "support/environment.h"
 
 using namespace pollrtc;
 using namespace pollrtc::net;
@@ -45,8 +46,24 @@ TEST_CASE("a wait is not shorter than asked for") {
   CHECK(monotonic_now() - before >= 1500us);
 }
 
-TEST_CASE("there is room for so many sockets and no more") {
+TEST_CASE("a thousand places, each with its answer; no memory is an answer, too") {
+  auto a = UdpSocket::bind(Address::v4(127, 0, 0, 1, 0)), b = UdpSocket::bind(Address::v4(127, 0, 0, 1, 0));
+  REQUIRE(a);
+  REQUIRE(b);
   Poller poller;
-  for (std::size_t i = 0; i < Poller::kMaxSockets; ++i) REQUIRE(poller.add(0));
-  CHECK_FALSE(poller.add(0));
+  for (std::size_t i = 0; i < 1000; ++i) REQUIRE(poller.add(i == 700 ? b->fd() : a->fd()));
+  CHECK(poller.size() == 1000);
+  const std::uint8_t byte = 1;
+  REQUIRE(a->send_to(b->local(), Bytes(&byte, 1)) == SendResult::Sent);
+  CHECK(poller.wait(5s) == 1);
+  CHECK(poller.is_any_ready(700, 701));
+  CHECK(poller.is_any_ready(600, 1000));
+  CHECK_FALSE(poller.is_any_ready(0, 700));
+  CHECK_FALSE(poller.is_any_ready(701, 1000));
+  CHECK_FALSE(poller.is_any_ready(1000, 2000));
+
+  test::TestEnvironment environment;
+  environment.fail_allocations_after(0);
+  Poller none(environment.env.memory);
+  CHECK_FALSE(none.add(a->fd()));
 }
