@@ -39,7 +39,7 @@ void Association::write_reset_request(Time now, PacketWriter& packet) {
 // §5.1.1: each expiry sends the request again and counts as an error, unless the peer said "in progress" (§5.2.7 H2).
 void Association::on_reconfig_timer(Time now) {
   if (!is_transferring() || !tcb_->outgoing_reset.is_in_flight()) return;
-  const bool is_error = tcb_->outgoing_reset.on_timeout();
+  const bool is_error = tcb_->outgoing_reset.on_timeout(tcb_->tx.cumulative_ack());
   if (is_error) {
     reconfig_backoff_.grow();
     // DEVIATION RFC 6525 §5.1.1: not counted while T3 runs. Both timers start alike and share their packets, so each

@@ -82,9 +82,14 @@ void OutgoingReset::write(ByteWriter& out, ReconfigSeq peer_request_expected) co
   write_outgoing_reset(out, next_request_ - 1, peer_request_expected - 1, last_assigned_tsn_, streams());
 }
 
-bool OutgoingReset::on_timeout() {
+bool OutgoingReset::on_timeout(Tsn cumulative_ack) {
   unsent_ = true;
-  return !std::exchange(in_progress_, false);
+  const bool was_in_progress = std::exchange(in_progress_, false);
+  // DEVIATION RFC 6525 §5.2.7: after "in progress" we ask under a new number once the peer has all that it waited for. usrsctp
+  // answers a repeated request as it did at first, also when it has performed it since and only its notice was lost. The
+  // streams are paused, so nothing is harmed when it is performed twice.
+  if (was_in_progress && last_assigned_tsn_ <= cumulative_ack) ++next_request_;
+  return !was_in_progress;
 }
 
 OutgoingReset::Outcome OutgoingReset::on_response(const ReconfigResponse& response) {

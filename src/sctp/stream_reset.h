@@ -55,9 +55,9 @@ class OutgoingReset {
   // The same bytes at each try, since the peer tells requests apart by their number.
   void write(ByteWriter& out, ReconfigSeq peer_request_expected) const;
   void mark_sent() { unsent_ = false; }
-  // The timer ran out. True when that counts as an error of the association: "in progress" was not the last
-  // answer.
-  bool on_timeout();
+  // The timer ran out, with everything up to `cumulative_ack` at the peer. True when that counts as an error of the
+  // association: "in progress" was not the last answer.
+  bool on_timeout(Tsn cumulative_ack);
 
   enum class Outcome : std::uint8_t { Ignored, InProgress, Performed, Refused };
   // After Performed or Refused, streams() still names the streams, until finish().

@@ -1,5 +1,6 @@
 // Puts two peer programs at the two ends of one connection: starts them, carries signalling lines across, and lets a test
-// wait for what either of them says. A peer program is `pollrtc peer`, or browser_peer.mjs kept running for many runs.
+// wait for what either of them says. A peer program is `pollrtc peer`, aiortc_peer.py, or
+// browser_peer.mjs kept running for many runs.
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import readline from 'node:readline';
@@ -107,11 +108,11 @@ class End {
   do(what, fields = {}) { this.put({ type: 'do', do: what, ...fields }); }
 }
 
-// `pollrtc peer`: a process for each run.
-class NativeEnd extends End {
+// A peer program: a process for each run.
+class ProgramEnd extends End {
   constructor(name, program, args, verbose) {
     super(name);
-    this.process = new LineProcess(program, ['peer', ...args], { name, verbose });
+    this.process = new LineProcess(program, args, { name, verbose });
     this.process.onLine = line => this.take(line);
     this.process.onExit = status => {
       if (!this.isEnding) this.take({ type: 'error', code: 'exit', message: `ended with status ${status}: ${this.process.stderr}` });
@@ -146,10 +147,13 @@ class BrowserEnd extends End {
 }
 
 // Makers of ends: each has start(name, args) and close().
-export class Native {
-  constructor(program, verbose = false) { Object.assign(this, { program, verbose, kind: 'pollrtc' }); }
-  start(name, args) { return new NativeEnd(name, this.program, args, this.verbose); }
+export class Program {
+  constructor(kind, program, leading, verbose = false) { Object.assign(this, { kind, program, leading, verbose }); }
+  start(name, args) { return new ProgramEnd(name, this.program, [...this.leading, ...args], this.verbose); }
   async close() {}
+}
+export class Native extends Program {
+  constructor(program, verbose = false) { super('pollrtc', program, ['peer'], verbose); }
 }
 
 export class Browser {

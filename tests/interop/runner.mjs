@@ -2,8 +2,10 @@
 import { Pair } from './driver.mjs';
 
 export class Runner {
-  constructor(ours, { only, limit = 60000 } = {}) {
-    Object.assign(this, { ours, only, limit, passed: 0, failed: 0 });
+  // `traits`: what the other end can do, where it is less than a browser can.
+  constructor(ours, { only, limit = 60000, traits = {} } = {}) {
+    const able = { largestMessage: 262144, sendsUnicodeLabels: true, sendsQueuedAtClose: true };
+    Object.assign(this, { ours, only, limit, traits: { ...able, ...traits }, passed: 0, failed: 0 });
   }
 
   // `cell` is the place in the matrix, e.g. "chromium offers".
@@ -11,6 +13,7 @@ export class Runner {
     if (this.only && !`${cell}: ${name}`.includes(this.only)) return;
     const notes = [], pairs = [], began = performance.now();
     const context = {
+      traits: this.traits,
       note: text => notes.push(text),
       pair: (mode, options) => {
         pairs.push(new Pair(this.ours, other, offers, mode, options));

@@ -130,14 +130,14 @@ TEST_CASE("in progress: asked again, without counting errors, for as long as it 
   peer.establish_passively();
   REQUIRE(peer.association.reset_stream(peer.now, 1));
   REQUIRE(peer.poll().is_only(ChunkType::ReConfig));
-  for (int i = 0; i < 30; ++i) {
-    CHECK(peer.give(peer.local_tag, response(peer.local_tsn.value(), 6)) == Drop::None);
+  for (std::uint32_t i = 0; i < 30; ++i) {  // each time under a new number, since all we sent is acknowledged
+    CHECK(peer.give(peer.local_tag, response(peer.local_tsn.value() + i, 6)) == Drop::None);
     CHECK(peer.is_silent());
     peer.next_timeout();
     REQUIRE(peer.poll().find(ChunkType::ReConfig) != nullptr);
   }
   CHECK(peer.events<Association::ResetDone>().empty());
-  CHECK(peer.give(peer.local_tag, response(peer.local_tsn.value(), 1)) == Drop::None);
+  CHECK(peer.give(peer.local_tag, response(peer.local_tsn.value() + 30, 1)) == Drop::None);
   CHECK(peer.events<Association::ResetDone>().size() == 1);
 }
 

@@ -81,7 +81,7 @@ TEST_CASE("one request is in flight; what is asked meanwhile shares the next one
   const std::string first = request_bytes(reset);
   reset.mark_sent();
   CHECK_FALSE(reset.owes_request());
-  CHECK(reset.on_timeout());  // counts as an error, and the same bytes go out again
+  CHECK(reset.on_timeout(Tsn(0)));  // counts as an error, and the same bytes go out again
   CHECK(reset.owes_request());
   CHECK(request_bytes(reset) == first);
   REQUIRE(reset.on_response({ReconfigSeq(10), ReconfigResult::Performed}) ==
@@ -113,10 +113,10 @@ TEST_CASE("in progress: asked again without counting an error, refused: over", "
   reset.mark_sent();
   CHECK(reset.on_response({ReconfigSeq(10), ReconfigResult::InProgress}) ==
         OutgoingReset::Outcome::InProgress);
-  CHECK_FALSE(reset.on_timeout());
+  CHECK_FALSE(reset.on_timeout(Tsn(19)));
   CHECK(reset.owes_request());
   reset.mark_sent();
-  CHECK(reset.on_timeout());  // now there was no answer
+  CHECK(reset.on_timeout(Tsn(19)));  // now there was no answer
   for (const auto result :
        {ReconfigResult::Denied, ReconfigResult::WrongSsn, ReconfigResult::AlreadyInProgress,
         ReconfigResult::BadSequenceNumber, static_cast<ReconfigResult>(77)}) {
@@ -124,6 +124,24 @@ TEST_CASE("in progress: asked again without counting an error, refused: over", "
   }
   CHECK(reset.on_response({ReconfigSeq(10), ReconfigResult::NothingToDo}) ==
         OutgoingReset::Outcome::Performed);
+}
+
+TEST_CASE("in progress though the peer has everything: asked again under a new number", "[SCTP-RST-03]") {
+  test::TestEnvironment t;
+  OutgoingReset reset(t.env.memory, Tsn(10));
+  REQUIRE(reset.ask(StreamId{1}));
+  REQUIRE(reset.start(Tsn(20), 10, kAlways));
+  reset.mark_sent();
+  CHECK(reset.on_timeout(Tsn(20)));  // never answered: the same number
+  CHECK(reset.on_response({ReconfigSeq(10), ReconfigResult::InProgress}) ==
+        OutgoingReset::Outcome::InProgress);
+  CHECK_FALSE(reset.on_timeout(Tsn(20)));
+  CHECK(reset.on_response({ReconfigSeq(10), ReconfigResult::Performed}) == OutgoingReset::Outcome::Ignored);
+  CHECK(reset.on_response({ReconfigSeq(11), ReconfigResult::Performed}) == OutgoingReset::Outcome::Performed);
+  reset.finish();
+  REQUIRE(reset.ask(StreamId{1}));
+  REQUIRE(reset.start(Tsn(20), 10, kAlways));
+  CHECK(reset.on_response({ReconfigSeq(12), ReconfigResult::Performed}) == OutgoingReset::Outcome::Performed);
 }
 
 TEST_CASE("an expected request is performed, the last one answered the same again, others are bad",
