@@ -174,7 +174,8 @@ class ChannelsFixture {
     if (const auto* l = std::get_if<Peer::BufferLow>(&event)) note("low", l->channel);
     if (const auto* c = std::get_if<Peer::ChannelClosed>(&event)) {
       note("closed", c->channel);
-      told.back() += " " + std::string(name_of(c->reason));
+      told.back() += ' ';
+      told.back() += name_of(c->reason);
     }
     const auto* m = std::get_if<Peer::MessageReceived>(&event);
     if (m == nullptr || !user_reads) return;
