@@ -2,6 +2,7 @@
 // damages and delays packets, and calls what a user may call, in any order. Every call is held to the invariants
 // (tests/sim/sctp_invariants.h), every message is accounted for; at the end the network is good, and what is reliable
 // must arrive.
+#include <cstdio>
 #include <deque>
 #include <vector>
 
@@ -26,7 +27,6 @@ struct Side {
   MessageLedger& in;
   std::deque<Packet> on_the_way;  // that it has sent
   std::deque<std::size_t> held;   // charges not yet released
-  bool closed = false;            // the user has called shutdown() or abort()
 };
 
 class Program {
@@ -106,10 +106,10 @@ class Program {
   void rare_call(Side& side) {
     switch (in_.u8() % 16) {
       case 0:
-        side.closed = true;
+        // Before it is up there is nothing to shut down: that is an abort.
+        aborted_ |= side.association.state() < sctp::AssociationState::Established;
         return side.association.shutdown(now_);
       case 1:
-        side.closed = true;
         aborted_ = true;
         return side.association.abort(now_);
       case 2:
@@ -222,9 +222,14 @@ class Program {
       deliver_all(*b_, *a_);
       for (Side* side : {&*a_, &*b_}) side->association.handle_timeout(now_);
     }
+    for (Side* side : {&*a_, &*b_}) read(*side, SIZE_MAX);  // what came whole before the end
     const bool may_be_missing =
         aborted_ || had_to_give_up(a_->association) || had_to_give_up(b_->association);
-    check(may_be_missing || (a_to_b_.missing() == 0 && b_to_a_.missing() == 0));
+    if (may_be_missing || (a_to_b_.missing() == 0 && b_to_a_.missing() == 0)) return;
+    std::fprintf(stderr, "%zu and %zu messages are missing; a is %s, b %s\n", a_to_b_.missing(),
+                 b_to_a_.missing(), name_of(a_->association.state()).data(),
+                 name_of(b_->association.state()).data());
+    check(false);
   }
   bool is_done() const {
     if (a_->association.ended() || b_->association.ended())

@@ -45,7 +45,7 @@ class Backoff {
   constexpr Backoff(Duration initial, Duration maximum)
       : initial_(initial), maximum_(maximum), current_(initial) {}
   constexpr Duration current() const { return current_; }
-  constexpr void grow() { current_ = std::min(current_ * 2, maximum_); }
+  constexpr void grow() { current_ = std::max(current_, std::min(current_ * 2, maximum_)); }
   constexpr void reset() { current_ = initial_; }
   constexpr void reset(Duration initial) { current_ = initial_ = initial; }
 

@@ -168,6 +168,7 @@ void Peer::Impl::on_dtls_connected(Time now) {
   c.mtu = path && path->remote.family == Address::Family::IPv6 ? kSctpMtu6 : kSctpMtu4;
   c.max_message_rx = environment.limits.sctp_max_message_rx;
   c.announce_zero_checksum = config.announce_zero_checksum;
+  c.parameters = sctp::Parameters::over_watched_path();
   association = Owned<sctp::Association>::make(environment.memory, environment, c);
   if (!association) return end(now, ConnectionState::Failed, Close::OutOfMemory);
   if (const auto rtt = agent.round_trip_time()) association->set_initial_rtt(*rtt);

@@ -51,8 +51,8 @@ Association::Association(const Environment& env, const AssociationConfig& config
       config_(sane(config)),
       replies_(env.memory, config_.mtu - kCommonHeader),
       peer_cookie_(env.memory),
-      t1_(config_.parameters.t1_initial, config_.parameters.rto_max),
-      reconfig_backoff_(config_.parameters.rto_initial, config_.parameters.rto_max),
+      t1_(config_.parameters.t1_initial, config_.parameters.max_back_off),
+      reconfig_backoff_(config_.parameters.rto_initial, config_.parameters.max_back_off),
       streams_reset_events_(env.memory),
       reset_done_events_(env.memory) {}
 

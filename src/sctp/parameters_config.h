@@ -8,12 +8,21 @@
 namespace pollrtc::sctp {
 
 struct Parameters {
+  // Where something below SCTP watches over the peer, as consent does in WebRTC (RFC 7675).
+  //
+  // DEVIATION RFC 9260 §6.3.3: a wait is doubled up to three seconds only, as in browsers. Doubled up to a minute, a
+  // path that loses two packets of five, or comes back after a pause, would stand still most of the time; a packet in
+  // three seconds harms nobody. The limits on retransmissions count tries, so with shorter waits more of them make up
+  // the same five minutes of silence (§8.1); eleven lost tries in a row are nothing unusual on such a path.
+  static constexpr Parameters over_watched_path();
+
   // DEVIATION RFC 9260 §16: 1 s and 1 s there. A data channel runs over a path that ICE has just measured;
   // half a second and 400 ms are what browsers use, and 400 ms still lies above the 200 ms by which a peer
   // may delay its SACK.
   Duration rto_initial = std::chrono::milliseconds(500);
   Duration rto_min = std::chrono::milliseconds(400);
   Duration rto_max = std::chrono::seconds(60);
+  Duration max_back_off = std::chrono::seconds(60);  // doubling goes no further; a measured RTO may be larger
   Duration t1_initial = std::chrono::seconds(1);  // until set_initial_rtt() knows better; T2 follows the RTO
   Duration sack_delay = std::chrono::milliseconds(200);
   Duration heartbeat_interval = std::chrono::seconds(30);
@@ -22,5 +31,12 @@ struct Parameters {
   std::uint16_t max_init_retransmits = 8;
   std::uint16_t max_burst = 4;
 };
+
+constexpr Parameters Parameters::over_watched_path() {
+  Parameters parameters;
+  parameters.max_back_off = std::chrono::seconds(3);
+  parameters.association_max_retrans = parameters.max_init_retransmits = 100;
+  return parameters;
+}
 
 }  // namespace pollrtc::sctp

@@ -5,7 +5,11 @@
 namespace pollrtc::sctp {
 
 Rto::Rto(const Parameters& parameters)
-    : min_(parameters.rto_min), max_(parameters.rto_max), base_(parameters.rto_initial), current_(base_) {}
+    : min_(parameters.rto_min),
+      max_(parameters.rto_max),
+      max_back_off_(std::min(parameters.max_back_off, parameters.rto_max)),
+      base_(parameters.rto_initial),
+      current_(base_) {}
 
 Duration Rto::clamp(Duration rto) const { return std::clamp(rto, min_, max_); }
 
@@ -31,7 +35,7 @@ void Rto::on_sample(Duration rtt) {
   current_ = base_;
 }
 
-void Rto::back_off() { current_ = std::min(2 * current_, max_); }
+void Rto::back_off() { current_ = std::clamp(2 * current_, base_, std::max(base_, max_back_off_)); }
 
 void Rto::clear_back_off() { current_ = base_; }
 

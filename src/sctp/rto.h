@@ -32,7 +32,7 @@ class Rto {
  private:
   Duration clamp(Duration rto) const;
 
-  Duration min_, max_;
+  Duration min_, max_, max_back_off_;
   Duration base_;     // before any doubling
   Duration current_;  // after it
   Duration srtt_{}, rttvar_{};

@@ -68,6 +68,7 @@ void Conditions::draw_limits(AssociationOptions& end) {
   config.mtu = one_of(random, {1191, 1191, 508, 1131, static_cast<std::uint32_t>(508 + random.below(900))});
   config.max_message_rx = std::min({limits.sctp_max_message_rx, limits.sctp_rx_window / 2, 100u * 1024});
   config.announce_zero_checksum = random.chance(0.2);
+  if (random.chance(0.5)) config.parameters = sctp::Parameters::over_watched_path();
   end.seed = random.next();
 }
 

@@ -244,7 +244,7 @@ class Run {
       throw Violation("INV-9: one end goes, the other stays");
     user_a_.become_good();
     user_b_.become_good();
-    const bool by_counter = check_failure(a_) | check_failure(b_);
+    const bool by_counter = check_failure(a_, plan_.a) | check_failure(b_, plan_.b);
     for (const auto& [end, other] : {std::pair(&a_, &b_), std::pair(&b_, &a_)}) {
       const bool told = other->ended()->reason == Close::SctpUnreachable ||
                         other->ended()->reason == Close::Local ||
@@ -259,10 +259,10 @@ class Run {
         std::string(first.ended()->detail.view()) + (longest > 60s ? " (a pause of more than a minute)" : "");
   }
   // True when it failed, and had to.
-  bool check_failure(const CheckedAssociation& end) {
+  bool check_failure(const CheckedAssociation& end, const EndPlan& plan) {
     const sctp::Association::Ended& ended = *end.ended();
     const std::string detail(ended.detail.view());
-    const sctp::Parameters parameters;
+    const sctp::Parameters& parameters = plan.association.config.parameters;
     switch (ended.reason) {
       case Close::Local:
       case Close::Remote:

@@ -68,6 +68,19 @@ TEST_CASE("backing off doubles, a sample ends it", "[SCTP-RTO-01]") {
   CHECK(rto.current() == 600ms);
 }
 
+TEST_CASE("backing off stops at its own bound, but never below what was measured",
+          "[SCTP-RTO-01][SCTP-CC-02]") {
+  Parameters p = parameters();
+  p.max_back_off = 3s;
+  Rto rto(p);
+  for (int i = 0; i < 3; ++i) rto.back_off();
+  CHECK(rto.current() == 3s);
+  rto.on_sample(2s);
+  CHECK(rto.current() == 6s);
+  rto.back_off();
+  CHECK(rto.current() == 6s);
+}
+
 TEST_CASE("a round trip known from elsewhere counts until the first sample") {
   Rto rto(parameters());
   rto.set_initial_rtt(300ms);

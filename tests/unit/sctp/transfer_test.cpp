@@ -99,4 +99,36 @@ TEST_CASE("messages of every size arrive whole, once and in order over a bad lin
   }
 }
 
+// Eleven tries in a row are lost all the time on such a path, and by RFC 9260 §8.1 the association would be given up.
+TEST_CASE("over a watched path a transfer survives the loss of two packets of five, both ways",
+          "[SCTP-HB-03][SCTP-CC-02]") {
+  AssociationConfig config;
+  config.parameters = Parameters::over_watched_path();
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    TwoAssociations net({.delay = 25ms, .loss = 0.4}, seed, {}, config);
+    net.connect();
+    const Time began = net.now;
+    for (std::uint32_t i = 0; i < 20; ++i) REQUIRE(net.a.association->send(net.now, {}, pattern(16384, i)));
+    net.run_until([&] { return net.b.received.size() == 20; }, 3000s);
+    INFO("seed " << seed << ", " << (net.now - began) / 1s << " s, " << net.b.received.size() << " messages");
+    REQUIRE(net.b.received.size() == 20);
+    for (std::uint32_t i = 0; i < 20; ++i) CHECK((net.b.received[i].second == pattern(16384, i)));
+    CHECK(net.now - began < 900s);
+  }
+}
+
+TEST_CASE("over a watched path it still takes five minutes of silence, and no more, to give up",
+          "[SCTP-HB-03]") {
+  AssociationConfig config;
+  config.parameters = Parameters::over_watched_path();
+  TwoAssociations net({}, 1, {}, config);
+  net.connect();
+  net.link.loss = 1;
+  REQUIRE(net.a.association->send(net.now, {}, pattern(10, 1)));
+  net.run_for(280s);
+  CHECK(net.a.association->state() == AssociationState::Established);
+  net.run_for(40s);
+  CHECK(net.a.association->state() == AssociationState::Closed);
+}
+
 }  // namespace pollrtc::sctp::test
