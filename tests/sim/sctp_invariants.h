@@ -129,6 +129,7 @@ class SctpInvariants {
   std::size_t unsent_total_ = 0;
   std::optional<std::uint32_t> request_in_flight_, last_request_;
   std::vector<std::uint8_t> request_streams_;
+  bool in_progress_ = false;  // said the peer of it
   // Receiving
   std::vector<bool> received_;  // by TSN - (peer_initial_tsn - 1); [0] is true
   std::size_t contiguous_ = 0;  // all up to here were received or skipped
