@@ -285,6 +285,34 @@ const rateLossy = context =>
   traffic(context, 'rate', ['--unordered', '--max-retransmits', '0', '--size', '1000', '--direction', 'both'],
     { isLossless: false, isOrdered: false });
 
+// A restart of ICE by one end, then by the other, in the middle of traffic: new credentials on both sides each time, every
+// message once and in order, and no end of the connection.
+async function restarts({ pair, note }) {
+  const p = pair('script');
+  await p.open('data');
+  const ufrags = end => end.lines.filter(l => l.type === 'offer' || l.type === 'answer').map(l => /a=ice-ufrag:(\S+)/.exec(l.sdp)[1]);
+  const list = seed => Array.from({ length: 50 }, (_, i) => ({ size: 2000 + i, seed: seed + i }));
+  let round = 0;
+  for (const [restarter, follower] of [[p.ours, p.other], [p.other, p.ours]]) {
+    round++;
+    const began = performance.now();
+    const traffic = [exchange(p.ours, p.other, 'data', list(round)), exchange(p.other, p.ours, 'data', list(100 * round))];
+    restarter.do('restart-ice');
+    for (const end of [restarter, follower])
+      await end.wait('a description of the restart', () => ufrags(end).length > round, { ms: 10000, since: 0 });
+    await Promise.all(traffic);
+    await sleep(1500);  // until the new pair is in use and the old one is gone
+    await Promise.all([exchange(p.ours, p.other, 'data', list(7)), exchange(p.other, p.ours, 'data', list(9))]);
+    note(`${restarter.name} ${ms(performance.now() - began - 1500)} ms`);
+  }
+  for (const end of p.both) {
+    const all = ufrags(end);
+    assert.equal(new Set(all).size, all.length, `${end.name} took a new ufrag each time`);
+    assert.ok(!end.events('connection').some(e => ['failed', 'closed'].includes(e.connection)), 'it lived on');
+  }
+  return p;
+}
+
 // The end of standard input ends a peer within 2 s, wherever it is.
 async function inputEnds({ pair }) {
   const p = pair('bulk', ['--size', '1000']);
@@ -308,6 +336,7 @@ export const checks = {
   'the other end closes the connection': closingByOther,
   'candidates before descriptions': candidatesBeforeDescriptions,
   'candidates inside descriptions': candidatesInsideDescriptions,
+  'ICE restarts by both ends': restarts,
   'ping': pingTimes,
   'set-up': setupTimes,
   'idle connections': idleConnections,

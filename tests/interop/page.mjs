@@ -352,6 +352,7 @@ export function pageMain(options) {
       if (l.do === 'channel') return makeChannel(k, l);
       const link = links.get(k);
       if (l.do === 'offer') return sendOffer(link);
+      if (l.do === 'restart-ice') { link.pc.restartIce(); return sendOffer(link); }
       if (l.do === 'close-connection') { link.pc.close(); links.delete(k); return; }
       const dc = link.channels.findLast(c => c.label === l.label);
       if (!dc) throw new Error(`no channel ${l.label}`);

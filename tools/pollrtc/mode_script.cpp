@@ -48,6 +48,11 @@ class Script : public Mode {
     Link* const link = run_.find(number);
     if (link == nullptr) return run_.fail("script", "no connection " + std::to_string(number));
     if (what == "offer") return run_.start_offer(*link);
+    if (what == "restart-ice") {
+      if (const Status status = link->pc.restart_ice(); !status)
+        run_.fail("restart-ice", std::string(status.error().detail()));
+      return;
+    }
     if (what == "close-connection") return run_.close_link(*link);
     Channel* const channel = find(*link, text_of(line, "label"));
     if (channel == nullptr) return run_.fail("script", "no channel " + text_of(line, "label"));

@@ -37,6 +37,12 @@ class Machine final : public sim::Actor {
     return c;
   }
 
+  // Its interface has this address from now on; nothing: it is gone.
+  void move_to(const std::optional<Address>& ip) {
+    ip_ = ip;
+    world_.change_addresses(host_, ip ? std::vector<Address>{*ip} : std::vector<Address>{});
+  }
+
   // What polls, and when it wants to be polled; kept for as long as the machine.
   std::function<void()> poll;
   std::function<std::optional<Duration>()> time_to_deadline;
@@ -80,8 +86,8 @@ class Machine final : public sim::Actor {
     return m.bend_time ? m.bend_time(m.world_.now()) : m.world_.now();
   }
   static std::size_t list_addresses(void* context, bool, std::span<Address> out) {
-    if (out.empty()) return 0;
-    out[0] = self(context).ip_;
+    if (out.empty() || !self(context).ip_) return 0;
+    out[0] = *self(context).ip_;
     return 1;
   }
   static int open(void* context, const Address& local, std::uint16_t, std::uint16_t, Address& bound) {
@@ -137,7 +143,7 @@ class Machine final : public sim::Actor {
 
   sim::World& world_;
   sim::Host& host_;
-  Address ip_;
+  std::optional<Address> ip_;
   std::deque<Socket> sockets_;
   std::uint16_t next_port_ = 5000;
   bool has_mail_ = false;
