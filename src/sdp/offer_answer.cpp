@@ -283,6 +283,10 @@ Result<Remote> read_answer(const Description& offer, const Description& answer,
 
   const Remote* current = context.current;
   if (current == nullptr || !current->has_data || current->index != *offered) return remote;
+  // DEVIATION RFC 8842 §3.1: another role alone is no new DTLS association when the other end never says tls-id. Firefox
+  // answers every later offer with "active", whatever it was, and keeps the association it has.
+  if (same_fingerprints(*current, *remote) && current->tls_id.empty() && remote->tls_id.empty())
+    remote->our_role = current->our_role;
   if (const Status status = check_continuity(*current, *remote); !status) return Unexpected{status.error()};
   const bool restarts = changes(*current, *remote).ice;
   if (context.after_pranswer)

@@ -33,7 +33,7 @@ Result<Remote> answered_again(const std::string& text, bool offer_restarts_ice, 
 
 }  // namespace
 
-TEST_CASE("the same ufrag and password are no restart, wherever the lines stand", "[SDP-09]") {
+TEST_CASE("the same ufrag and password are no restart, wherever the lines stand", "[SDP-09][ICE-RST-05]") {
   REQUIRE(again(first_offer()).has_value());
   CHECK_FALSE(changes(current(), *again(first_offer())).ice);
   std::string moved = first_offer();
@@ -87,6 +87,27 @@ TEST_CASE("fingerprint, tls-id or role changed without a restart are refused in 
     CHECK(answered_again(restarted(text), true).has_value());
   }
   CHECK(answered_again(good_answer(), false).has_value());
+}
+
+TEST_CASE(
+    "an answerer that never says tls-id and turns its role round keeps the association, as Firefox does",
+    "[SDP-56]") {
+  const std::string plain = without_line(good_answer(), "a=tls-id");
+  const std::string turned = replace(plain, "a=setup:active", "a=setup:passive");
+  const Remote before = *read_answer(our_offer(), parsed(plain));
+  for (const bool restarts : {false, true}) {
+    const auto after =
+        read_answer(our_offer(), parsed(restarts ? restarted(turned) : turned), {&before, restarts});
+    REQUIRE(after.has_value());
+    CHECK(after->our_role == before.our_role);
+    CHECK_FALSE(changes(before, *after).dtls);
+    // With other fingerprints it is another association after all.
+    const std::string other = replace(turned, "CD:CD:CD", "CD:CD:CE");
+    const auto changed =
+        read_answer(our_offer(), parsed(restarts ? restarted(other) : other), {&before, restarts});
+    CHECK(changed.has_value() == restarts);
+    if (changed) CHECK(changes(before, *changed).dtls);
+  }
 }
 
 TEST_CASE("an answer to a re-offer keeps the role of the living association", "[SDP-56]") {
@@ -177,7 +198,7 @@ TEST_CASE("a re-offer that says the same is answered all the same", "[SDP-54]") 
   CHECK(make_answer(local_parameters(), parsed(first_offer()), *same).has_value());
 }
 
-TEST_CASE("ice-lite, ice-options and ice-pacing change with a restart only", "[SDP-58]") {
+TEST_CASE("ice-lite, ice-options and ice-pacing change with a restart only", "[SDP-58][ICE-RST-05]") {
   const auto with_session_line = [](const char* line) {
     return replace(first_offer(), "a=group", std::string(line) + "\r\na=group");
   };
