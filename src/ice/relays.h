@@ -28,7 +28,8 @@ struct Unwrapped {
 
 class Relays {
  public:
-  // Between two allocations, permissions or connections begun (RFC 8445 §14.2).
+  // Between two allocations, permissions or connections begun. DEVIATION RFC 8445 §14.2: the checks have a pace of their
+  // own beside it, since a server is no stranger whom somebody made us call on.
   static constexpr Duration kPace = std::chrono::milliseconds(50);
   static constexpr Duration kConnectTimeout = std::chrono::milliseconds(39500);
   static constexpr Duration kAttemptDelay = std::chrono::milliseconds(250);  // RFC 8305 §8

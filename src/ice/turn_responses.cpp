@@ -278,7 +278,8 @@ void Client::on_allocate_error(Time now, const stun::Message& response, int code
     case 300:
       return on_redirect(now, response);
     case 437:
-      // §7.4: this 5-tuple has an allocation already. Three of them are tried, and a stream has a new one for the asking.
+      // DEVIATION RFC 8656 §7.4: this 5-tuple has an allocation already, and three of them are to be tried. A stream has a new
+      // one for the asking, but a UDP socket is a host candidate, and no other is opened for this.
       if (++mismatches_ < kMaxMismatches && config_.is_stream) {
         reconnect_owed_ = true;
         return;
