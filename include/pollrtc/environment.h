@@ -70,7 +70,8 @@ struct Limits {
 
   // SCTP
   std::uint32_t sctp_rx_window =
-      1024 * 1024;  // bytes held for the user and for reassembly, overhead included
+      1024 * 1024;  // bytes held for the user and for reassembly, overhead included; at the start
+  std::uint32_t sctp_rx_window_max = 16 * 1024 * 1024;  // what it may grow to
   std::uint32_t sctp_tx_buffer_channel = 2 * 1024 * 1024;
   std::uint32_t sctp_tx_buffer = 8 * 1024 * 1024;
   std::uint32_t sctp_max_message_rx = 256 * 1024;  // announced as a=max-message-size
@@ -107,6 +108,7 @@ struct Limits {
     limits.turn_stream_buffer = 16 * 1024;
     limits.dtls_handshake_buffer = 16 * 1024;
     limits.sctp_rx_window = 128 * 1024;
+    limits.sctp_rx_window_max = 128 * 1024;
     limits.sctp_tx_buffer_channel = 256 * 1024;
     limits.sctp_tx_buffer = 256 * 1024;
     limits.sctp_max_message_rx = 64 * 1024;

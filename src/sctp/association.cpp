@@ -157,7 +157,7 @@ AssociationStats Association::stats() const {
 Time Association::next_timeout() const {
   const Time next = timers_.next();
   if (!is_transferring()) return next;
-  return std::min({next, tcb_->tx.next_timeout(), tcb_->rx.tracker().next_timeout()});
+  return std::min({next, tcb_->tx.next_timeout(), tcb_->rx.next_timeout()});
 }
 
 void Association::handle_timeout(Time now) {
@@ -165,7 +165,7 @@ void Association::handle_timeout(Time now) {
   if (!is_transferring()) return;
   if (tcb_->tx.handle_timeout(now) == T3Result::Expired) count_error("T3-rtx expired");
   if (!is_transferring()) return;
-  tcb_->rx.tracker().handle_timeout(now);
+  tcb_->rx.handle_timeout(now);
   shutdown_progress(now);  // giving up a message can leave nothing outstanding
 }
 

@@ -252,7 +252,8 @@ Drop Association::on_out_of_the_blue(Time now, const Packet& packet) {
 
 void Association::end_of_packet(Time now) {
   if (!is_transferring()) return;
-  if (packet_had_data_) tcb_->rx.end_of_packet(now);
+  if (packet_had_data_)
+    tcb_->rx.end_of_packet(now, tcb_->tx.rto().shortest().value_or(RxWindow::kUnknownRoundTrip));
   finish_deferred_reset();
   if (state_ == AssociationState::ShutdownSent && packet_had_data_) {
     owed_.shutdown = true;  // RFC 9260 §9.2: each packet with DATA is answered by SHUTDOWN at once

@@ -17,11 +17,13 @@ void Rto::set_initial_rtt(Duration rtt) {
   if (has_sample() || rtt <= Duration::zero()) return;
   base_ = clamp(3 * std::min(rtt, max_));  // what C2 makes of a first sample: SRTT + 4 * SRTT/2
   current_ = base_;
+  shortest_ = std::min(rtt, max_);
 }
 
 void Rto::on_sample(Duration rtt) {
   if (rtt < Duration::zero()) return;
   rtt = std::clamp(rtt, Duration(1), max_);
+  shortest_ = std::min(shortest_.value_or(rtt), rtt);
   if (!has_sample()) {  // C2
     srtt_ = rtt;
     rttvar_ = rtt / 2;

@@ -2,6 +2,8 @@
 // backs off).
 #pragma once
 
+#include <optional>
+
 #include "pollrtc/types.h"
 #include "sctp/parameters_config.h"
 
@@ -27,6 +29,9 @@ class Rto {
   // Zero until the first sample.
   Duration srtt() const { return srtt_; }
   Duration rttvar() const { return rttvar_; }
+  // The shortest round trip known, measured here or by ICE.
+  std::optional<Duration> shortest() const { return shortest_; }
+  void forget_shortest() { shortest_.reset(); }  // another path
   bool has_sample() const { return srtt_ != Duration::zero(); }
 
  private:
@@ -36,6 +41,7 @@ class Rto {
   Duration base_;     // before any doubling
   Duration current_;  // after it
   Duration srtt_{}, rttvar_{};
+  std::optional<Duration> shortest_;
 };
 
 }  // namespace pollrtc::sctp

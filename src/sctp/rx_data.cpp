@@ -5,6 +5,7 @@ namespace pollrtc::sctp {
 RxData::RxData(const Environment& env, const Parameters& parameters, Tsn peer_initial_tsn,
                std::uint16_t inbound_streams, std::size_t max_message)
     : inbound_streams_(inbound_streams),
+      window_(env.limits),
       tracker_(env, parameters, peer_initial_tsn),
       reassembly_(env, max_message) {}
 
@@ -65,8 +66,23 @@ bool RxData::on_forward_tsn(const ForwardTsnChunk& forward) {
   return true;
 }
 
+void RxData::end_of_packet(Time now, Duration round_trip) {
+  if (window_.on_data(now, round_trip)) {
+    reassembly_.set_window(window_.size());
+    tracker_.on_window(reassembly_.a_rwnd(), reassembly_.window());
+  }
+  tracker_.end_of_packet(now);
+}
+
+void RxData::handle_timeout(Time now) {
+  tracker_.handle_timeout(now);
+  if (!window_.handle_timeout(now, reassembly_.used() == 0)) return;
+  reassembly_.set_window(window_.size());
+  tracker_.request_sack();
+}
+
 void RxData::release(std::size_t charge) {
-  reassembly_.release(charge);
+  window_.on_released(reassembly_.release(charge));
   tracker_.on_window(reassembly_.a_rwnd(), reassembly_.window());
 }
 

@@ -4,6 +4,7 @@
 
 #include "sctp/rx_reassembly.h"
 #include "sctp/rx_tracker.h"
+#include "sctp/rx_window.h"
 
 namespace pollrtc::sctp {
 
@@ -24,7 +25,11 @@ class RxData {
   Outcome on_data(const DataChunk& chunk);
   // False: beyond the TSN span (Drop::SctpWindow), nothing done.
   bool on_forward_tsn(const ForwardTsnChunk& forward);
-  void end_of_packet(Time now) { tracker_.end_of_packet(now); }
+  // `round_trip`: the shortest measured, which the window grows by.
+  void end_of_packet(Time now, Duration round_trip = RxWindow::kUnknownRoundTrip);
+
+  void handle_timeout(Time now);
+  Time next_timeout() const { return std::min(tracker_.next_timeout(), window_.next_timeout()); }
 
   bool receive(Message& out) { return reassembly_.receive(out); }
   void release(std::size_t charge);
@@ -41,6 +46,7 @@ class RxData {
   bool make_room(const DataChunk& chunk);
 
   std::uint16_t inbound_streams_;
+  RxWindow window_;
   RxTracker tracker_;
   RxReassembly reassembly_;
 };

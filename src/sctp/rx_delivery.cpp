@@ -204,10 +204,11 @@ bool RxReassembly::receive(Message& out) {
   return true;
 }
 
-void RxReassembly::release(std::size_t charge) {
+std::size_t RxReassembly::release(std::size_t charge) {
   charge = std::min(charge, user_charge_);
   user_charge_ -= charge;
   used_ -= charge;
+  return charge;
 }
 
 }  // namespace pollrtc::sctp

@@ -54,11 +54,13 @@ class RxReassembly {
   void release_deferred();
 
   bool receive(Message& out);
-  void release(std::size_t charge);
+  // Gives charge back to the window: at most what the user holds, which is the answer.
+  std::size_t release(std::size_t charge);
   // The stream of a message that was too large, once each.
   std::optional<StreamId> pop_too_large();
 
   std::size_t window() const { return window_; }
+  void set_window(std::size_t bytes) { window_ = bytes; }
   std::size_t used() const { return used_; }
   // What the SACK says. A window of less than a packet is called closed: receiver side silly window avoidance
   // (RFC 1122 §4.2.3.3).

@@ -75,12 +75,10 @@ std::uint32_t TxOutstanding::first_marked(Time now) {
 // DEVIATION RFC 9260 §6.1 D: Max.Burst counts the packets beyond those that SACKs have acknowledged and those by which
 // they let cwnd grow, until there is nothing to send. A peer that handles datagrams in batches acknowledges many at once,
 // and four packets for each such SACK would starve the window.
-bool TxOutstanding::may_burst(Time now) {
-  if (now != burst_at_) {
-    burst_at_ = now;
-    burst_left_ = std::max<std::size_t>(burst_left_, parameters_.max_burst);
-  }
-  return burst_left_ != 0;
+void TxOutstanding::refill_burst(Time now) {
+  if (now == burst_at_) return;
+  burst_at_ = now;
+  burst_left_ = std::max<std::size_t>(burst_left_, parameters_.max_burst);
 }
 
 // The length of the next new chunk for `room` bytes of a packet; 0: none may go.
@@ -94,7 +92,9 @@ std::size_t TxOutstanding::next_length(Time now, std::size_t room) {
     update_ack_point(now, true);
     id = queue_.current(now);
   }
-  if (id == kNoMessage) burst_left_ = std::min<std::size_t>(burst_left_, parameters_.max_burst);
+  // The first burst of all is the initial window, however often we were asked before there was anything to send.
+  if (id == kNoMessage && chunks_sent_ != 0)
+    burst_left_ = std::min<std::size_t>(burst_left_, parameters_.max_burst);
   if (id == kNoMessage || room <= kDataHeader) return 0;
   const TxMessage& message = queue_.messages()[id];
   const std::size_t left = message.payload.size() - message.sent;
@@ -123,7 +123,8 @@ bool TxOutstanding::has_data_to_send(Time now) {
   const bool forced = first_marked(now) != 0 && (fast_retransmit_due_ || t3_ == T3State::PacketDue);
   if (forced) return true;
   fast_retransmit_due_ = false;
-  if (!may_burst(now)) return false;
+  refill_burst(now);
+  if (burst_left_ == 0) return false;
   if (marked_count_ != 0) return flight_bytes_ < congestion_.cwnd() && t3_ != T3State::AwaitingAck;  // §6.1 C
   return next_length(now, mtu_ - kCommonHeader) != 0;
 }
@@ -233,6 +234,7 @@ void TxOutstanding::settle_t3(Time now, bool restart) {
 
 void TxOutstanding::on_path_change(Time now) {
   congestion_.reset();
+  rto_.forget_shortest();
   rto_.clear_back_off();
   if (t3_due_ != kNever) t3_due_ = std::min(t3_due_, now + rto_.current());
 }

@@ -127,7 +127,7 @@ class TxOutstanding {
   // tx_outstanding.cpp
   std::size_t full_payload() const;
   std::uint32_t first_marked(Time now);
-  bool may_burst(Time now);
+  void refill_burst(Time now);
   std::size_t next_length(Time now, std::size_t room);
   bool is_window_open(Time now, std::size_t length);
   std::size_t write_marked(Time now, ByteWriter& out);

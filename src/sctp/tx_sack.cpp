@@ -48,6 +48,9 @@ SackResult TxOutstanding::process(Time now, Tsn cumulative, const SackChunk* sac
     check_reopening(now, sack->a_rwnd);
   }
   const std::size_t grown = congestion_.cwnd() > cwnd_before ? congestion_.cwnd() - cwnd_before : 0;
+  // On top of the packets that any moment allows, not in their place: or a SACK for four packets would let out four, and a
+  // flight below cwnd would stay there, and keep cwnd from growing, for ever.
+  refill_burst(now);
   burst_left_ += (state.newly_acked + grown + congestion_.pmdcs() - 1) / congestion_.pmdcs();
   update_ack_point(now, false);
   settle_t3(now, state.cumulative_moved);

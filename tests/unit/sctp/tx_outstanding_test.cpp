@@ -292,6 +292,25 @@ TEST_CASE("chunks marked for retransmission go before new ones, within cwnd", "[
   CHECK(f.flush() == Tsns{1010, 1011});
 }
 
+TEST_CASE(
+    "a peer that acknowledges a whole flight at once does not keep the window from being filled, and from "
+    "growing",
+    "[SCTP-CC-03][SCTP-CC-02]") {
+  TxFixture f;
+  CHECK_FALSE(f.tx->has_data_to_send(f.now));  // asked in vain: it must not cost the first burst
+  f.send_full(500);
+  CHECK(f.flush().size() == 10);
+  std::size_t flight = 10;
+  for (int round = 0; round < 5; ++round) {
+    f.now += 100ms;
+    REQUIRE(f.sack(f.tx->last_assigned_tsn().value()) == SackResult::Progress);
+    const std::size_t next = f.flush().size();
+    CHECK(next > flight);
+    CHECK(next <= 2 * flight + 4);
+    flight = next;
+  }
+}
+
 TEST_CASE("a burst is Max.Burst packets beyond what was acknowledged", "[SCTP-CC-02]") {
   TxFixture f;
   f.send_full(200);
