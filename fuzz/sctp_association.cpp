@@ -115,7 +115,8 @@ class Program {
       case 3:
         return association_->set_initial_rtt(std::chrono::milliseconds(in_.u8()));
       case 4:
-        return association_->on_path_change(now_);
+        return association_->on_path_change(
+            now_, {.base = 500u + in_.u8() * 4u, .max_ip = in_.u8() * 40u, .below = 69});
       case 5:
         static_cast<void>(
             association_->handle_packet(now_, in_.take(std::min<std::size_t>(40, in_.rest().size()))));

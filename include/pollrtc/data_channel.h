@@ -60,6 +60,10 @@ class POLLRTC_API DataChannel {
   // Any bytes, as they are: that they are UTF-8 is the caller's affair, at both ends.
   Status send_text(std::string_view message);
 
+  // The same, and what becomes of the message is told by message_outcome, which names it by `report`, a number of yours.
+  // Errors: also LimitReached (Limits::sctp_outcomes reports are owed).
+  Status send_with_report(std::uint32_t report, Bytes message, bool is_text = false);
+
   void set_write_mode(WriteMode mode);
   WriteMode get_write_mode() const;  // Binary at first
   ChannelState get_ready_state() const;
@@ -90,6 +94,8 @@ class POLLRTC_API DataChannel {
   // The tutorial's: when it is set each message goes to it, and no other way. The bytes are good for the call.
   std::function<void(const std::string& label, Bytes message)> data_received;
   std::function<void()> buffered_amount_low;
+  // Sent, then Acknowledged or Abandoned; nothing more once the channel is closed.
+  std::function<void(std::uint32_t report, MessageOutcome outcome)> message_outcome;
 
  private:
   friend class detail::ConnectionCore;

@@ -78,6 +78,7 @@ struct Limits {
   std::uint32_t sctp_tsn_span = 16384;             // how far above the cumulative TSN a chunk is taken
   std::uint32_t sctp_chunks_queued = 16384;
   std::uint16_t sctp_dup_tsns = 20;
+  std::uint32_t sctp_outcomes = 4096;  // messages whose reports are asked for and not all taken
   std::uint16_t sctp_streams = 65535;  // RFC 8831 §6.2; state is made on first use
   std::uint16_t sctp_ootb_replies_per_second = 10;
 
@@ -114,6 +115,7 @@ struct Limits {
     limits.sctp_max_message_rx = 64 * 1024;
     limits.sctp_tsn_span = 2048;
     limits.sctp_chunks_queued = 2048;
+    limits.sctp_outcomes = 256;
     limits.dc_channels = 64;
     limits.dc_pre_open = 8 * 1024;
     limits.api_rx_queue = 1024;

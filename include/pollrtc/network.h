@@ -33,12 +33,15 @@ struct Network {
               Address& bound) = nullptr;
   void (*close)(void* context, int socket) = nullptr;
   Outcome (*send)(void* context, int socket, const Address& remote, Bytes datagram) = nullptr;
+  // The same for a datagram that neither this machine nor a router may cut (IPv4: DF set). Empty: that cannot be asked for,
+  // and there is no path MTU discovery.
+  Outcome (*send_whole)(void* context, int socket, const Address& remote, Bytes datagram) = nullptr;
   Outcome (*receive)(void* context, int socket, MutBytes buffer, std::size_t& size,
                      Address& source) = nullptr;
   void* context = nullptr;
 
   bool is_set() const { return now != nullptr; }
-  // All of them, or none.
+  // All of them but send_whole, or none.
   bool is_whole() const {
     return list_addresses != nullptr && open != nullptr && close != nullptr && send != nullptr &&
            receive != nullptr;

@@ -73,6 +73,10 @@ struct PeerConfig {
   // Between two checks of ICE, at least (Ta, RFC 8445 §14.2): 5 ms to 2 s. Other than 50 ms it is announced; the larger of
   // both ends' counts.
   Duration ice_pacing = std::chrono::milliseconds(50);
+  // Path MTU discovery (RFC 8899): the largest IP packet, in bytes, that is worth trying. 1500 is what the internet carries
+  // at best; between machines next to each other it may be the MTU of their interfaces, at most 65535. 0: no discovery, and
+  // IP packets stay at 1200 bytes (IPv4) or 1280 (IPv6): for callers that cannot honour Transmit::dont_fragment.
+  std::uint16_t max_ip_packet = 0;
 };
 
 struct OfferOptions {
@@ -136,6 +140,7 @@ struct PeerStats {
   Fingerprint local_fingerprint;
   std::optional<Fingerprint> remote_fingerprint;
   Duration sctp_srtt{}, sctp_rto{};
+  std::uint32_t sctp_mtu = 0;  // the largest SCTP packet now, in bytes (RFC 8899: PLPMTU)
   std::uint64_t sctp_cwnd = 0, sctp_peer_rwnd = 0, sctp_outstanding = 0, sctp_retransmitted_chunks = 0;
   Close close_reason = Close::None;
 };
@@ -205,10 +210,17 @@ class POLLRTC_API Peer {
   // time (30 s after the last sign of life). Told to the end that made the first offer; to the other one only when
   // the loss is its own (remove_local_address), so that both do not offer at once.
   struct RestartNeeded {};
-  using Event =
-      std::variant<std::monostate, GatheringNeeded, LocalCandidate, GatheringChanged, SignalingChanged,
-                   ConnectionChanged, ChannelAnnounced, ChannelOpened, ChannelClosing, ChannelClosed,
-                   MessageReceived, BufferLow, IceServerFailed, StreamNeeded, StreamDone, RestartNeeded>;
+  // Of a message that was sent with a `report`: Sent, unless it was abandoned before, then one of the others. A message of
+  // a connection that ended, or of a channel that was released, is not reported on any more.
+  struct MessageReport {
+    ChannelHandle channel;
+    std::uint32_t report;
+    MessageOutcome outcome;
+  };
+  using Event = std::variant<std::monostate, GatheringNeeded, LocalCandidate, GatheringChanged,
+                             SignalingChanged, ConnectionChanged, ChannelAnnounced, ChannelOpened,
+                             ChannelClosing, ChannelClosed, MessageReceived, BufferLow, MessageReport,
+                             IceServerFailed, StreamNeeded, StreamDone, RestartNeeded>;
 
   // The environment is copied; what its hooks point to must outlive the peer.
   // Errors: OutOfMemory, NoRandomness, Crypto; of a certificate given ParseFailed, NotSupported (no EC key),
@@ -257,8 +269,11 @@ class POLLRTC_API Peer {
   // Errors: InvalidArgument, AlreadyExists (the id is in use), LimitReached, OutOfMemory, Closed.
   Result<ChannelHandle> create_channel(Time now, const ChannelOptions& options);
   Result<ChannelInfo> channel(ChannelHandle channel) const;
-  // Errors: InvalidState (not open), TooLarge (for the other end, or for us), BufferFull (it stays open).
-  Status send(Time now, ChannelHandle channel, Bytes data, bool is_text);
+  // `report`: ask what becomes of the message; MessageReport events name it by this number, which is yours to choose.
+  // Errors: InvalidState (not open), TooLarge (for the other end, or for us), BufferFull (it stays open), LimitReached
+  // (Limits::sctp_outcomes reports are owed).
+  Status send(Time now, ChannelHandle channel, Bytes data, bool is_text,
+              std::optional<std::uint32_t> report = {});
   std::optional<MessageView> receive(Time now, ChannelHandle channel);
   // BufferLow comes when buffered_amount falls from above `bytes` to it or below.
   Status set_buffer_low_threshold(ChannelHandle channel, std::size_t bytes);
@@ -269,7 +284,8 @@ class POLLRTC_API Peer {
   void close(Time now);
 
   Drop handle_datagram(Time now, const Path& path, Bytes datagram);
-  std::optional<Transmit> poll_transmit(Time now, MutBytes out);  // `out` of at least 1500 bytes
+  // `out` of at least 1500 bytes, and of PeerConfig::max_ip_packet when that is more.
+  std::optional<Transmit> poll_transmit(Time now, MutBytes out);
   // Streams, as StreamNeeded asks for them. When poll_transmit() gives nothing more, poll_stream() gives what is to be
   // written, all of it and in order; 0: nothing now. Unknown streams are ignored.
   void stream_opened(Time now, StreamId stream);

@@ -61,6 +61,8 @@ struct Configuration {
   bool pull_events = false;
   // Both empty: a fresh key pair for each connection. generate_certificate() makes one to keep and use again.
   CertificatePem certificate;
+  // The largest IP packet, in bytes, that path MTU discovery tries (RFC 8899): PeerConfig::max_ip_packet. 0: no discovery.
+  std::uint16_t max_ip_packet = 1500;
   LogSink log;
   PacketTap tap;
   Limits limits;
@@ -133,6 +135,11 @@ class POLLRTC_API PeerConnection {
   struct MessageReceived {
     std::shared_ptr<DataChannel> channel;
   };
+  struct MessageReport {
+    std::shared_ptr<DataChannel> channel;
+    std::uint32_t report;
+    MessageOutcome outcome;
+  };
   struct BufferedAmountLow {
     std::shared_ptr<DataChannel> channel;
   };
@@ -141,10 +148,10 @@ class POLLRTC_API PeerConnection {
     int code;
     std::string text;
   };
-  using Event =
-      std::variant<std::monostate, DescriptionCreated, CandidateCreated, ChannelReceived,
-                   ConnectionStateChanged, GatheringStateChanged, SignalingStateChanged, ChannelOpened,
-                   ChannelClosing, ChannelClosed, MessageReceived, BufferedAmountLow, IceServerFailed>;
+  using Event = std::variant<std::monostate, DescriptionCreated, CandidateCreated, ChannelReceived,
+                             ConnectionStateChanged, GatheringStateChanged, SignalingStateChanged,
+                             ChannelOpened, ChannelClosing, ChannelClosed, MessageReceived, MessageReport,
+                             BufferedAmountLow, IceServerFailed>;
 
   PeerConnection();
   ~PeerConnection();  // as close()

@@ -86,10 +86,20 @@ struct Path {
   friend constexpr bool operator==(const Path&, const Path&) = default;
 };
 
+// What became of a message whose sender asked to be told.
+enum class MessageOutcome : std::uint8_t {
+  Sent,          // all of it has left this end for the first time; one of the others follows
+  Acknowledged,  // the other end has all of it, for good
+  Abandoned      // given up: its limit of reliability was reached, before or after some of it was sent
+};
+
 // What poll_transmit() answers: the first `size` bytes of the caller's buffer are to be sent along `path`.
 struct Transmit {
   Path path;
   std::size_t size = 0;
+  // Must not be cut on the way, neither by routers nor by the sending system (IPv4: DF set). Only when
+  // PeerConfig::max_ip_packet asked for path MTU discovery.
+  bool dont_fragment = false;
 };
 
 }  // namespace pollrtc

@@ -12,8 +12,9 @@
 namespace pollrtc::detail {
 namespace {
 
-// Our datagrams have at most 1280 bytes, but a request to a TURN server holds whatever realm and nonce it gave us.
-constexpr std::size_t kSendBuffer = 2560;
+// At least. Our datagrams are no larger than max_ip_packet, but a request to a TURN server holds whatever realm and nonce it
+// gave us.
+constexpr std::size_t kReceiveBuffer = 8192, kSendBuffer = 2560;
 
 net::Resolver::Config resolver_config(const Configuration& configuration) {
   net::Resolver::Config config;
@@ -33,7 +34,8 @@ ConnectionCore::ConnectionCore(PeerConnection* owner, const Configuration& confi
       network_(configuration.network.is_set() ? configuration.network : system_network_.hooks()),
       resolver_(environment_, resolver_config(configuration_)),
       poller_(environment_.memory),
-      send_buffer_(kSendBuffer) {}
+      receive_buffer_(std::max<std::size_t>(kReceiveBuffer, configuration.max_ip_packet)),
+      send_buffer_(std::max<std::size_t>(kSendBuffer, configuration.max_ip_packet)) {}
 
 ConnectionCore::~ConnectionCore() { close_sockets(); }
 
@@ -56,6 +58,7 @@ Result<Peer*> ConnectionCore::ensure_peer() {
   config.allow_loopback = configuration_.include_loopback;
   config.relay_only = configuration_.ice_transport_policy == IceTransportPolicy::Relay;
   config.ice_lite = configuration_.ice_lite;
+  if (network_.send_whole != nullptr) config.max_ip_packet = configuration_.max_ip_packet;
   config.certificate_pem = configuration_.certificate.certificate;
   config.private_key_pem = configuration_.certificate.private_key;
   if (configuration_.tap.packet != nullptr) config.tap = {tap_packet, this};
@@ -308,10 +311,11 @@ std::shared_ptr<DataChannel> ConnectionCore::channel(ChannelHandle handle) {
   return e == nullptr ? nullptr : e->channel.lock();
 }
 
-Status ConnectionCore::send(ChannelHandle handle, Bytes data, bool is_text) {
+Status ConnectionCore::send(ChannelHandle handle, Bytes data, bool is_text,
+                            std::optional<std::uint32_t> report) {
   if (const Status status = check_no_hook(); !status) return status;
   const Call call(*this);
-  const Status status = peer_->send(now(), handle, data, is_text);
+  const Status status = peer_->send(now(), handle, data, is_text, report);
   if (!status) return status;
   if (ChannelEntry* e = entry(handle)) e->buffered += data.size();
   flush();

@@ -54,7 +54,7 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   Status check_no_hook() const;
 
   // For channels.
-  Status send(ChannelHandle handle, Bytes data, bool is_text);
+  Status send(ChannelHandle handle, Bytes data, bool is_text, std::optional<std::uint32_t> report = {});
   std::optional<MessageView> receive(ChannelHandle handle);
   ChannelInfo info(ChannelHandle handle) const;
   std::size_t buffered_amount(ChannelHandle handle) const;
@@ -96,10 +96,11 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
     TurnTransport transport;
     std::size_t server;
   };
-  struct Blocked {  // the socket's buffer is full; this datagram goes first once it is not
+  struct Outgoing {  // in send_buffer_
     std::size_t socket = 0;
     Address remote;
     std::size_t size = 0;
+    bool dont_fragment = false;
     Time again{};  // when to try, should nobody watch for writing
   };
   // Stands in each call that may log or tap; what a hook asked for meanwhile is done when the last one leaves.
@@ -142,7 +143,7 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   void step();
   bool flush();
   bool flush_datagrams();
-  bool send_datagram(std::size_t socket, const Address& remote, std::size_t size);
+  bool send_datagram(const Outgoing& datagram);
 
   void emit_events();
   void emit_to_connection(const Event& event);
@@ -175,7 +176,8 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   std::vector<ChannelHandle> buffered_low_;  // buffered_amount_low is owed
   std::optional<PendingDescription> pending_description_;
   std::string last_local_description_, last_local_type_;
-  std::optional<Blocked> blocked_;
+  std::optional<Outgoing> blocked_;  // the socket's buffer is full; it goes first once it is not
+  std::vector<std::uint8_t> receive_buffer_;
   std::vector<std::uint8_t> send_buffer_;  // holds the blocked datagram from one poll() to the next
   std::vector<Lookup> lookups_;
   std::vector<TurnAddress> turn_addresses_;

@@ -14,8 +14,6 @@ constexpr int kRounds = 4;
 constexpr int kReadsPerSocket = 64;
 constexpr int kWrites = 256;
 constexpr int kStreamRounds = 8;
-constexpr std::size_t kReceiveBuffer =
-    8192;  // on the stack; nobody without path MTU discovery sends larger ones
 constexpr std::size_t kMostAddresses = 64;
 constexpr Duration kBlockedPoll = std::chrono::milliseconds(1);
 constexpr Duration kLookupPoll = std::chrono::milliseconds(10);
@@ -173,17 +171,16 @@ void ConnectionCore::step_resolver() {
 
 void ConnectionCore::read_sockets() {
   more_to_read_ = false;
-  std::array<std::uint8_t, kReceiveBuffer> buffer;
   for (const Socket& socket : sockets_) {
     int left = kReadsPerSocket;
     for (; left > 0; --left) {
       std::size_t size = 0;
       Address source;
       const Network::Outcome outcome =
-          network_.receive(network_.context, socket.number, buffer, size, source);
+          network_.receive(network_.context, socket.number, receive_buffer_, size, source);
       if (outcome == Network::Outcome::WouldBlock || outcome == Network::Outcome::Error) break;
-      if (outcome != Network::Outcome::Done || size > buffer.size()) continue;
-      (void)peer_->handle_datagram(now(), Path{socket.local, source}, Bytes(buffer).first(size));
+      if (outcome != Network::Outcome::Done || size > receive_buffer_.size()) continue;
+      (void)peer_->handle_datagram(now(), Path{socket.local, source}, Bytes(receive_buffer_).first(size));
     }
     if (left == 0) more_to_read_ = true;
   }
@@ -203,9 +200,9 @@ bool ConnectionCore::flush_datagrams() {
   more_to_send_ = false;
   if (!peer_) return true;
   if (blocked_) {
-    const Blocked again = *blocked_;
+    const Outgoing again = *blocked_;
     blocked_.reset();
-    if (!send_datagram(again.socket, again.remote, again.size)) return true;
+    if (!send_datagram(again)) return true;
   }
   for (int left = kWrites; left > 0; --left) {
     const auto transmit = peer_->poll_transmit(now(), send_buffer_);
@@ -214,18 +211,22 @@ bool ConnectionCore::flush_datagrams() {
                                      [&](const Socket& s) { return s.local == transmit->path.local; });
     if (socket == sockets_.end()) continue;  // its interface is gone: the datagram is lost, as on any network
     const auto index = static_cast<std::size_t>(socket - sockets_.begin());
-    if (!send_datagram(index, transmit->path.remote, transmit->size)) return true;
+    if (!send_datagram({index, transmit->path.remote, transmit->size, transmit->dont_fragment, {}}))
+      return true;
   }
   more_to_send_ = true;
   return false;
 }
 
 // False when the socket's buffer is full; the datagram then waits in send_buffer_.
-bool ConnectionCore::send_datagram(std::size_t socket, const Address& remote, std::size_t size) {
-  const Network::Outcome outcome =
-      network_.send(network_.context, sockets_[socket].number, remote, Bytes(send_buffer_).first(size));
+bool ConnectionCore::send_datagram(const Outgoing& datagram) {
+  const bool whole = datagram.dont_fragment && network_.send_whole != nullptr;
+  const Network::Outcome outcome = (whole ? network_.send_whole : network_.send)(
+      network_.context, sockets_[datagram.socket].number, datagram.remote,
+      Bytes(send_buffer_).first(datagram.size));
   if (outcome != Network::Outcome::WouldBlock) return true;
-  blocked_ = Blocked{socket, remote, size, now() + kBlockedPoll};
+  blocked_ = datagram;
+  blocked_->again = now() + kBlockedPoll;
   return false;
 }
 

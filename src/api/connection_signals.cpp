@@ -67,6 +67,8 @@ bool ConnectionCore::translate(Peer::Event& raw, Event& out) {
     return about(PeerConnection::ChannelClosing{}, closing->channel);
   } else if (const auto* message = std::get_if<Peer::MessageReceived>(&raw)) {
     return about(PeerConnection::MessageReceived{}, message->channel);
+  } else if (const auto* report = std::get_if<Peer::MessageReport>(&raw)) {
+    return about(PeerConnection::MessageReport{nullptr, report->report, report->outcome}, report->channel);
   } else if (const auto* closed = std::get_if<Peer::ChannelClosed>(&raw)) {
     return about(PeerConnection::ChannelClosed{nullptr, closed->reason}, closed->channel);
   } else if (const auto* failed = std::get_if<Peer::IceServerFailed>(&raw)) {
@@ -160,6 +162,8 @@ void ConnectionCore::emit_to_channel(const Event& event) {
     emit_message(message->channel);
   } else if (const auto* low = std::get_if<PeerConnection::BufferedAmountLow>(&event)) {
     call(low->channel->buffered_amount_low);
+  } else if (const auto* report = std::get_if<PeerConnection::MessageReport>(&event)) {
+    call(report->channel->message_outcome, report->report, report->outcome);
   } else if (const auto* closed = std::get_if<PeerConnection::ChannelClosed>(&event)) {
     if (is_failure(closed->reason)) call(closed->channel->failed, closed->reason);
     if (owner_ != nullptr) call(closed->channel->closed);

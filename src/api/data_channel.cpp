@@ -17,6 +17,9 @@ Status DataChannel::put_packet(Bytes packet) {
   return send_as(packet, write_mode_ == WriteMode::Text);
 }
 Status DataChannel::send(Bytes message) { return send_as(message, false); }
+Status DataChannel::send_with_report(std::uint32_t report, Bytes message, bool is_text) {
+  return core_->send(handle_, message, is_text, report);
+}
 Status DataChannel::send_text(std::string_view message) { return send_as(as_bytes(message), true); }
 
 Result<Bytes> DataChannel::get_packet() {

@@ -55,6 +55,7 @@ Network SystemNetwork::hooks() {
   network.open = open;
   network.close = close;
   network.send = send;
+  if (net::UdpSocket::can_forbid_fragments()) network.send_whole = send_whole;
   network.receive = receive;
   network.context = this;
   return network;
@@ -96,6 +97,10 @@ void SystemNetwork::close(void* context, int socket) {
 
 Network::Outcome SystemNetwork::send(void* context, int socket, const Address& remote, Bytes datagram) {
   return outcome_of(self(context).sockets_[static_cast<std::size_t>(socket)].send_to(remote, datagram));
+}
+
+Network::Outcome SystemNetwork::send_whole(void* context, int socket, const Address& remote, Bytes datagram) {
+  return outcome_of(self(context).sockets_[static_cast<std::size_t>(socket)].send_to(remote, datagram, true));
 }
 
 Network::Outcome SystemNetwork::receive(void* context, int socket, MutBytes buffer, std::size_t& size,

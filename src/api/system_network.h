@@ -30,6 +30,7 @@ class SystemNetwork {
                   Address& bound);
   static void close(void* context, int socket);
   static Network::Outcome send(void* context, int socket, const Address& remote, Bytes datagram);
+  static Network::Outcome send_whole(void* context, int socket, const Address& remote, Bytes datagram);
   static Network::Outcome receive(void* context, int socket, MutBytes buffer, std::size_t& size,
                                   Address& source);
 

@@ -154,7 +154,8 @@ Received UdpSocket::receive(MutBytes buffer) {
   return {};
 }
 
-SendResult UdpSocket::send_to(const Address& remote, Bytes datagram) {
+SendResult UdpSocket::send_to(const Address& remote, Bytes datagram, bool dont_fragment) {
+  if (dont_fragment != dont_fragment_) set_dont_fragment(dont_fragment);
   if (remote.family != local_.family) return SendResult::Unreachable;
   Address scoped = remote;
   // A link-local address from a peer has no zone that means anything here: ours is meant.
@@ -177,15 +178,23 @@ void UdpSocket::set_dscp(std::uint8_t dscp) {
   }
 }
 
+bool UdpSocket::can_forbid_fragments() {
+#if defined(IP_MTU_DISCOVER) || (defined(IP_DONTFRAG) && defined(IPV6_DONTFRAG))
+  return true;
+#else
+  return false;
+#endif
+}
+
 void UdpSocket::set_dont_fragment(bool on) {
+  dont_fragment_ = on;
   const bool v6 = local_.family == Address::Family::IPv6;
 #if defined(IP_MTU_DISCOVER)
-  // "Do" sets DF and refuses what is larger than the known path MTU; "dont" cuts it here or lets a router cut
-  // it.
+  // "Probe" sets DF and asks nothing but the interface's MTU; "dont" cuts here or lets a router cut.
   if (v6) {
-    set_option(fd(), IPPROTO_IPV6, IPV6_MTU_DISCOVER, on ? IPV6_PMTUDISC_DO : IPV6_PMTUDISC_DONT);
+    set_option(fd(), IPPROTO_IPV6, IPV6_MTU_DISCOVER, on ? IPV6_PMTUDISC_PROBE : IPV6_PMTUDISC_DONT);
   } else {
-    set_option(fd(), IPPROTO_IP, IP_MTU_DISCOVER, on ? IP_PMTUDISC_DO : IP_PMTUDISC_DONT);
+    set_option(fd(), IPPROTO_IP, IP_MTU_DISCOVER, on ? IP_PMTUDISC_PROBE : IP_PMTUDISC_DONT);
   }
 #else
 #if defined(IPV6_DONTFRAG)

@@ -54,19 +54,23 @@ class UdpSocket {
   const Address& local() const { return local_; }  // with the port it got
 
   Received receive(MutBytes buffer);
-  SendResult send_to(const Address& remote, Bytes datagram);
+  // `dont_fragment`: neither this system nor a router may cut it (RFC 8899 §3 item 2); what the system thinks it knows of the
+  // path MTU is not asked either, since anybody can forge the ICMP that it comes from. Else it may be cut: small packets get
+  // through a smaller path in pieces, where DF would lose them without a word.
+  SendResult send_to(const Address& remote, Bytes datagram, bool dont_fragment = false);
 
   // The six bits of RFC 2474 that ask for a kind of treatment on the way (RFC 8837); a wish, so failure is no
   // error.
   void set_dscp(std::uint8_t dscp);
-  // Whether routers may cut our datagrams. Off at first: nothing here searches for the path MTU yet, our
-  // packets are small, and where the path is smaller still a packet in pieces gets through while one that
-  // must not be cut is lost without a word. Once something probes (RFC 8899 §4.1), it has to be on.
-  void set_dont_fragment(bool on);
+  // Whether this system heeds `dont_fragment`.
+  static bool can_forbid_fragments();
 
  private:
+  void set_dont_fragment(bool on);
+
   FileDescriptor fd_;
   Address local_;
+  bool dont_fragment_ = false;  // as the socket is set now
 };
 
 }  // namespace pollrtc::net

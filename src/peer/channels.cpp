@@ -155,8 +155,8 @@ Result<ChannelInfo> Channels::info(ChannelHandle handle) const {
   return info;
 }
 
-Status Channels::send(Time now, ChannelHandle handle, Bytes data, bool is_text,
-                      std::size_t max_message_size) {
+Status Channels::send(Time now, ChannelHandle handle, Bytes data, bool is_text, std::size_t max_message_size,
+                      std::optional<std::uint32_t> report) {
   Channel* const channel = find(handle);
   if (channel == nullptr) return fail(ErrorCode::NotFound, "no such channel");
   if (channel->state != ChannelState::Open) return fail(ErrorCode::InvalidState, "the channel is not open");
@@ -177,6 +177,7 @@ Status Channels::send(Time now, ChannelHandle handle, Bytes data, bool is_text,
   options.unordered = !channel->ordered && channel->heard;
   if (channel->max_retransmits) options.max_retransmits = *channel->max_retransmits;
   if (channel->max_lifetime_ms) options.lifetime = std::chrono::milliseconds(*channel->max_lifetime_ms);
+  options.report = report;
   const Status status = association_->send(now, options, empty ? Bytes(kZero) : data);
   if (!status) return status;
   ++messages_sent_;

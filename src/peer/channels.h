@@ -24,7 +24,8 @@ class Channels {
   // `max_message_size`: what the other end takes, an OPEN included (RFC 8841 §6.1).
   Result<ChannelHandle> create(Time now, const ChannelOptions& options, std::size_t max_message_size);
   Result<ChannelInfo> info(ChannelHandle handle) const;
-  Status send(Time now, ChannelHandle handle, Bytes data, bool is_text, std::size_t max_message_size);
+  Status send(Time now, ChannelHandle handle, Bytes data, bool is_text, std::size_t max_message_size,
+              std::optional<std::uint32_t> report = {});
   std::optional<MessageView> receive(ChannelHandle handle);
   Status set_buffer_low_threshold(ChannelHandle handle, std::size_t bytes);
   Status close(Time now, ChannelHandle handle);
@@ -43,6 +44,7 @@ class Channels {
   void on_reset_done(Time now, std::uint16_t stream, bool performed);            // of ours
   void on_buffer_low(std::uint16_t stream);  // also when only an OPEN has left: that is none of the user's
   void on_message_too_large(Time now, std::uint16_t stream);
+  void on_report(const sctp::Association::MessageReport& report);
   // The association is gone, or will never be: every channel closes.
   void on_ended(Close reason);
 

@@ -291,6 +291,12 @@ void Channels::on_buffer_low(std::uint16_t stream) {
   if (std::exchange(channel->above_low_threshold, false)) events_.push(Peer::BufferLow{channel->handle});
 }
 
+void Channels::on_report(const sctp::Association::MessageReport& report) {
+  const Channel* const channel = find_by_id(report.stream);
+  if (channel == nullptr || channel->released) return;
+  events_.push(Peer::MessageReport{channel->handle, report.report, report.outcome});
+}
+
 void Channels::on_message_too_large(Time now, std::uint16_t stream) {
   if (Channel* const channel = find_by_id(stream); channel != nullptr && !channel->peer_reset_done) {
     start_closing(now, *channel);

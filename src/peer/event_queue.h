@@ -27,6 +27,8 @@ class EventQueue {
   }
   void clear() { events_.clear(); }
   bool empty() const { return events_.empty(); }
+  // Reports on messages are asked for only while there is room; meanwhile the association keeps them, and bounds them.
+  bool has_room() const { return events_.size() < message_limit_; }
   // An event could not be stored. The connection must end, since its user no longer knows its state.
   bool lost() const { return lost_; }
 

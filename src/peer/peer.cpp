@@ -67,6 +67,7 @@ Peer::Impl::Impl(const Environment& env, const PeerConfig& peer_config, dtls::Ce
                                           .ta = peer_config.ice_pacing}),
       relays(environment),
       tls_streams(environment.memory),
+      packet_buffer(environment.memory),
       early(environment.memory) {
   config.certificate_pem = config.private_key_pem = {};  // the caller's text, good for the call of create()
 }
@@ -206,6 +207,7 @@ PeerStats Peer::Impl::stats() const {
     const sctp::AssociationStats sctp_stats = association->stats();
     s.sctp_srtt = sctp_stats.srtt;
     s.sctp_rto = sctp_stats.rto;
+    s.sctp_mtu = sctp_stats.mtu;
     s.sctp_cwnd = sctp_stats.cwnd;
     s.sctp_peer_rwnd = sctp_stats.peer_rwnd;
     s.sctp_outstanding = sctp_stats.outstanding_bytes;
@@ -290,8 +292,9 @@ Result<ChannelHandle> Peer::create_channel(Time now, const ChannelOptions& optio
   return impl_->channels.create(now, options, impl_->max_message_size());
 }
 Result<ChannelInfo> Peer::channel(ChannelHandle channel) const { return impl_->channels.info(channel); }
-Status Peer::send(Time now, ChannelHandle channel, Bytes data, bool is_text) {
-  return impl_->channels.send(now, channel, data, is_text, impl_->max_message_size());
+Status Peer::send(Time now, ChannelHandle channel, Bytes data, bool is_text,
+                  std::optional<std::uint32_t> report) {
+  return impl_->channels.send(now, channel, data, is_text, impl_->max_message_size(), report);
 }
 std::optional<MessageView> Peer::receive(Time, ChannelHandle channel) {
   return impl_->channels.receive(channel);

@@ -70,6 +70,7 @@ struct [[gnu::visibility("hidden")]] Peer::Impl {
   void pump_dtls(Time now);
   void pump_sctp(Time now);
   void on_path(Time now, const Path& path);
+  sctp::PathSizes path_sizes() const;  // of the selected path
   void on_dtls_connected(Time now);
   void on_sctp_ended(Time now, const sctp::Association::Ended& ended);
 
@@ -126,6 +127,8 @@ struct [[gnu::visibility("hidden")]] Peer::Impl {
   Owned<sctp::Association> association;
   std::optional<Path> path;  // the last one selected: where data goes, and where a goodbye goes
   bool dtls_started = false;
+  bool payload_is_whole = false;  // what poll_payload() gave last must not be cut on the way
+  Buffer packet_buffer;           // one SCTP packet between DTLS and the association, in or out
   struct EarlyDatagram {
     Path path;
     Buffer bytes;

@@ -95,7 +95,10 @@ std::optional<Transmit> Peer::Impl::poll_data(Time now, MutBytes out, bool& agai
   if (size == 0) return has_ended() ? relays.poll_transmit(now, out) : std::nullopt;
   again = true;
   if (!has_ended()) agent.on_data_sent(now);
-  return relays.wrap(now, *to, out, size);
+  const bool is_whole = payload_is_whole;
+  auto transmit = relays.wrap(now, *to, out, size);
+  if (transmit) transmit->dont_fragment = is_whole;
+  return transmit;
 }
 
 // ---- streams: in clear, or with TLS between

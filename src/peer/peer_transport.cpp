@@ -12,14 +12,12 @@ namespace {
 // RFC 8831 §5: until a larger one is found, an IP packet is at most 1200 bytes on IPv4 and 1280 on IPv6. What
 // is left for SCTP after IP, UDP, a TURN channel (4) and a DTLS 1.2 AES-GCM record (13 + 8 + 16), the largest
 // of our suites.
-constexpr std::uint32_t kBelowSctp = 8 + 4 + 13 + 8 + 16;
-constexpr std::uint32_t kSctpMtu4 = 1200 - 20 - kBelowSctp;
-constexpr std::uint32_t kSctpMtu6 = 1280 - 40 - kBelowSctp;
-// Room for one decrypted record, on the stack. A longer one is dropped and counted; the peers measured
-// send 1.2 kB.
-constexpr std::size_t kLargestRecord = 4096;
-constexpr std::size_t kLargestPacket = 1280;  // of ours
-constexpr std::size_t kLargestEarly = 1500;   // a handshake datagram on an unknown path is no larger
+constexpr std::uint32_t kUdpHeader = 8, kTurnChannel = 4, kLargestRecordOverhead = 13 + 8 + 16;
+constexpr std::uint32_t kIpHeader4 = 20, kIpHeader6 = 40;
+constexpr std::uint32_t kBaseIpPacket4 = 1200, kBaseIpPacket6 = 1280;
+// Room for one packet in or out. A longer record is dropped and counted; the peers measured send 1.2 kB.
+constexpr std::size_t kLeastPacketBuffer = 4096;
+constexpr std::size_t kLargestEarly = 1500;  // a handshake datagram on an unknown path is no larger
 
 // RFC 6347 §4.2.4.1 has 1 s; we know the round trip already, and RFC 9147 §5.8.2 takes 1.5 of it. DTLS-34 has
 // the floor.
@@ -128,7 +126,7 @@ void Peer::Impl::on_path(Time now, const Path& selected) {
   const bool is_change = path && *path != selected;
   path = selected;
   relays.bind_channel(now, selected);
-  if (is_change && association) association->on_path_change(now);
+  if (is_change && association) association->on_path_change(now, path_sizes());
   if (dtls_started || !dtls) return;
   dtls_started = true;
   const sdp::Remote& remote = remote_current ? *remote_current : *remote_pending;
@@ -148,10 +146,10 @@ void Peer::Impl::pump_dtls(Time now) {
     }
   }
   if (!association) return;
-  std::array<std::uint8_t, kLargestRecord> record;
-  while (const std::size_t size = dtls->receive(record)) {
-    if (path) tap(now, *path, Bytes(record).first(size), PacketLayer::Sctp, false);
-    (void)association->handle_packet(now, Bytes(record).first(size));
+  while (const std::size_t size = dtls->receive(packet_buffer.writable())) {
+    const Bytes record = Bytes(packet_buffer).first(size);
+    if (path) tap(now, *path, record, PacketLayer::Sctp, false);
+    (void)association->handle_packet(now, record);
     pump_sctp(now);
   }
 }
@@ -165,14 +163,30 @@ void Peer::Impl::on_dtls_connected(Time now) {
   // In the old form of the section the port stands in the m= line, and both ends use it.
   if (remote.is_legacy) c.local_port = remote.sctp_port;
   c.remote_port = remote.sctp_port;
-  c.mtu = path && path->remote.family == Address::Family::IPv6 ? kSctpMtu6 : kSctpMtu4;
+  const sctp::PathSizes sizes = path_sizes();
+  c.mtu = sizes.base;
+  c.max_ip = sizes.max_ip;
+  c.below = sizes.below;
   c.max_message_rx = environment.limits.sctp_max_message_rx;
   c.announce_zero_checksum = config.announce_zero_checksum;
   c.parameters = sctp::Parameters::over_watched_path();
-  association = Owned<sctp::Association>::make(environment.memory, environment, c);
+  const std::size_t largest = std::max<std::size_t>(kLeastPacketBuffer, config.max_ip_packet);
+  if (packet_buffer.resize_discarding(largest))
+    association = Owned<sctp::Association>::make(environment.memory, environment, c);
   if (!association) return end(now, ConnectionState::Failed, Close::OutOfMemory);
   if (const auto rtt = agent.round_trip_time()) association->set_initial_rtt(*rtt);
   if (!association->connect(now)) end(now, ConnectionState::Failed, Close::SctpSetupFailed);
+}
+
+// The TURN channel is counted whether there is one or not: four bytes, and the selected pair may change.
+sctp::PathSizes Peer::Impl::path_sizes() const {
+  const bool v6 = path && path->remote.family == Address::Family::IPv6;
+  sctp::PathSizes sizes;
+  const std::uint32_t below_dtls = (v6 ? kIpHeader6 : kIpHeader4) + kUdpHeader + kTurnChannel;
+  sizes.base = (v6 ? kBaseIpPacket6 : kBaseIpPacket4) - below_dtls - kLargestRecordOverhead;
+  sizes.below = below_dtls + static_cast<std::uint32_t>(dtls ? dtls->overhead() : kLargestRecordOverhead);
+  sizes.max_ip = config.max_ip_packet;
+  return sizes;
 }
 
 void Peer::Impl::pump_sctp(Time now) {
@@ -185,6 +199,8 @@ void Peer::Impl::pump_sctp(Time now) {
   while (more && !has_ended()) {
     while (channels.has_association() && association->receive(message))
       drops.count(channels.on_message(now, std::move(message)));
+    for (sctp::Association::MessageReport report; events.has_room() && association->poll_report(report);)
+      channels.on_report(report);
     more = association->poll_event(event);
     if (!more) break;
     if (const auto* up = std::get_if<sctp::Association::Connected>(&event))
@@ -234,14 +250,18 @@ std::optional<Transmit> Peer::Impl::poll_transmit(Time now, MutBytes out) {
 }
 
 std::size_t Peer::Impl::poll_payload(Time now, MutBytes out) {
+  payload_is_whole = false;
   if (!dtls) return 0;
   if (const std::size_t size = dtls->poll_packet(now, out); size != 0) return size;
   if (!association || dtls->state() != dtls::SessionState::Connected) return 0;
-  std::array<std::uint8_t, kLargestPacket> packet;
+  if (out.size() <= dtls->overhead()) return 0;
+  const MutBytes packet =
+      packet_buffer.writable().first(std::min(packet_buffer.size(), out.size() - dtls->overhead()));
   const std::size_t size = association->poll_packet(now, packet);
   if (size == 0) return 0;
-  if (path) tap(now, *path, Bytes(packet).first(size), PacketLayer::Sctp, true);
-  return dtls->send(now, Bytes(packet).first(size), out).value_or(std::size_t{0});
+  payload_is_whole = association->dont_fragment();
+  if (path) tap(now, *path, packet.first(size), PacketLayer::Sctp, true);
+  return dtls->send(now, packet.first(size), out).value_or(std::size_t{0});
 }
 
 // What is owed at the end, in this order: the SCTP ABORT, the DTLS close_notify or alert.

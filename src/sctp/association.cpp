@@ -9,11 +9,10 @@ namespace pollrtc::sctp {
 
 namespace {
 
-// A packet must hold an INIT ACK with our cookie, and RFC 9260 §3.3.2 knows no path that carries less than 508 bytes.
-constexpr std::uint32_t kSmallestMtu = 508, kLargestMtu = 65528;
+constexpr std::uint32_t kLargestMtu = 65528;
 
 AssociationConfig sane(AssociationConfig config) {
-  config.mtu = std::clamp(config.mtu, kSmallestMtu, kLargestMtu) & ~std::uint32_t{3};
+  config.mtu = std::clamp(config.mtu, PathMtu::kSmallest, kLargestMtu) & ~std::uint32_t{3};
   return config;
 }
 
@@ -49,6 +48,7 @@ std::string_view name_of(AssociationState state) {
 Association::Association(const Environment& env, const AssociationConfig& config)
     : env_(env),
       config_(sane(config)),
+      path_mtu_({config_.mtu, config_.max_ip, config_.below}),
       replies_(env.memory, config_.mtu - kCommonHeader),
       peer_cookie_(env.memory),
       t1_(config_.parameters.t1_initial, config_.parameters.max_back_off),
@@ -70,6 +70,7 @@ void Association::end(Close reason, std::string_view detail, CauseCode cause) {
   ended_ = true;
   become(AssociationState::Closed, detail);
   timers_.stop_all();
+  path_mtu_.stop();
   owed_ = {};
   ended_event_ = Ended{reason, cut<128>(detail), code_of(cause)};
 }
@@ -99,8 +100,14 @@ void Association::set_initial_rtt(Duration rtt) {
   if (tcb_) tcb_->tx.rto().set_initial_rtt(rtt);
 }
 
-void Association::on_path_change(Time now) {
-  if (tcb_) tcb_->tx.on_path_change(now);
+void Association::on_path_change(Time now, const PathSizes& sizes) {
+  path_mtu_.set_path(sizes);
+  probe_nonce_ = 0;
+  data_timeouts_ = 0;
+  if (!tcb_) return;
+  tcb_->tx.on_path_change(now);
+  if (heartbeats_run()) path_mtu_.start(now);
+  use_path_mtu();
 }
 
 Status Association::send(Time now, const SendOptions& options, Bytes message) {
@@ -143,6 +150,7 @@ bool Association::peer_supports_reset() const { return tcb_ && tcb_->peer_capabi
 AssociationStats Association::stats() const {
   AssociationStats stats = stats_;
   stats.rto = rto();
+  stats.mtu = path_mtu_.size();
   if (!tcb_) return stats;
   stats.retransmissions = tcb_->tx.retransmissions();
   stats.data_chunks_out = tcb_->tx.chunks_sent();
@@ -157,14 +165,22 @@ AssociationStats Association::stats() const {
 Time Association::next_timeout() const {
   const Time next = timers_.next();
   if (!is_transferring()) return next;
-  return std::min({next, tcb_->tx.next_timeout(), tcb_->rx.next_timeout()});
+  return std::min({next, tcb_->tx.next_timeout(), tcb_->rx.next_timeout(), path_mtu_.next_timeout()});
 }
 
 void Association::handle_timeout(Time now) {
   while (const auto timer = timers_.pop_expired(now)) on_timer(now, *timer);
   if (!is_transferring()) return;
-  if (tcb_->tx.handle_timeout(now) == T3Result::Expired) count_error("T3-rtx expired");
+  if (tcb_->tx.handle_timeout(now) == T3Result::Expired) {
+    on_data_timeout(now);
+    count_error("T3-rtx expired");
+  }
   if (!is_transferring()) return;
+  if (now >= path_mtu_.next_timeout()) {
+    probe_nonce_ = 0;  // the answer would come too late
+    path_mtu_.handle_timeout(now);
+    use_path_mtu();
+  }
   tcb_->rx.handle_timeout(now);
   shutdown_progress(now);  // giving up a message can leave nothing outstanding
 }
@@ -203,12 +219,20 @@ bool Association::poll_event(Event& event) {
     event = MessageTooLarge{value_of(*stream)};
   } else if (const auto low = tcb_ ? tcb_->queue.pop_low() : std::nullopt) {
     event = BufferLow{value_of(*low)};
+  } else if (path_mtu_event_) {
+    event = *std::exchange(path_mtu_event_, std::nullopt);
   } else if (ended_event_) {
     event = *std::exchange(ended_event_, std::nullopt);
   } else {
     return false;
   }
   return true;
+}
+
+bool Association::poll_report(MessageReport& report) {
+  const auto told = tcb_ ? tcb_->queue.messages().outcomes().pop() : std::nullopt;
+  if (told) report = {value_of(told->stream), told->id, told->outcome};
+  return told.has_value();
 }
 
 bool Association::may_answer_stranger(Time now) {

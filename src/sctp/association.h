@@ -22,15 +22,19 @@
 #include "sctp/internal_types.h"
 #include "sctp/packet.h"
 #include "sctp/parameters_config.h"
+#include "sctp/path_mtu.h"
 #include "sctp/replies.h"
 #include "sctp/state_cookie.h"
 #include "sctp/stream_reset.h"
+#include "sctp/tx_outcomes.h"
 
 namespace pollrtc::sctp {
 
 struct AssociationConfig {
   std::uint16_t local_port = 5000, remote_port = 5000;
-  std::uint32_t mtu = 1191;  // largest SCTP packet we build; rounded down to a multiple of four
+  std::uint32_t mtu = 1191;                   // PathSizes::base of the first path
+  std::uint32_t max_ip = 0;                   // PathSizes::max_ip: 0 means that packets never get larger
+  std::uint32_t below = 0;                    // PathSizes::below
   std::uint32_t max_message_rx = 256 * 1024;  // a larger one is dropped, with the event MessageTooLarge
   bool announce_zero_checksum =
       false;  // RFC 9653: the peer may leave the checksum out; what we send follows it
@@ -44,6 +48,8 @@ struct SendOptions {
   bool unordered = false;
   std::optional<std::uint32_t> max_retransmits = {};  // RFC 7496 §3.1
   std::optional<Duration> lifetime = {};              // from the moment of send() (RFC 3758 §4.1)
+  // Ask what becomes of the message: MessageReport events name it by this number, which is the caller's to choose.
+  std::optional<std::uint32_t> report = {};
   // Taken however full the buffers are: for the few small messages with which channels are opened.
   bool beyond_limits = false;
 };
@@ -76,6 +82,7 @@ struct AssociationStats {
   std::uint64_t retransmissions = 0;
   std::uint32_t cwnd = 0, ssthresh = 0, peer_rwnd = 0;
   std::size_t outstanding_bytes = 0;
+  std::uint32_t mtu = 0;  // largest SCTP packet now, probes excepted
   Duration srtt{}, rto{};
 };
 
@@ -109,8 +116,21 @@ class Association {
   struct MessageTooLarge {
     std::uint16_t stream;
   };
-  using Event =
-      std::variant<Connected, Restarted, Ended, StreamsReset, ResetDone, BufferLow, MessageTooLarge>;
+  // Of a message with SendOptions::report: Sent once, unless it was abandoned before; then Acknowledged or Abandoned once,
+  // unless the association ended or was restarted before that was known.
+  struct MessageReport {
+    std::uint16_t stream;
+    std::uint32_t report;
+    MessageOutcome outcome;
+  };
+  // The largest packet that the path carries is another one now. In the ERROR state of RFC 8899 §5.2 it does not even carry
+  // what every path should: `is_error`, and `mtu` is the smallest there is. Only the latest change is told.
+  struct PathMtuChanged {
+    std::uint32_t mtu;
+    bool is_error;
+  };
+  using Event = std::variant<Connected, Restarted, Ended, StreamsReset, ResetDone, BufferLow, MessageTooLarge,
+                             PathMtuChanged>;
 
   Association(const Environment& env, const AssociationConfig& config);
   ~Association();
@@ -125,9 +145,11 @@ class Association {
   void handle_timeout(Time now);
   Time next_timeout() const;
   bool poll_event(Event& event);
+  // Not among the events, so that who takes them can leave reports here while it has no room: they are bounded here.
+  bool poll_report(MessageReport& report);
 
   // The message is copied once. Errors: InvalidState (not connected, or shutting down), InvalidArgument
-  // (empty, stream out of range), TooLarge, BufferFull, OutOfMemory.
+  // (empty, stream out of range), TooLarge, BufferFull, LimitReached (too many reports are owed), OutOfMemory.
   Status send(Time now, const SendOptions& options, Bytes message);
   // The next complete message, in the order of completion. False: none is waiting.
   bool receive(Message& out);
@@ -151,7 +173,11 @@ class Association {
   AssociationState state() const { return state_; }
   AssociationStats stats() const;
   const DropCounters& drops() const { return drops_; }
-  void on_path_change(Time now);  // another selected pair: congestion control begins anew (RFC 9260 §7.2.5)
+  // Another selected pair: congestion control begins anew (RFC 9260 §7.2.5), and so does the search for its MTU.
+  void on_path_change(Time now, const PathSizes& sizes);
+  // Of the packet that poll_packet() gave last: no router may cut it, and the system neither (DF). So go probes, and what is
+  // larger than the base size. Not so a chunk that was cut for a larger path: it cannot be cut again (RFC 9260 §6.9).
+  bool dont_fragment() const { return dont_fragment_; }
   void set_initial_rtt(Duration rtt);  // from ICE, before the first sample: T1 and T3 start with it
 
  private:
@@ -191,6 +217,10 @@ class Association {
   // outbound.cpp
   std::size_t write_reply_alone(MutBytes out);
   std::size_t write_init(MutBytes out);
+  std::size_t write_probe(Time now, MutBytes out);
+  std::size_t write_oversized(Time now, MutBytes out);
+  std::size_t write_packet(Time now, MutBytes out);
+  bool may_send_data() const;
   void write_control(Time now, PacketWriter& packet);
   void write_transfer(Time now, PacketWriter& packet);
 
@@ -230,6 +260,10 @@ class Association {
   Handled on_heartbeat(const ChunkView& chunk);
   Handled on_heartbeat_ack(Time now, const ChunkView& chunk);
   void on_heartbeat_timer(Time now, Timer timer);
+  bool on_probe_ack(Time now, std::uint64_t nonce);
+  void on_data_timeout(Time now);
+  void on_data_progress();
+  void use_path_mtu();
   void count_error(std::string_view what);
   void clear_errors();
 
@@ -249,6 +283,7 @@ class Association {
   DropCounters drops_;
   AssociationStats stats_;
   TimerTable<Timer> timers_;
+  PathMtu path_mtu_;
   Replies replies_;
   Owned<Tcb> tcb_;
 
@@ -276,6 +311,10 @@ class Association {
   std::uint16_t t2_retransmissions_ = 0;
   std::uint64_t heartbeat_nonce_ = 0;  // of the one under way; 0: none is
   Time heartbeat_sent_{};
+  std::uint64_t probe_nonce_ = 0;  // of the probe under way; 0: none is
+  Time probe_sent_{};
+  std::uint8_t data_timeouts_ = 0;  // T3 expirations in a row
+  bool dont_fragment_ = false;
   bool ended_by_us_ = false;  // shutdown() was called here
   Backoff reconfig_backoff_;
   Time strangers_since_{};  // answers to packets out of the blue, in this second
@@ -290,6 +329,7 @@ class Association {
   bool all_streams_reset_event_ = false;
   StreamSet streams_reset_events_;
   Ring<ResetDone> reset_done_events_;
+  std::optional<PathMtuChanged> path_mtu_event_;
   std::optional<Ended> ended_event_;
 };
 

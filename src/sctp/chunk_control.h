@@ -55,4 +55,11 @@ inline std::optional<std::uint64_t> parse_heartbeat_nonce(const ChunkView& chunk
   return load_u64(info.value.data());
 }
 
+// RFC 4820 §3: | 0x84 | 0 | length | padding |; `size` bytes in all, at least 4 and a multiple of 4.
+inline void write_pad(ByteWriter& out, std::size_t size) {
+  ChunkWriter w(out, code_of(ChunkType::Pad));
+  out.zeros(size - kTlvHeader);
+  w.finish();
+}
+
 }  // namespace pollrtc::sctp

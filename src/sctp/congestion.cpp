@@ -24,8 +24,8 @@ void RenoController::reset() {
 void RenoController::on_ack(Time, const AckedBytes& acked) {
   const bool was_full = acked.flight_before >= cwnd_;
   if (is_slow_start()) {
-    // §7.2.1: never more than was acknowledged, nor than L packets. L is 1 for each two packets that the SACK covers:
-    // a peer that handles datagrams in batches and sends one SACK for many is worth as much as one that sends a SACK
+    // Never more than was acknowledged, nor than L packets. DEVIATION RFC 9260 §7.2.1: L SHOULD be 1. Here it is 1 for each two
+    // packets that the SACK covers: a peer that handles datagrams in batches and sends one SACK for many is worth as much as one that sends a SACK
     // for every second packet.
     const std::size_t packets = (acked.newly_acked + pmdcs_ - 1) / pmdcs_;
     const std::size_t most = std::max<std::size_t>(packets / 2, 1) * pmdcs_;

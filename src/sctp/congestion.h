@@ -3,9 +3,12 @@
 // controller must offer is the concept at the end.
 #pragma once
 
+#include <array>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <span>
+#include <string_view>
 
 #include "pollrtc/types.h"
 
@@ -23,6 +26,9 @@ struct AckedBytes {
 // RFC 9260 §7.2.1 to §7.2.3: slow start, congestion avoidance, halving on loss.
 class RenoController {
  public:
+  // The rules (docs/rules/sctp.tsv) that it bends; each stands in docs/deviations.md.
+  static constexpr std::array<std::string_view, 3> kReplaces{"SCTP-CC-01", "SCTP-CC-03", "SCTP-CC-04"};
+
   // `pmdcs`: the most bytes of DATA chunks that fit a packet (§7.2).
   explicit RenoController(std::size_t pmdcs);
 
@@ -64,6 +70,8 @@ concept CongestionControl = requires(C c, const C k, Time now, Duration rto, con
   c.on_sent(now);
   c.reset();
   c.set_pmdcs(std::size_t{});
+  // Which of SCTP-CC-01 to SCTP-CC-07 do not hold as they are.
+  {std::span<const std::string_view>(C::kReplaces)};
 };
 static_assert(CongestionControl<RenoController>);
 

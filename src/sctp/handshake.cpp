@@ -175,6 +175,7 @@ bool Association::make_tcb(const Agreement& agreed) {
   Owned<Tcb> fresh = Owned<Tcb>::make(env_.memory, env_, config_, agreed);
   if (!fresh) return false;
   if (initial_rtt_) fresh->tx.rto().set_initial_rtt(*initial_rtt_);
+  fresh->tx.set_mtu(path_mtu_.size());  // a restart does not change the path
   tcb_ = std::move(fresh);
   return true;
 }
@@ -207,6 +208,8 @@ void Association::establish(Time now, std::string_view reason) {
   heartbeat_nonce_ = 0;
   timers_.stop(Timer::HeartbeatAck);
   schedule_heartbeat(now);
+  path_mtu_.start(now);
+  use_path_mtu();
 }
 
 void Association::announce_connected() {

@@ -8,6 +8,10 @@
 
 namespace pollrtc::sctp {
 
+namespace {
+constexpr std::uint8_t kTimeoutsOfBlackHole = 2;
+}  // namespace
+
 // §8.3: HB.interval + RTO, give or take half an RTO, after the last DATA or HEARTBEAT.
 void Association::schedule_heartbeat(Time now) {
   if (!heartbeats_run()) return;
@@ -34,6 +38,7 @@ Association::Handled Association::on_heartbeat(const ChunkView& chunk) {
 // The nonce proves that it answers the HEARTBEAT under way, and not an older or a guessed one.
 Association::Handled Association::on_heartbeat_ack(Time now, const ChunkView& chunk) {
   const auto nonce = parse_heartbeat_nonce(chunk);
+  if (nonce && is_transferring() && on_probe_ack(now, *nonce)) return {};
   if (!nonce || heartbeat_nonce_ == 0 || *nonce != heartbeat_nonce_ || owed_.heartbeat ||
       !is_transferring()) {
     return {Drop::SctpHeartbeat};
@@ -62,6 +67,39 @@ void Association::on_heartbeat_timer(Time now, Timer timer) {
   owed_.heartbeat = true;
   heartbeat_sent_ = now;
   timers_.set(Timer::HeartbeatAck, now + rto());
+}
+
+// An answered probe is as good as an answered HEARTBEAT; a lost one is no error (RFC 8899 §6.2.1.2).
+bool Association::on_probe_ack(Time now, std::uint64_t nonce) {
+  if (probe_nonce_ == 0 || nonce != probe_nonce_) return false;
+  probe_nonce_ = 0;
+  tcb_->tx.rto().on_sample(now - probe_sent_);
+  clear_errors();
+  path_mtu_.on_probe_acked(now);
+  use_path_mtu();
+  return true;
+}
+
+// RFC 8899 §4.3: an acknowledged protocol sees a black hole in data that nobody acknowledges. One timeout is an accident.
+void Association::on_data_timeout(Time now) {
+  if (++data_timeouts_ < kTimeoutsOfBlackHole) return;
+  data_timeouts_ = 0;
+  path_mtu_.on_black_hole(now);
+  use_path_mtu();
+}
+
+void Association::on_data_progress() {
+  data_timeouts_ = 0;
+  clear_errors();
+}
+
+void Association::use_path_mtu() {
+  if (!tcb_ || tcb_->tx.mtu() == path_mtu_.size()) return;
+  const bool is_error = path_mtu_.state() == PathMtu::State::Error;
+  POLLRTC_LOG(env_, Info, "sctp", "path MTU: {} -> {} ({})", tcb_->tx.mtu(), path_mtu_.size(),
+              name_of(path_mtu_.state()));
+  tcb_->tx.set_mtu(path_mtu_.size());
+  path_mtu_event_ = PathMtuChanged{path_mtu_.size(), is_error};
 }
 
 void Association::count_error(std::string_view what) {

@@ -194,7 +194,7 @@ Association::Handled Association::on_sack(Time now, const ChunkView& chunk) {
     case SackResult::Nothing:
       break;
     case SackResult::Progress:
-      clear_errors();
+      on_data_progress();
       break;
     case SackResult::Violation:
       return violation(CauseCode::ProtocolViolation, as_bytes("SACK of a TSN never sent"),

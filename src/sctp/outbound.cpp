@@ -1,4 +1,5 @@
 // What goes into a packet: control first, then SACK, FORWARD TSN and DATA, never above the MTU (RFC 9260 §6.10).
+#include "base/random.h"
 #include "sctp/association.h"
 #include "sctp/chunk_control.h"
 #include "sctp/tcb.h"
@@ -8,25 +9,66 @@ namespace pollrtc::sctp {
 std::size_t Association::poll_packet(Time now, MutBytes out) {
   shutdown_progress(now);  // the last message may have expired in the queue
   std::size_t size = write_reply_alone(out);
+  dont_fragment_ = false;
   if (size == 0 && owed_.init) size = write_init(out);
   if (size == 0 && tcb_ && state_ >= AssociationState::CookieEchoed) {
-    PacketWriter packet(out, config_.mtu, config_.local_port, config_.remote_port, tcb_->peer_tag);
-    // RFC 9653 §5.2: a COOKIE ECHO always carries a real checksum.
-    const bool zero_checksum = tcb_->peer_capabilities.zero_checksum && !owed_.cookie_echo;
-    write_control(now, packet);
-    // RFC 9260 §5.1 (C): until the COOKIE ACK, nothing but the COOKIE ECHO and replies.
-    if (state_ != AssociationState::CookieEchoed) write_transfer(now, packet);
-    size = packet.finish(zero_checksum);
+    // The COOKIE ACK first: without it the peer may not answer yet.
+    if (path_mtu_.probe_due() != 0 && !owed_.cookie_ack) size = write_probe(now, out);
+    if (size == 0) {
+      if (may_send_data()) size = write_oversized(now, out);
+      if (size == 0) size = write_packet(now, out);
+      dont_fragment_ = size > path_mtu_.base() && size <= path_mtu_.size();
+    }
   }
   if (size != 0) ++stats_.packets_out;
   return size;
+}
+
+std::size_t Association::write_packet(Time now, MutBytes out) {
+  PacketWriter packet(out, path_mtu_.size(), config_.local_port, config_.remote_port, tcb_->peer_tag);
+  // RFC 9653 §5.2: a COOKIE ECHO always carries a real checksum.
+  const bool zero_checksum = tcb_->peer_capabilities.zero_checksum && !owed_.cookie_echo;
+  write_control(now, packet);
+  // RFC 9260 §5.1 (C): until the COOKIE ACK, nothing but the COOKIE ECHO and replies.
+  if (state_ != AssociationState::CookieEchoed) write_transfer(now, packet);
+  return packet.finish(zero_checksum);
+}
+
+// RFC 8899 §6.2.1.2: HEARTBEAT and PAD, and nothing else, so that nothing is lost with it.
+std::size_t Association::write_probe(Time now, MutBytes out) {
+  const std::size_t wanted = path_mtu_.probe_due();
+  path_mtu_.on_probe_sent(now, rto());
+  probe_nonce_ = random_u64(env_.rng).value_or(0);
+  probe_sent_ = now;
+  if (probe_nonce_ == 0 || out.size() < wanted) return 0;  // a lost probe
+  PacketWriter packet(out, wanted, config_.local_port, config_.remote_port, tcb_->peer_tag);
+  write_heartbeat(packet.chunks(), probe_nonce_);
+  write_pad(packet.chunks(), packet.room());
+  dont_fragment_ = true;
+  return packet.finish(tcb_->peer_capabilities.zero_checksum);
+}
+
+// RFC 9260 §6.9, RFC 8899 §4.4: a chunk that has a TSN is never cut again. When the path has become smaller since, it goes
+// alone, and IP cuts the packet.
+std::size_t Association::write_oversized(Time now, MutBytes out) {
+  const std::size_t wanted = tcb_->tx.oversized_packet(now);
+  if (wanted == 0) return 0;
+  PacketWriter packet(out, wanted, config_.local_port, config_.remote_port, tcb_->peer_tag);
+  tcb_->tx.write_data(now, packet.chunks());
+  return packet.finish(tcb_->peer_capabilities.zero_checksum);
+}
+
+bool Association::may_send_data() const {
+  using enum AssociationState;
+  return state_ == Established || state_ == ShutdownPending || state_ == ShutdownReceived;
 }
 
 // Replies that stand alone, and those to packets that belonged to no association: their tag is their own.
 std::size_t Association::write_reply_alone(MutBytes out) {
   if (replies_.empty()) return 0;
   const Reply reply = replies_.front();
-  if (!reply.alone && has_association() && reply.tag == peer_tag()) return 0;
+  const bool fits = kCommonHeader + reply.chunks.size() <= path_mtu_.size();
+  if (!reply.alone && has_association() && reply.tag == peer_tag() && fits) return 0;
   PacketWriter packet(out, config_.mtu, config_.local_port, config_.remote_port, reply.tag);
   if (!packet.try_write([&](ByteWriter& w) { w.bytes(reply.chunks); })) return 0;
   replies_.pop();
@@ -73,12 +115,12 @@ void Association::write_control(Time now, PacketWriter& packet) {
 }
 
 void Association::write_transfer(Time now, PacketWriter& packet) {
-  using enum AssociationState;
-  const bool may_send = state_ == Established || state_ == ShutdownPending || state_ == ShutdownReceived;
+  const bool may_send = may_send_data();
   RxTracker& tracker = tcb_->rx.tracker();
   const bool has_data = may_send && tcb_->tx.has_data_to_send(now);
   // RFC 9260 §6.1: a SACK that will be due rides with DATA that goes anyway.
-  if (state_ != ShutdownAckSent && (tracker.sack_is_due(now) || (has_data && tracker.has_unacknowledged()))) {
+  if (state_ != AssociationState::ShutdownAckSent &&
+      (tracker.sack_is_due(now) || (has_data && tracker.has_unacknowledged()))) {
     tcb_->rx.write_sack(packet.chunks());
   }
   if (!may_send) return;

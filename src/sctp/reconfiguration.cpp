@@ -24,7 +24,8 @@ void Association::write_reset_request(Time now, PacketWriter& packet) {
   if (state_ != Established && state_ != ShutdownPending && state_ != ShutdownReceived) return;
   OutgoingReset& reset = tcb_->outgoing_reset;
   if (reset.has_waiting()) {
-    const std::size_t most = (config_.mtu - kCommonHeader - kOutgoingResetHeader) / 2;
+    // So many that the request still fits a packet when the path turns out to be a narrow one.
+    const std::size_t most = (PathMtu::kSmallest - kCommonHeader - kOutgoingResetHeader) / 2;
     const bool started = reset.start(tcb_->tx.last_assigned_tsn(), most,
                                      [this](StreamId stream) { return tcb_->queue.is_drained(stream); });
     if (started) reconfig_backoff_.reset(rto());

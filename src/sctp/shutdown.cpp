@@ -61,6 +61,7 @@ void Association::shutdown_progress(Time now) {
   timers_.stop(Timer::Heartbeat);  // §8.3: none once SHUTDOWN or SHUTDOWN ACK went out
   timers_.stop(Timer::HeartbeatAck);
   timers_.stop(Timer::Reconfig);
+  path_mtu_.stop();
   owed_.heartbeat = false;
   start_t2(now);
 }
@@ -104,7 +105,7 @@ Association::Handled Association::on_shutdown(Time now, const ChunkView& chunk) 
       return violation(CauseCode::ProtocolViolation, as_bytes("SHUTDOWN of a TSN never sent"),
                        "SHUTDOWN acknowledges a TSN never sent");
     case SackResult::Progress:
-      clear_errors();
+      on_data_progress();
       break;
     case SackResult::Old:
     case SackResult::Nothing:

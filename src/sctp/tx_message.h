@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "sctp/internal_types.h"
+#include "sctp/tx_outcomes.h"
 
 namespace pollrtc::sctp {
 
@@ -24,13 +25,15 @@ struct TxMessage {
   std::uint32_t sent = 0;                      // bytes that have a TSN
   std::uint32_t chunks = 0;                    // of it in flight or not yet passed by the cumulative ack
   TxMessageId next = kNoMessage;               // in its stream's queue, or among the free ones
+  std::uint32_t outcome = TxOutcomes::kNone;   // its place among the messages that somebody asked about
 
   static constexpr std::uint32_t kUnlimited = 0xFFFFFFFF;
 };
 
 class TxMessages {
  public:
-  explicit TxMessages(const Memory& memory) : messages_(memory), memory_(memory) {}
+  TxMessages(const Memory& memory, std::size_t most_outcomes)
+      : messages_(memory), memory_(memory), outcomes_(memory, most_outcomes) {}
 
   // A message with a copy of `payload`; kNoMessage: no memory.
   TxMessageId add(Bytes payload) {
@@ -49,6 +52,7 @@ class TxMessages {
   void free_if_unused(TxMessageId id) {
     TxMessage& message = messages_[id];
     if (message.queued || message.chunks != 0) return;
+    tell_end(message, message.abandoned ? MessageOutcome::Abandoned : MessageOutcome::Acknowledged);
     message = TxMessage(memory_);
     message.next = std::exchange(free_, id);
     --count_;
@@ -57,11 +61,22 @@ class TxMessages {
   const TxMessage& operator[](TxMessageId id) const { return messages_[id]; }
   std::size_t count() const { return count_; }
 
+  TxOutcomes& outcomes() { return outcomes_; }
+  void tell_sent(const TxMessage& message) {
+    if (message.outcome != TxOutcomes::kNone) outcomes_.on_sent(message.outcome);
+  }
+  // The last word; what is told later is not heard.
+  void tell_end(TxMessage& message, MessageOutcome outcome) {
+    if (message.outcome == TxOutcomes::kNone) return;
+    outcomes_.on_end(std::exchange(message.outcome, TxOutcomes::kNone), outcome);
+  }
+
  private:
   Vec<TxMessage> messages_;
   Memory memory_;
   TxMessageId free_ = kNoMessage;
   std::size_t count_ = 0;
+  TxOutcomes outcomes_;
 };
 
 }  // namespace pollrtc::sctp

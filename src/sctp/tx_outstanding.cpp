@@ -129,6 +129,13 @@ bool TxOutstanding::has_data_to_send(Time now) {
   return next_length(now, mtu_ - kCommonHeader) != 0;
 }
 
+std::size_t TxOutstanding::oversized_packet(Time now) {
+  if (marked_count_ == 0 || !has_data_to_send(now)) return 0;
+  const std::uint32_t offset = first_marked(now);
+  const std::size_t size = offset == 0 ? 0 : kCommonHeader + wire_size(at_offset(offset));
+  return size > mtu_ ? size : 0;
+}
+
 std::size_t TxOutstanding::write_data(Time now, ByteWriter& out) {
   if (!has_data_to_send(now)) return 0;
   const std::size_t before = out.size();

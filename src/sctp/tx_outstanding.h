@@ -44,6 +44,7 @@ class TxOutstanding {
 
   void set_peer_rwnd(std::uint32_t a_rwnd) { peer_rwnd_ = a_rwnd; }  // from INIT or INIT ACK
   void set_mtu(std::size_t mtu);
+  std::size_t mtu() const { return mtu_; }
   // The selected path changed: congestion control starts anew (§7.2.5.2), and what the old one swallowed is not waited for
   // any longer than the round trip asks for, however far T3 had backed off.
   void on_path_change(Time now);
@@ -56,6 +57,9 @@ class TxOutstanding {
   // Whether write_data() would put something into an empty packet now. Also decides what no longer deserves
   // sending.
   bool has_data_to_send(Time now);
+  // The size of the packet that the next chunk needs when it is larger than the MTU, since it was cut for a larger path;
+  // else 0.
+  std::size_t oversized_packet(Time now);
   // Fills the rest of one packet with DATA chunks, in TSN order; call it once a packet. How many it wrote.
   std::size_t write_data(Time now, ByteWriter& out);
 

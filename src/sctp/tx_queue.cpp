@@ -5,7 +5,7 @@ namespace pollrtc::sctp {
 TxQueue::TxQueue(const Environment& env)
     : limit_stream_(env.limits.sctp_tx_buffer_channel),
       limit_total_(env.limits.sctp_tx_buffer),
-      messages_(env.memory),
+      messages_(env.memory, env.limits.sctp_outcomes),
       streams_(env.memory),
       by_id_(env.memory) {}
 
@@ -44,10 +44,19 @@ Status TxQueue::push(Time now, const SendOptions& options, Bytes payload) {
     return fail(ErrorCode::BufferFull, "the stream's buffer is full");
   if (!options.beyond_limits && charged_ + payload.size() + kMessageOverhead > limit_total_)
     return fail(ErrorCode::BufferFull, "the buffer of all streams is full");
+  if (options.report && messages_.outcomes().is_full())
+    return fail(ErrorCode::LimitReached, "Limits::sctp_outcomes messages are asked about already");
   const TxMessageId id = messages_.add(payload);
   if (id == kNoMessage) return fail(ErrorCode::OutOfMemory, "no memory for the message");
 
   TxMessage& message = messages_[id];
+  if (options.report) {
+    message.outcome = messages_.outcomes().open(*options.report, stream->id);
+    if (message.outcome == TxOutcomes::kNone) {
+      messages_.free_if_unused(id);
+      return fail(ErrorCode::OutOfMemory, "no memory to remember who asked");
+    }
+  }
   message.stream = stream->id;
   message.ppid = Ppid{options.ppid};
   message.unordered = options.unordered;
@@ -107,6 +116,7 @@ void TxQueue::drop_expired(Time now, Stream& stream) {
   while (stream.head != kNoMessage && stream.head != current_) {
     const TxMessageId id = stream.head;
     if (!is_expired(messages_[id], now)) return;
+    messages_[id].abandoned = true;
     lower(stream, messages_[id].payload.size());
     unlink_head(stream);
     messages_.free_if_unused(id);
@@ -156,6 +166,7 @@ TxQueue::Fragment TxQueue::take(std::size_t length) {
   fragment.end = message.sent == message.payload.size();
   lower(stream, length);
   if (fragment.end) {
+    messages_.tell_sent(message);
     current_ = kNoMessage;
     unlink_head(stream);
     rotate();
@@ -168,6 +179,7 @@ TxQueue::Fragment TxQueue::take(std::size_t length) {
 bool TxQueue::abandon(TxMessageId id) {
   TxMessage& message = messages_[id];
   message.abandoned = true;
+  messages_.tell_end(message, MessageOutcome::Abandoned);
   if (!message.queued) return false;
   POLLRTC_ASSERT(id == current_);
   Stream& stream = streams_[active_head_];

@@ -36,6 +36,9 @@ class Node final : public Actor {
   // check an invariant.
   std::function<void(Time now)> after_input;
 
+  // Sees each datagram on its way out.
+  std::function<void(Time now, const Path& path, Bytes datagram)> on_send;
+
   // How many datagrams in one go are too many.
   std::size_t max_burst = 20'000;
 
@@ -80,6 +83,7 @@ class Node final : public Actor {
         if (++sent > max_burst) throw Violation("output without end");
         ++datagrams_out_;
         quiet = false;
+        if (on_send) on_send(now, path, Bytes(buffer_).first(size));
         world_.send(host_, path, Bytes(buffer_).first(size));
       }
       for (typename Engine::Event event{}; engine_.poll_event(event);) {

@@ -108,10 +108,34 @@ TEST_CASE("sockets are not handed to children, and a closed port breaks nothing"
   std::array<std::uint8_t, 8> buffer;
   CHECK(a.receive(buffer).result == ReceiveResult::Nothing);
   a.set_dscp(46);
-  a.set_dont_fragment(true);
-  a.set_dont_fragment(false);
   CHECK(a.send_to(a.local(), as_bytes("y")) == SendResult::Sent);
 }
+
+#if defined(IP_MTU_DISCOVER)
+TEST_CASE("a datagram that must not be cut sets DF and asks no cache; the next one may be cut again",
+          "[SCTP-PMTU-02][SCTP-PMTU-06]") {
+  UdpSocket a = open();
+  REQUIRE(UdpSocket::can_forbid_fragments());
+  const auto mode = [&a] {
+    int value = -1;
+    socklen_t size = sizeof value;
+    REQUIRE(getsockopt(a.fd(), IPPROTO_IP, IP_MTU_DISCOVER, &value, &size) == 0);
+    return value;
+  };
+  CHECK(mode() == IP_PMTUDISC_DONT);
+  CHECK(a.send_to(a.local(), as_bytes("probe"), true) == SendResult::Sent);
+  CHECK(mode() == IP_PMTUDISC_PROBE);
+  CHECK(a.send_to(a.local(), as_bytes("data")) == SendResult::Sent);
+  CHECK(mode() == IP_PMTUDISC_DONT);
+  Result<UdpSocket> v6 = UdpSocket::bind(*parse_address("::1", 0));
+  if (!v6) return;  // a machine without IPv6
+  CHECK(v6->send_to(v6->local(), as_bytes("probe"), true) == SendResult::Sent);
+  int value = -1;
+  socklen_t size = sizeof value;
+  REQUIRE(getsockopt(v6->fd(), IPPROTO_IPV6, IPV6_MTU_DISCOVER, &value, &size) == 0);
+  CHECK(value == IPV6_PMTUDISC_PROBE);
+}
+#endif
 
 TEST_CASE("moving a socket leaves one owner") {
   UdpSocket a = open();

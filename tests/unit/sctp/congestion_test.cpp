@@ -1,5 +1,7 @@
 #include "sctp/congestion.h"
 
+#include <vector>
+
 #include "support/catch.h"
 
 namespace pollrtc::sctp {
@@ -118,6 +120,24 @@ TEST_CASE("another path starts anew; another packet size keeps the window in byt
   CHECK(c.ssthresh() > 1000 * kP);
   c.set_pmdcs(1400);
   CHECK(c.cwnd() == 10 * kP);
+}
+
+namespace {
+struct SilentController : RenoController {  // as good as Reno, but does not say which rules hold for it
+  using RenoController::RenoController;
+
+ private:
+  using RenoController::kReplaces;
+};
+}  // namespace
+
+TEST_CASE("a controller says which of the rules of congestion control it bends", "[SCTP-CC-09]") {
+  STATIC_REQUIRE(CongestionControl<CongestionController>);
+  STATIC_REQUIRE_FALSE(CongestionControl<SilentController>);
+  // For all others their tests hold; these stand in docs/deviations.md.
+  const std::vector<std::string_view> replaced(CongestionController::kReplaces.begin(),
+                                               CongestionController::kReplaces.end());
+  CHECK(replaced == std::vector<std::string_view>{"SCTP-CC-01", "SCTP-CC-03", "SCTP-CC-04"});
 }
 
 }  // namespace pollrtc::sctp

@@ -20,6 +20,8 @@ struct LinkOptions {
   double loss = 0;
   double reorder = 0;  // held back by up to another delay
   double duplicate = 0;
+  std::size_t mtu = 0;           // a larger SCTP packet that must not be cut vanishes; 0: none is larger
+  bool passes_fragments = true;  // one that may be cut gets through
 };
 
 class TwoAssociations {
@@ -73,7 +75,7 @@ class TwoAssociations {
   Time now{};
   End a, b;
   LinkOptions link;
-  double lose_from_b = 0;  // of what b sends, beside the loss of the link
+  double lose_from_b = 0;                      // of what b sends, beside the loss of the link
   std::function<void()> after_packet = [] {};  // each one that arrives
   std::size_t packets = 0, largest_packet = 0;
 
@@ -85,11 +87,14 @@ class TwoAssociations {
     collect(a);
     collect(b);
     for (End* from : {&a, &b}) {
-      std::uint8_t packet[1500];
+      std::uint8_t packet[9000];
       while (const std::size_t size = from->association->poll_packet(now, packet)) {
         ++packets;
         largest_packet = std::max(largest_packet, size);
         if (chance(link.loss) || (from == &b && chance(lose_from_b))) continue;
+        if (link.mtu != 0 && size > link.mtu &&
+            (from->association->dont_fragment() || !link.passes_fragments))
+          continue;
         const int copies = chance(link.duplicate) ? 2 : 1;
         for (int i = 0; i < copies; ++i) {
           Duration delay = link.delay;

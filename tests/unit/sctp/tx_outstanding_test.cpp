@@ -555,4 +555,33 @@ TEST_CASE("on another path nothing waits for the back-off of the old one", "[ICE
   CHECK(after <= 1s);
 }
 
+TEST_CASE("never more than 65535 messages of a stream are unacknowledged: more wait in the queue",
+          "[SCTP-DATA-23]") {
+  Limits limits;
+  limits.sctp_chunks_queued = 0xFFFFFFFF;  // no limit of ours is in the way
+  TxFixture f(1000, limits);
+  const auto outstanding = [&f] {
+    return f.tx->last_assigned_tsn().value() - f.tx->cumulative_ack().value();
+  };
+  std::size_t asked = 0;
+  // The first is never acknowledged, so that everything behind it, though received, stays (§6.2.1 D iii).
+  for (int round = 0; round < 4000 && asked < 66000; ++round) {
+    for (int i = 0; i < 400 && asked < 66000; ++i, ++asked) REQUIRE(f.send(1));
+    while (!f.packet(20 * 50).empty()) {
+    }
+    const std::uint32_t top = outstanding();
+    REQUIRE(top <= 65535);
+    if (top > 1) f.sack(999, {{2, static_cast<std::uint16_t>(top)}});
+  }
+  for (int i = 0; i < 100; ++i) {
+    f.flush();
+    if (outstanding() > 1) f.sack(999, {{2, static_cast<std::uint16_t>(outstanding())}});
+  }
+  CHECK(outstanding() == 65535);
+  CHECK(f.queue->buffered_total() == 66000 - 65535);
+  f.sack(1000, {{1, 65534}});
+  CHECK(f.flush().size() == 1);
+  CHECK(outstanding() == 65535);
+}
+
 }  // namespace pollrtc::sctp::test

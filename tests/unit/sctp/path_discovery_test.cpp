@@ -1,0 +1,304 @@
+// Path MTU discovery as the association does it: RFC 8899 §6.2, RFC 4820.
+#include "scripted_peer.h"
+#include "two_associations.h"
+
+using namespace pollrtc;
+using namespace pollrtc::sctp;
+using namespace pollrtc::sctp::test;
+
+namespace {
+
+constexpr AssociationConfig kConfig{.mtu = 1131, .max_ip = 1500, .below = 69};
+constexpr std::size_t kBase = 1128, kMost = 1428;
+
+// The probe that is owed, taken apart and checked.
+SeenPacket take_probe(ScriptedPeer& peer) {
+  const SeenPacket seen = peer.poll();
+  REQUIRE(seen.chunks.size() == 2);
+  CHECK(seen.chunks[0].type == ChunkType::Heartbeat);
+  CHECK(seen.chunks[1].type == ChunkType::Pad);
+  CHECK(seen.chunks[1].flags == 0);
+  CHECK(seen.tag == ScriptedPeer::kPeerTag);
+  CHECK(peer.association.dont_fragment());
+  return seen;
+}
+Drop answer(ScriptedPeer& peer, const SeenPacket& probe) {
+  peer.now += 50ms;
+  return peer.give(peer.local_tag, ScriptedPeer::chunk(ChunkType::HeartbeatAck, probe.chunks.at(0).value));
+}
+std::uint32_t mtu(const ScriptedPeer& peer) { return peer.association.stats().mtu; }
+// Lets `size` be found.
+void search(ScriptedPeer& peer) {
+  for (int i = 0; i < 20; ++i) {
+    const SeenPacket seen = peer.poll();
+    if (seen.chunks.empty()) return;
+    if (seen.find(ChunkType::Pad) != nullptr) answer(peer, seen);
+  }
+}
+std::vector<Association::PathMtuChanged> changes(ScriptedPeer& peer) {
+  return peer.events<Association::PathMtuChanged>();
+}
+
+}  // namespace
+
+TEST_CASE("a probe is a HEARTBEAT and padding up to its size, and must not be cut", "[SCTP-PMTU-02]") {
+  ScriptedPeer peer(kConfig);
+  peer.establish_passively();
+  CHECK_FALSE(peer.association.dont_fragment());
+  std::size_t last = 0;
+  std::size_t probes = 0;
+  while (mtu(peer) < kMost) {
+    REQUIRE(++probes < 20);
+    const SeenPacket probe = take_probe(peer);
+    CHECK(probe.size > last);
+    CHECK(probe.size % 4 == 0);
+    CHECK((probe.size == kBase) == (probes == 1));
+    for (const std::uint8_t byte : probe.chunks[1].value) REQUIRE(byte == 0);
+    CHECK(peer.is_silent());  // one at a time, and nothing bundled with it
+    CHECK(mtu(peer) == std::max(last, kBase));
+    last = probe.size;
+    REQUIRE(answer(peer, probe) == Drop::None);
+    CHECK(mtu(peer) == last);
+  }
+  CHECK(last == kMost);
+  CHECK(peer.is_silent());
+  CHECK(changes(peer).size() == 1);  // only the latest is told
+}
+
+TEST_CASE("without DF control no probe leaves", "[SCTP-PMTU-02][SCTP-PMTU-01]") {
+  ScriptedPeer peer({.mtu = 1131});
+  peer.establish_passively();
+  CHECK(peer.is_silent());
+  const ByteVector message(5000, 1);
+  REQUIRE(peer.association.send(peer.now, {}, message));
+  std::size_t most = 0;
+  for (SeenPacket seen = peer.poll(); seen.size != 0; seen = peer.poll()) {
+    most = std::max(most, seen.size);
+    CHECK_FALSE(peer.association.dont_fragment());
+  }
+  CHECK(most == kBase);
+}
+
+TEST_CASE("probes wait for ESTABLISHED, and end with SHUTDOWN", "[SCTP-PMTU-02]") {
+  ScriptedPeer peer(kConfig);
+  peer.connect_to_cookie_echoed();
+  CHECK(peer.is_silent());
+  peer.give(peer.local_tag, "0b000004");
+  const SeenPacket probe = take_probe(peer);
+  answer(peer, probe);
+  peer.association.shutdown(peer.now);
+  const SeenPacket seen = peer.poll();
+  CHECK(seen.is_only(ChunkType::Shutdown));
+  CHECK(peer.is_silent());
+}
+
+TEST_CASE("an answer with another nonce, or an old one, confirms nothing", "[SCTP-PMTU-02][SCTP-HB-02]") {
+  ScriptedPeer peer(kConfig);
+  peer.establish_passively();
+  const SeenPacket first = take_probe(peer);
+  SeenPacket forged = first;
+  forged.chunks[0].value.back() ^= 1;
+  CHECK(answer(peer, forged) == Drop::SctpHeartbeat);
+  CHECK(peer.is_silent());
+  REQUIRE(answer(peer, first) == Drop::None);
+  const SeenPacket second = take_probe(peer);
+  CHECK(answer(peer, first) == Drop::SctpHeartbeat);
+  CHECK(mtu(peer) == kBase);
+  peer.next_timeout();  // lost: its answer comes too late
+  const SeenPacket third = take_probe(peer);
+  CHECK(third.size == second.size);
+  CHECK(answer(peer, second) == Drop::SctpHeartbeat);
+  CHECK(mtu(peer) == kBase);
+  REQUIRE(answer(peer, third) == Drop::None);
+  CHECK(mtu(peer) == second.size);
+}
+
+TEST_CASE("a lost probe is neither congestion nor an error of the association", "[SCTP-PMTU-03]") {
+  AssociationConfig config = kConfig;
+  config.parameters.association_max_retrans = 0;  // the first error ends it
+  config.parameters.heartbeat_interval = 3600s;
+  ScriptedPeer peer(config);
+  peer.establish_passively();
+  answer(peer, take_probe(peer));
+  const AssociationStats before = peer.association.stats();
+  Time last = peer.now - 1s;
+  for (int i = 0; i < 3; ++i) {
+    take_probe(peer);
+    CHECK(peer.now - last >= 1s);
+    last = peer.now;
+    peer.next_timeout();
+  }
+  CHECK(peer.is_silent());
+  CHECK(peer.association.state() == AssociationState::Established);
+  CHECK(peer.association.stats().cwnd == before.cwnd);
+  CHECK(peer.association.stats().ssthresh == before.ssthresh);
+  CHECK(peer.association.stats().rto == before.rto);
+}
+
+TEST_CASE("probes pass a full window and a full cwnd, and a larger packet does not raise cwnd",
+          "[SCTP-PMTU-03]") {
+  ScriptedPeer peer(kConfig);
+  peer.establish_passively();
+  const ByteVector message(100000, 1);
+  REQUIRE(peer.association.send(peer.now, {}, message));
+  const SeenPacket first = take_probe(peer);
+  std::size_t sent = 0;
+  while (!peer.is_silent()) ++sent;
+  REQUIRE(sent >= 10);
+  const std::uint32_t cwnd = peer.association.stats().cwnd;
+  REQUIRE(answer(peer, first) == Drop::None);
+  const SeenPacket second = take_probe(peer);
+  REQUIRE(answer(peer, second) == Drop::None);
+  CHECK(mtu(peer) == second.size);
+  CHECK(peer.association.stats().cwnd == cwnd);
+}
+
+TEST_CASE("a probe that is answered measures the round trip and clears errors",
+          "[SCTP-PMTU-03][SCTP-HB-03]") {
+  AssociationConfig config = kConfig;
+  ScriptedPeer peer(config);
+  peer.establish_passively();
+  answer(peer, take_probe(peer));
+  CHECK(peer.association.stats().srtt == 50ms);
+}
+
+TEST_CASE("data uses what was found, and is not to be cut above the base size",
+          "[SCTP-PMTU-02][SCTP-PMTU-06]") {
+  ScriptedPeer peer(kConfig);
+  peer.establish_passively();
+  search(peer);
+  REQUIRE(mtu(peer) == kMost);
+  REQUIRE(peer.association.send(peer.now, {}, ByteVector(kMost + 100, 1)));
+  CHECK(peer.poll().size == kMost);
+  CHECK(peer.association.dont_fragment());
+  CHECK(peer.poll().size < kBase);
+  CHECK_FALSE(peer.association.dont_fragment());
+}
+
+TEST_CASE(
+    "data that nobody acknowledges twice in a row is a black hole: back to the base, old chunks whole and in "
+    "pieces",
+    "[SCTP-PMTU-05][SCTP-PMTU-06]") {
+  ScriptedPeer peer(kConfig);
+  peer.establish_passively();
+  search(peer);
+  changes(peer);
+  REQUIRE(peer.association.send(peer.now, {}, ByteVector(3000, 1)));
+  REQUIRE(peer.association.send(peer.now, {}, ByteVector(3000, 2)));
+  std::vector<ByteVector> chunks;
+  for (SeenPacket seen = peer.poll(); seen.size != 0; seen = peer.poll())
+    for (const SeenChunk& chunk : seen.chunks) chunks.push_back(chunk.value);
+  REQUIRE(chunks.size() > 3);
+  peer.next_timeout();
+  CHECK(mtu(peer) == kMost);  // once is an accident
+  peer.drain();
+  peer.next_timeout();
+  CHECK(mtu(peer) == kBase);
+  const auto events = changes(peer);
+  REQUIRE(events.size() == 1);
+  CHECK(events[0].mtu == kBase);
+  CHECK_FALSE(events[0].is_error);
+
+  const SeenPacket probe = take_probe(peer);
+  CHECK(probe.size == kBase);
+  const SeenPacket again = peer.poll();
+  CHECK(again.size == kMost);  // not cut again
+  REQUIRE(again.is_only(ChunkType::Data));
+  CHECK(again.chunks[0].value == chunks[0]);
+  CHECK_FALSE(peer.association.dont_fragment());
+  peer.give(peer.local_tag, ScriptedPeer::sack(peer.local_tsn.value()));
+  for (SeenPacket seen = peer.poll(); seen.size != 0; seen = peer.poll()) {
+    if (seen.find(ChunkType::Data) == nullptr) continue;
+    CHECK((seen.size <= kBase || !peer.association.dont_fragment()));
+    CHECK((seen.size <= kBase || seen.is_only(ChunkType::Data)));
+  }
+  REQUIRE(peer.association.send(peer.now, {}, ByteVector(5000, 3)));
+}
+
+TEST_CASE("an acknowledgement between two timeouts says that the path carries full packets",
+          "[SCTP-PMTU-05]") {
+  ScriptedPeer peer(kConfig);
+  peer.establish_passively();
+  search(peer);
+  for (std::uint32_t i = 0; i < 4; ++i) {
+    REQUIRE(peer.association.send(peer.now, {}, ByteVector(1300, 1)));
+    peer.drain();
+    peer.next_timeout();
+    peer.drain();
+    peer.give(peer.local_tag, ScriptedPeer::sack(peer.local_tsn.value() + i));
+  }
+  CHECK(mtu(peer) == kMost);
+}
+
+TEST_CASE("a path that does not carry the base size is an ERROR, told once, with a smaller size",
+          "[SCTP-PMTU-05]") {
+  ScriptedPeer peer(kConfig);
+  peer.establish_passively();
+  for (int i = 0; i < 3; ++i) {
+    CHECK(take_probe(peer).size == kBase);
+    CHECK(changes(peer).empty());
+    peer.next_timeout();
+  }
+  const auto events = changes(peer);
+  REQUIRE(events.size() == 1);
+  CHECK(events[0].is_error);
+  CHECK(events[0].mtu == 508);
+  CHECK(changes(peer).empty());
+  REQUIRE(peer.association.send(peer.now, {}, ByteVector(2000, 1)));
+  std::size_t packets = 0;
+  for (SeenPacket seen = peer.poll(); seen.size != 0; seen = peer.poll(), ++packets) CHECK(seen.size <= 508);
+  CHECK(packets >= 4);
+  // An answer of ours that is larger than that still goes out.
+  peer.give(peer.local_tag, ScriptedPeer::chunk(ChunkType::Heartbeat, ByteVector(900, 7)));
+  CHECK(peer.poll().is_only(ChunkType::HeartbeatAck));
+}
+
+TEST_CASE("another path begins at its own base size, and is probed anew", "[SCTP-CC-08]") {
+  ScriptedPeer peer(kConfig);
+  peer.establish_passively();
+  search(peer);
+  REQUIRE(mtu(peer) == kMost);
+  peer.association.on_path_change(peer.now, {.base = 1191, .max_ip = 1500, .below = 89});
+  CHECK(mtu(peer) == 1188);
+  CHECK(take_probe(peer).size == 1188);
+  REQUIRE(peer.association.send(peer.now, {}, ByteVector(3000, 1)));
+  CHECK(peer.poll().size == 1188);
+  peer.association.on_path_change(peer.now, {.base = 1131, .max_ip = 0, .below = 69});
+  CHECK(mtu(peer) == kBase);
+  CHECK(peer.poll().size == kBase);
+}
+
+TEST_CASE("a caller's buffer too small for the probe counts as its loss", "[SCTP-PMTU-02]") {
+  ScriptedPeer peer(kConfig);
+  peer.establish_passively();
+  search(peer);
+  peer.association.on_path_change(peer.now, {.base = 1131, .max_ip = 1500, .below = 69});
+  std::uint8_t small[600];
+  for (int i = 0; i < 3; ++i) {
+    CHECK(peer.association.poll_packet(peer.now, small) == 0);
+    peer.next_timeout();
+  }
+  const auto events = changes(peer);
+  REQUIRE_FALSE(events.empty());
+  CHECK(events.back().is_error);
+}
+
+TEST_CASE("over a path of any size data flows, and flows on when the path shrinks",
+          "[SCTP-PMTU-05][SCTP-PMTU-02]") {
+  for (const std::size_t path : std::initializer_list<std::size_t>{kBase, 1300, kMost, 9000}) {
+    CAPTURE(path);
+    TwoAssociations pair({.delay = 20ms, .mtu = path}, 5, {}, kConfig);
+    pair.connect();
+    pair.run_for(60s);
+    const std::uint32_t found = pair.a.association->stats().mtu;
+    CHECK(found <= path);
+    CHECK(found + 80 >= std::min(path, kMost));
+    REQUIRE(pair.a.association->send(pair.now, {}, ByteVector(20000, 1)));
+    CHECK(pair.run_until([&] { return pair.b.received.size() == 1; }, 1s));
+    pair.link.mtu = kBase;
+    REQUIRE(pair.a.association->send(pair.now, {}, ByteVector(20000, 2)));
+    CHECK(pair.run_until([&] { return pair.b.received.size() == 2; }, 20s));
+    CHECK(pair.a.association->stats().mtu == kBase);
+    CHECK(pair.a.association->state() == AssociationState::Established);
+  }
+}
