@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "sctp/chunk_control.h"
+#include "sctp/state_table.h"
 #include "sctp/tcb.h"
 
 namespace pollrtc::sctp {
@@ -60,6 +61,7 @@ Association::~Association() = default;
 
 void Association::become(AssociationState next, std::string_view reason) {
   if (next == state_) return;
+  POLLRTC_ASSERT(is_edge(state_, next));
   POLLRTC_LOG(env_, Info, "sctp", "{} -> {}: {}", name_of(state_), name_of(next), reason);
   state_ = next;
 }

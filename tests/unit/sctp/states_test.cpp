@@ -1,5 +1,7 @@
 // Which chunk counts in which state (RFC 9260 §4, §6), and what else the states forbid.
-#include <functional>
+#include "sctp/state_table.h"
+
+#include <algorithm>
 
 #include "scripted_peer.h"
 
@@ -69,6 +71,32 @@ bool takes_sack(State state) {
 }
 
 }  // namespace
+
+TEST_CASE("the state diagram has these edges and no others; every state may end", "[INV-8]") {
+  using enum AssociationState;
+  const std::vector<std::pair<State, State>> edges = {{Closed, CookieWait},
+                                                      {Closed, Established},
+                                                      {CookieWait, CookieEchoed},
+                                                      {CookieWait, Established},
+                                                      {CookieEchoed, Established},
+                                                      {CookieEchoed, CookieWait},
+                                                      {Established, ShutdownPending},
+                                                      {Established, ShutdownReceived},
+                                                      {ShutdownPending, ShutdownSent},
+                                                      {ShutdownPending, ShutdownReceived},
+                                                      {ShutdownPending, Established},
+                                                      {ShutdownSent, ShutdownAckSent},
+                                                      {ShutdownSent, Established},
+                                                      {ShutdownReceived, ShutdownAckSent},
+                                                      {ShutdownReceived, Established}};
+  for (const State from : kStates) {
+    for (const State to : kStates) {
+      CAPTURE(name_of(from), name_of(to));
+      const bool is_listed = std::find(edges.begin(), edges.end(), std::pair(from, to)) != edges.end();
+      CHECK(is_edge(from, to) == (is_listed || from == to || to == Closed));
+    }
+  }
+}
 
 TEST_CASE("DATA counts in ESTABLISHED, SHUTDOWN-PENDING and SHUTDOWN-SENT, and nowhere else",
           "[SCTP-DATA-15]") {
@@ -258,4 +286,47 @@ TEST_CASE("there is one path, which no number of errors short of the association
   const auto ended = peer.events<Association::Ended>();
   REQUIRE(ended.size() == 1);
   CHECK(ended[0].reason == Close::SctpUnreachable);
+}
+
+TEST_CASE(
+    "a COOKIE ECHO behind other chunks is processed when there is an association, and is out of the blue "
+    "when there is none",
+    "[SCTP-PKT-15]") {
+  ScriptedPeer peer;
+  const ScriptedPeer::Answer answer = peer.answer_to_init(ScriptedPeer::init());
+  const ByteVector echo = ScriptedPeer::chunk(ChunkType::CookieEcho, answer.cookie);
+  ByteVector behind = hex(ScriptedPeer::data(ScriptedPeer::kPeerTsn));
+  behind.insert(behind.end(), echo.begin(), echo.end());
+  CHECK(peer.give(answer.tag, behind) == Drop::SctpOutOfTheBlue);
+  CHECK(peer.poll().is_only(ChunkType::Abort));
+  CHECK(peer.association.state() == State::Closed);
+  REQUIRE(peer.give(answer.tag, echo) == Drop::None);
+  peer.drain();
+  CHECK(peer.give(answer.tag, behind) == Drop::None);
+  const SeenPacket seen = peer.poll();
+  CHECK(seen.find(ChunkType::CookieAck) != nullptr);  // the cookie is this association's (table 12 D)
+  REQUIRE(seen.find(ChunkType::Sack) != nullptr);     // and the DATA ahead of it counts
+  CHECK(load_u32(seen.find(ChunkType::Sack)->value.data()) == ScriptedPeer::kPeerTsn);
+}
+
+TEST_CASE(
+    "in a packet control chunks stand before the SACK, and that before DATA; their reserved flags are 0",
+    "[SCTP-PKT-18][SCTP-PKT-17]") {
+  ScriptedPeer peer;
+  peer.establish_passively();
+  REQUIRE(peer.association.send(peer.now, {}, as_bytes("data")));
+  peer.give(peer.local_tag, ScriptedPeer::data(ScriptedPeer::kPeerTsn) + "0400000c 00010008 11223344");
+  const SeenPacket seen = peer.poll();
+  REQUIRE(seen.chunks.size() == 3);
+  CHECK(seen.chunks[0].type == ChunkType::HeartbeatAck);
+  CHECK(seen.chunks[1].type == ChunkType::Sack);
+  CHECK(seen.chunks[2].type == ChunkType::Data);
+  CHECK(seen.chunks[0].flags == 0);
+  CHECK(seen.chunks[1].flags == 0);
+  CHECK(seen.chunks[2].flags == 3);  // B and E
+  peer.association.shutdown(peer.now);
+  peer.give(peer.local_tag, ScriptedPeer::sack(peer.local_tsn.value()));
+  const SeenPacket end = peer.poll();
+  REQUIRE(end.find(ChunkType::Shutdown) != nullptr);
+  CHECK(end.find(ChunkType::Shutdown)->flags == 0);
 }
