@@ -302,3 +302,16 @@ TEST_CASE("over a path of any size data flows, and flows on when the path shrink
     CHECK(pair.a.association->state() == AssociationState::Established);
   }
 }
+
+TEST_CASE("on another path congestion control begins anew", "[SCTP-CC-08]") {
+  ScriptedPeer peer(kConfig);
+  peer.establish_passively();
+  search(peer);
+  REQUIRE(peer.association.send(peer.now, {}, as_bytes("lost")));
+  peer.drain();
+  peer.next_timeout();
+  REQUIRE(peer.association.stats().cwnd == kMost - 12);
+  peer.drain();
+  peer.association.on_path_change(peer.now, {.base = 1191, .max_ip = 1500, .below = 89});
+  CHECK(peer.association.stats().cwnd >= 10 * (1188 - 12));
+}

@@ -92,4 +92,11 @@ TEST_CASE("a round trip known from elsewhere counts until the first sample") {
   CHECK(rto.current() == 600ms);
 }
 
+TEST_CASE("a round trip below zero is none", "[SCTP-RTO-01]") {
+  Rto rto{Parameters{}};
+  rto.on_sample(std::chrono::milliseconds(500));
+  rto.on_sample(-std::chrono::hours(1));
+  CHECK(rto.srtt() == std::chrono::milliseconds(500));
+}
+
 }  // namespace pollrtc::sctp

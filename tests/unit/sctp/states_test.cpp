@@ -330,3 +330,82 @@ TEST_CASE(
   REQUIRE(end.find(ChunkType::Shutdown) != nullptr);
   CHECK(end.find(ChunkType::Shutdown)->flags == 0);
 }
+
+TEST_CASE("streams are the lesser of what we offer and what the INIT ACK allows", "[SCTP-INIT-12]") {
+  ScriptedPeer peer;
+  peer.connect();
+  std::string fields = ScriptedPeer::init_fields();
+  fields.replace(16, 8, "00070005");  // OS 7, MIS 5
+  REQUIRE(peer.give(peer.local_tag, ScriptedPeer::chunk(ChunkType::InitAck,
+                                                        hex(fields + "00070008 aabbccdd"))) == Drop::None);
+  peer.drain();
+  peer.give(peer.local_tag, "0b000004");
+  const auto connected = peer.events<Association::Connected>();
+  REQUIRE(connected.size() == 1);
+  CHECK(connected[0].outbound_streams == 5);
+  CHECK(connected[0].inbound_streams == 7);
+  CHECK(peer.association.send(peer.now, {.stream = 4}, as_bytes("x")));
+  CHECK_FALSE(peer.association.send(peer.now, {.stream = 5}, as_bytes("x")));
+}
+
+TEST_CASE("a collision that shows after the set-up changes the peer's tag", "[SCTP-CKI-04]") {
+  ScriptedPeer peer;
+  peer.connect();
+  const VerificationTag other{0x0badcafe};
+  const ScriptedPeer::Answer first = peer.answer_to_init(ScriptedPeer::init());
+  const ScriptedPeer::Answer second = peer.answer_to_init(ScriptedPeer::init(other));
+  REQUIRE(peer.give(peer.local_tag, ScriptedPeer::chunk(ChunkType::CookieEcho, first.cookie)) == Drop::None);
+  CHECK(peer.poll().tag == ScriptedPeer::kPeerTag);
+  peer.drain();
+  REQUIRE(peer.give(peer.local_tag, ScriptedPeer::chunk(ChunkType::CookieEcho, second.cookie)) == Drop::None);
+  const SeenPacket ack = peer.poll();
+  CHECK(ack.find(ChunkType::CookieAck) != nullptr);
+  CHECK(ack.tag == other);
+}
+
+TEST_CASE("a cookie with other ports is dropped, though it is ours to the last bit", "[SCTP-CKI-07]") {
+  TestEnvironment twin(7);
+  CookieSecret secret;
+  REQUIRE(twin.env.rng.fill(twin.env.rng.context, secret));
+  for (int which = 0; which < 3; ++which) {
+    ScriptedPeer peer({}, 7);
+    const ScriptedPeer::Answer answer = peer.answer_to_init(ScriptedPeer::init());
+    auto cookie = open_cookie(answer.cookie, secret);
+    REQUIRE(cookie);
+    if (which == 1) ++cookie->local_port;
+    if (which == 2) ++cookie->remote_port;
+    const auto sealed = seal_cookie(*cookie, secret);
+    REQUIRE(sealed);
+    const Drop drop = peer.give(answer.tag, ScriptedPeer::chunk(ChunkType::CookieEcho, *sealed));
+    CHECK(drop == (which == 0 ? Drop::None : Drop::SctpCookie));
+  }
+}
+
+TEST_CASE("a random number of 0 becomes no tag", "[SCTP-TAG-07]") {
+  struct ZeroFirst {
+    int calls = 0;
+    static bool fill(void* context, MutBytes out) {
+      const int call = static_cast<ZeroFirst*>(context)->calls++;
+      for (std::uint8_t& byte : out) byte = static_cast<std::uint8_t>(call < 3 ? 0 : call);
+      return true;
+    }
+  } zero_first;
+  ScriptedPeer peer;
+  peer.environment.env.rng = {ZeroFirst::fill, &zero_first};
+  peer.connect();
+  CHECK(peer.local_tag != VerificationTag{});
+}
+
+TEST_CASE("each fragment of a message carries its payload protocol", "[SCTP-DATA-14]") {
+  ScriptedPeer peer;
+  peer.establish_passively();
+  REQUIRE(peer.association.send(peer.now, {.ppid = 51}, ByteVector(5000, 1)));
+  int fragments = 0;
+  for (SeenPacket seen = peer.poll(); seen.size != 0; seen = peer.poll()) {
+    const SeenChunk* const data = seen.find(ChunkType::Data);
+    REQUIRE(data != nullptr);
+    CHECK(load_u32(data->value.data() + 8) == 51);
+    ++fragments;
+  }
+  CHECK(fragments >= 4);
+}
