@@ -110,7 +110,8 @@ struct TwoSides {
 
 inline std::string take(const ChannelPtr& channel) {
   const auto packet = channel->get_packet();
-  return packet ? std::string(as_text(*packet)) : "(" + std::string(name_of(packet.error().code())) + ")";
+  return packet ? std::string(as_text(*packet))
+                : std::string("(") + std::string(name_of(packet.error().code())) + ")";
 }
 
 }  // namespace pollrtc::test

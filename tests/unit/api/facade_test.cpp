@@ -38,7 +38,7 @@ TEST_CASE("events can be pulled instead, in the same order", "[API-25]") {
         } else if (std::get_if<PeerConnection::ChannelClosing>(&event)) {
           log.push_back("closing");
         } else if (const auto* e = std::get_if<PeerConnection::ChannelClosed>(&event)) {
-          log.push_back("closed " + std::string(name_of(e->reason)));
+          log.push_back(std::string("closed ") + std::string(name_of(e->reason)));
         }
       }
     };
@@ -368,7 +368,7 @@ TEST_CASE("the tutorial's names") {
   t.connect();
   std::vector<std::string> heard;
   t.theirs->data_received = [&](const std::string& label, Bytes bytes) {
-    heard.push_back(label + "/" + std::string(as_text(bytes)));
+    heard.push_back(label + std::string("/") + std::string(as_text(bytes)));
     if (heard.size() == 2) t.theirs->data_received = nullptr;  // while it runs
   };
   for (const char* text : {"one", "two", "three"}) REQUIRE(t.ours->send(text));

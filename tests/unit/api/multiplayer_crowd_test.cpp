@@ -53,8 +53,8 @@ struct Seat {
     player.packets.clear();
     if (id == 0) return;
     ++spoken;
-    CHECK(player.put(0, "r" + std::to_string(spoken)));
-    CHECK(player.put(0, "u" + std::to_string(spoken), TRANSFER_MODE_UNRELIABLE));
+    CHECK(player.put(0, std::string("r") + std::to_string(spoken)));
+    CHECK(player.put(0, std::string("u") + std::to_string(spoken), TRANSFER_MODE_UNRELIABLE));
   }
 
   Player player;
@@ -156,7 +156,7 @@ TEST_CASE("a server with thirty-two clients passes their packets on", "[API-56]"
   // Each to each other one, to all, to all but one, and to the server.
   for (std::size_t i = 0; i < kClients; ++i) {
     for (std::size_t j = 0; j < kClients; ++j)
-      if (i != j) REQUIRE(clients[i]->put(id_of(j), "to " + std::to_string(id_of(j))));
+      if (i != j) REQUIRE(clients[i]->put(id_of(j), std::string("to ") + std::to_string(id_of(j))));
     REQUIRE(clients[i]->put(1, "to server"));
   }
   REQUIRE(clients[3]->put(0, "to all"));
@@ -170,10 +170,10 @@ TEST_CASE("a server with thirty-two clients passes their packets on", "[API-56]"
     std::set<int> direct;
     std::map<std::string, int> others;
     for (const Packet& p : clients[i]->packets) {
-      if (p.data == "to " + std::to_string(id_of(i))) {
+      if (p.data == std::string("to ") + std::to_string(id_of(i))) {
         CHECK(direct.insert(p.from).second);
       } else {
-        ++others[p.data + " by " + std::to_string(p.from)];
+        ++others[p.data + std::string(" by ") + std::to_string(p.from)];
       }
     }
     CHECK(direct.size() == kClients - 1);

@@ -146,7 +146,8 @@ TEST_CASE("packets of many peers take turns", "[API-52]") {
   world.run_for(1s);
   for (int i = 2; i <= 4; ++i)
     for (int n = 0; n < 3; ++n)
-      REQUIRE(players[static_cast<std::size_t>(i - 1)]->put(1, std::to_string(i) + "/" + std::to_string(n)));
+      REQUIRE(players[static_cast<std::size_t>(i - 1)]->put(
+          1, std::to_string(i) + std::string("/") + std::to_string(n)));
   world.run_for(1s);
   CHECK(hub.peer->get_available_packet_count() == 9);
   hub.read();

@@ -127,8 +127,9 @@ TEST_CASE("a malformed configuration is refused by name, and the connection goes
   };
   for (const std::string& url :
        {std::string("stun:"), std::string(""), std::string("stun:host:port"), std::string("stun:host:0"),
-        std::string("stun:host:65536"), std::string("http://x"), "stun:" + std::string(10'000, 'x'),
-        std::string("stun:a\0b", 8), std::string("stun:[::1"), std::string("stun:[zz]")}) {
+        std::string("stun:host:65536"), std::string("http://x"),
+        std::string("stun:") + std::string(10'000, 'x'), std::string("stun:a\0b", 8),
+        std::string("stun:[::1"), std::string("stun:[zz]")}) {
     INFO(url.substr(0, 40));
     const Status status = t.a.connection->initialize(with_url(url));
     REQUIRE_FALSE(status);
@@ -274,7 +275,7 @@ TEST_CASE("a hundred connections in one process, interleaved", "[API-19]") {
   std::vector<std::unique_ptr<TwoSides>> pairs;
   for (int i = 0; i < 50; ++i) {
     pairs.push_back(std::make_unique<TwoSides>());
-    pairs.back()->a.create("pair " + std::to_string(i));
+    pairs.back()->a.create(std::string("pair ") + std::to_string(i));
     REQUIRE(pairs.back()->a.connection->create_offer());
   }
   const auto poll_all = [&](const std::function<bool(TwoSides&)>& is_done) {
@@ -296,7 +297,7 @@ TEST_CASE("a hundred connections in one process, interleaved", "[API-19]") {
     REQUIRE(pairs[i]->a.channels[0]->send_text(std::to_string(i)));
   REQUIRE(poll_all([](TwoSides& t) { return t.b.channels[0]->get_available_packet_count() == 1; }));
   for (std::size_t i = 0; i < pairs.size(); ++i) {
-    CHECK(pairs[i]->b.channels[0]->get_label() == "pair " + std::to_string(i));
+    CHECK(pairs[i]->b.channels[0]->get_label() == std::string("pair ") + std::to_string(i));
     CHECK(take(pairs[i]->b.channels[0]) == std::to_string(i));
   }
 }
@@ -309,7 +310,7 @@ TEST_CASE("many connections are slept for together, and only those with somethin
     pairs.push_back(std::make_unique<TwoSides>());
     all.push_back(pairs.back()->a.connection.get());
     all.push_back(pairs.back()->b.connection.get());
-    pairs.back()->a.create("pair " + std::to_string(i));
+    pairs.back()->a.create(std::string("pair ") + std::to_string(i));
     REQUIRE(pairs.back()->a.connection->create_offer());
   }
   const auto run_until = [&](const std::function<bool(TwoSides&)>& is_done) {

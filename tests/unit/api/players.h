@@ -28,11 +28,11 @@ struct Player {
   }
   void listen() {
     peer->peer_connected = [this](int id) {
-      log.push_back("+" + std::to_string(id));
+      log.push_back(std::string("+") + std::to_string(id));
       connected.insert(id);
     };
     peer->peer_disconnected = [this](int id) {
-      log.push_back("-" + std::to_string(id));
+      log.push_back(std::string("-") + std::to_string(id));
       connected.erase(id);
     };
     peer->connection_succeeded = [this] { log.push_back("succeeded"); };

@@ -69,7 +69,7 @@ TEST_CASE("polled every ten seconds, or ten thousand times a second: it works", 
     const std::size_t sends = t.a.machine.sends;
     const int turns = step == 10s ? 60 : 20'000;
     for (int i = 0; i < turns; ++i) {
-      if (i % (turns / 20) == 0) REQUIRE(t.ours->send("message " + std::to_string(i)));
+      if (i % (turns / 20) == 0) REQUIRE(t.ours->send(std::string("message ") + std::to_string(i)));
       t.world.run_for(step);
       REQUIRE(t.a.connection->poll());
       REQUIRE(t.b.connection->poll());

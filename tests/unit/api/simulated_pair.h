@@ -37,7 +37,9 @@ class SimEnd {
   void watch(const ChannelPtr& channel) {
     channel->opened = [this] { log.push_back("opened"); };
     channel->closing = [this] { log.push_back("closing"); };
-    channel->failed = [this](Close reason) { log.push_back("failed " + std::string(name_of(reason))); };
+    channel->failed = [this](Close reason) {
+      log.push_back(std::string("failed ") + std::string(name_of(reason)));
+    };
     channel->closed = [this] { log.push_back("closed"); };
     channel->message_received = [this] { log.push_back("message"); };
   }
@@ -89,7 +91,8 @@ struct SimPair {
 
 inline std::string take(const ChannelPtr& channel) {
   const auto packet = channel->get_packet();
-  return packet ? std::string(as_text(*packet)) : "(" + std::string(name_of(packet.error().code())) + ")";
+  return packet ? std::string(as_text(*packet))
+                : std::string("(") + std::string(name_of(packet.error().code())) + ")";
 }
 
 }  // namespace pollrtc::test
