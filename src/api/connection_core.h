@@ -171,7 +171,8 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   net::Poller poller_;  // wait()'s, kept for its memory
   std::vector<Socket> sockets_;
   Streams streams_;
-  Time stream_retry_ = kNever;  // something about them waits for the system, and a loop of the user's may not see when
+  Time stream_retry_ =
+      kNever;  // something about them waits for the system, and a loop of the user's may not see when
   std::vector<ChannelEntry> channels_;
   std::vector<ChannelHandle> buffered_low_;  // buffered_amount_low is owed
   std::optional<PendingDescription> pending_description_;
