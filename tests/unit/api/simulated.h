@@ -33,7 +33,13 @@ class Machine final : public sim::Actor {
     Configuration c;
     c.rng = environment.env.rng;
     c.memory = environment.env.memory;
-    c.network = {now, list_addresses, open, close, send, receive, this};
+    c.network = {.now = now,
+                 .list_addresses = list_addresses,
+                 .open = open,
+                 .close = close,
+                 .send = send,
+                 .receive = receive,
+                 .context = this};
     return c;
   }
 
