@@ -176,7 +176,8 @@ TEST_CASE("both ends believe that they control: the conflict is settled, and the
   }
 }
 
-TEST_CASE("an end that cannot trickle gets one description with all candidates in it, and gives such a one") {
+TEST_CASE("an end that cannot trickle gets one description with all candidates in it, and gives such a one",
+          "[ICE-GATH-17]") {
   TwoPeers t(24);
   t.alice.other = t.bob.other = nullptr;  // nothing is signalled but the descriptions
   const ChannelHandle a = t.alice.create({.label = "whole"});
@@ -186,6 +187,7 @@ TEST_CASE("an end that cannot trickle gets one description with all candidates i
     return [&end] { return end.peer.gathering_state() == GatheringState::Complete; };
   };
   t.run_until(gathered(t.alice), 5s);
+  CHECK(attribute(t.alice.peer.local_description(), "ice-options") == "trickle ice2");
   const std::string whole_offer = without_lines(t.alice.peer.local_description(), "a=ice-options:");
   CHECK(whole_offer.find("a=candidate:") != std::string::npos);
   CHECK(whole_offer.find("a=end-of-candidates") != std::string::npos);

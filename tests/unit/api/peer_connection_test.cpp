@@ -1,5 +1,9 @@
 // PeerConnection as Godot's users know it: states, signals, descriptions, closing.
+#include <netinet/in.h>
+#include <sys/socket.h>
+
 #include <algorithm>
+#include <array>
 #include <filesystem>
 
 #include "unit/api/connections.h"
@@ -338,4 +342,30 @@ TEST_CASE("many connections are slept for together, and only those with somethin
   PeerConnection* const null = nullptr;
   CHECK(poll_all(std::span(&null, 1), 1ms).error() == ErrorCode::InvalidArgument);
   CHECK(poll_all({}, 1ms));
+}
+
+TEST_CASE("checks and data carry the same DSCP, since it is the sockets'", "[ICE-CHK-32]") {
+  PeerConnection pc;
+  Configuration configuration;
+  configuration.include_loopback = true;
+  configuration.dscp = 64;
+  CHECK(pc.initialize(configuration).error() == ErrorCode::InvalidArgument);
+  configuration.dscp = 46;
+  REQUIRE(pc.initialize(configuration));
+  REQUIRE(pc.create_data_channel("x"));
+  REQUIRE(pc.create_offer());
+  std::array<int, 64> sockets;
+  const std::size_t count = std::min(pc.get_sockets(sockets), sockets.size());
+  REQUIRE(count != 0);
+  for (std::size_t i = 0; i < count; ++i) {
+    sockaddr_storage address{};
+    socklen_t size = sizeof(address);
+    REQUIRE(getsockname(sockets[i], reinterpret_cast<sockaddr*>(&address), &size) == 0);
+    const bool v6 = address.ss_family == AF_INET6;
+    int tos = 0;
+    size = sizeof(tos);
+    REQUIRE(getsockopt(sockets[i], v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_TCLASS : IP_TOS, &tos, &size) ==
+            0);
+    CHECK(tos == 46 << 2);
+  }
 }

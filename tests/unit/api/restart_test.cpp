@@ -107,6 +107,34 @@ TEST_CASE("without the wish nothing restarts by itself, and the loss of the path
   CHECK(p.a.log.back() == "failed");
 }
 
+TEST_CASE("to an end that does not trickle the answer goes in one piece, once gathering is over",
+          "[ICE-GATH-17]") {
+  const bool trickles = GENERATE(true, false);
+  SimPair p;
+  std::string offer, answer;
+  std::size_t candidates = 0;
+  p.a.connection->session_description_created = [&](const std::string&, const std::string& sdp) {
+    offer = sdp;
+  };
+  p.b.connection->session_description_created = [&](const std::string&, const std::string& sdp) {
+    answer = sdp;
+    CHECK((p.b.connection->get_gathering_state() == GatheringState::Complete || trickles));
+  };
+  p.b.connection->ice_candidate_created = [&](const std::string&, int, const std::string&) { ++candidates; };
+  p.a.create();
+  REQUIRE(p.a.connection->create_offer());
+  REQUIRE(p.run_until([&] { return !offer.empty(); }, 1s));
+  const std::string line = "a=ice-options:trickle ice2\r\n";
+  REQUIRE(offer.find(line) != std::string::npos);
+  if (!trickles) offer.erase(offer.find(line), line.size());
+  REQUIRE(p.b.connection->set_remote_description("offer", offer));
+  p.world.run_for(1s);
+  CHECK((answer.find("a=candidate:") != std::string::npos) == !trickles);
+  CHECK((answer.find("a=end-of-candidates") != std::string::npos) == !trickles);
+  CHECK((answer.find("trickle") != std::string::npos) == trickles);
+  CHECK(candidates == (trickles ? 1 : 0));
+}
+
 TEST_CASE("a server behind a one-to-one NAT announces how it looks from outside") {
   SimPair p;
   const auto with = [&](const std::string& internal, const std::string& external) {

@@ -223,12 +223,21 @@ TEST_CASE("a restart that is taken back leaves candidates, pairs and the selecte
   Candidate c;
   c.address = kRemote;
   c.priority = 500;
-  if (!connects) REQUIRE(e.agent.add_remote_candidate(e.now, c));
+  const Path never{kLocal, kRemote.with_port(6009)};
+  if (!connects) {
+    REQUIRE(e.agent.add_remote_candidate(e.now, c));
+    c.address = never.remote;
+    c.priority = 400;
+    c.foundation = *FixedString<32>::from("2");
+    REQUIRE(e.agent.add_remote_candidate(e.now, c));
+  }
   const auto before = e.agent.stats();
   e.begin_restart();
   CHECK(e.agent.restart(e.now, e.former).error() == ErrorCode::InvalidState);
   e.gather();
+  e.asked.clear();
   e.live(1s, e.peer, {});
+  for (const auto& [path, to] : e.asked) CHECK(path != never);  // meanwhile no check is begun
   e.agent.cancel_restart(e.now);
   CHECK_FALSE(e.agent.is_restarting());
   CHECK(e.agent.local_ufrag() == e.former.ufrag.view());
@@ -335,6 +344,14 @@ TEST_CASE("roles outlive a restart", "[ICE-NOM-09]") {
   e.agree();
   e.agent.set_controlling(e.now, !controlling);
   CHECK(e.agent.is_controlling() == controlling);
+  // The role that came of a conflict, or of the exchange, not the one of the configuration.
+  TestEnvironment environment(5);
+  Generations turned(environment.env, ice::AgentConfig{.controlling = controlling});
+  REQUIRE(turned.start(Time{}));
+  turned.set_controlling(Time{}, !controlling);
+  REQUIRE(turned.restart(Time{}, *ice::make_credentials(environment.env.rng)));
+  turned.commit(Time{});
+  CHECK(turned.is_controlling() == !controlling);
   // A peer that sees it otherwise is followed by the rules of conflicts.
   Ends lite(false, false);
   lite.begin_restart();
