@@ -10,6 +10,7 @@
 #include "sctp/association.h"
 #include "sctp/chunk_control.h"
 #include "sctp/chunk_data.h"
+#include "sctp/chunk_forward_tsn.h"
 #include "sctp/chunk_init.h"
 #include "sctp/chunk_reconfig.h"
 #include "sctp/chunk_sack.h"
@@ -51,7 +52,9 @@ class Program {
   }
 
   void run() {
-    if ((in_.u8() & 1) != 0) {
+    const std::uint8_t how = in_.u8();
+    interleaving_ = (how & 2) != 0;  // the peer offers I-DATA, and speaks it
+    if ((how & 1) != 0) {
       check(association_->connect(now_).has_value());
     } else {
       set_up();
@@ -104,7 +107,7 @@ class Program {
   }
 
   void rare_call() {
-    switch (in_.u8() % 8) {
+    switch (in_.u8() % 12) {
       case 0:
         return association_->shutdown(now_);
       case 1:
@@ -124,6 +127,14 @@ class Program {
       case 6:
         static_cast<void>(association_->stats());
         return;
+      case 7:
+        static_cast<void>(association_->receive_in_pieces(in_.u8() % 4, in_.u8() % 4 != 0));
+        return;
+      case 8:
+      case 9:
+        return send_piece();
+      case 10:
+        return association_->abandon_piece(now_, in_.u8() % 8);
       default:
         return association_->set_buffer_low_threshold(in_.u8() % 8, in_.u8() * 16u);
     }
@@ -164,7 +175,11 @@ class Program {
     data.ppid = Ppid{53};
     const std::vector<std::uint8_t> payload(in_.u8() * 4u, 0x33);
     data.payload = payload;
-    give_written([&](ByteWriter& w) { write_data(w, data); });
+    data.mid = Mid(data.ssn.value());
+    if (interleaving_ && !data.begin) data.fsn = Fsn(in_.u8() % 8u + (flags >> 6 & 1) * 0xfffffffcu);
+    const bool as_idata =
+        interleaving_ != (data.immediate && data.payload.size() == 4 * 77);  // now and then wrong
+    give_written([&](ByteWriter& w) { as_idata ? write_idata(w, data) : write_data(w, data); });
   }
   void give_sack() {
     const Tsn cumulative(local_tsn_ + in_.u8() - 2);
@@ -182,8 +197,18 @@ class Program {
     value[7] = in_.u8() % 16;
     value[9] = in_.u8() % 4;
     value[11] = in_.u8() % 16;
-    const std::size_t size = 4 + 4 * (in_.u8() % 3u);
-    give_written([&](ByteWriter& w) { write_chunk(w, ChunkType::ForwardTsn, 0, Bytes(value).first(size)); });
+    const std::size_t count = in_.u8() % 3u;
+    if (!interleaving_) {
+      return give_written([&](ByteWriter& w) {
+        write_chunk(w, ChunkType::ForwardTsn, 0, Bytes(value).first(4 + 4 * count));
+      });
+    }
+    const std::uint8_t kinds = in_.u8();
+    const std::array<SkippedMessages, 2> skipped = {{{StreamId{value[5]}, (kinds & 1) != 0, Mid(value[7])},
+                                                     {StreamId{value[9]}, (kinds & 2) != 0, Mid(value[11])}}};
+    give_written([&](ByteWriter& w) {
+      write_i_forward_tsn(w, Tsn(load_u32(value.data())), std::span(skipped).first(count));
+    });
   }
   void give_reset() {
     const std::uint8_t what = in_.u8();
@@ -213,7 +238,7 @@ class Program {
     peer_tsn_ = first_peer_tsn_ = 0xfffffff0;
     init.initial_tsn = Tsn(peer_tsn_);
     ChunkWriter chunk = begin_init(w, ChunkType::Init, init);
-    write_capabilities(w, false);
+    write_capabilities(w, false, interleaving_);
     chunk.finish();
     const VerificationTag before = std::exchange(tag_, VerificationTag{});
     give(w.written());
@@ -249,10 +274,18 @@ class Program {
     const std::vector<std::uint8_t> message(in_.u8() * 40u, 0x44);
     static_cast<void>(association_->send(now_, options, message));
   }
+  void send_piece() {
+    const std::uint8_t flags = in_.u8();
+    const SendOptions options{
+        .stream = static_cast<std::uint16_t>(flags & 3), .ppid = 53, .unordered = (flags & 8) != 0};
+    const std::vector<std::uint8_t> piece(in_.u8() * 40u, 0x55);
+    static_cast<void>(association_->send_piece(now_, options, piece, (flags & 16) != 0));
+  }
   void receive() {
     Message message(env_.memory);
     for (int i = in_.u8() % 8; i >= 0 && association_->receive(message); --i) {
-      check(!message.payload.empty() && message.payload.size() <= AssociationConfig{}.max_message_rx);
+      check(!message.payload.empty() != message.abandoned &&
+            message.payload.size() <= AssociationConfig{}.max_message_rx);
       association_->release(message.charge);
     }
   }
@@ -285,10 +318,9 @@ class Program {
     bool is_alone = false;
     while ((walk = walker.next(chunk)) == Walk::Item) {
       const auto type = static_cast<ChunkType>(chunk.type);
-      const int next = type == ChunkType::Data         ? 3
-                       : type == ChunkType::ForwardTsn ? 2
-                       : type == ChunkType::Sack       ? 1
-                                                       : 0;
+      const bool is_data = type == ChunkType::Data || type == ChunkType::IData;
+      const bool is_forward = type == ChunkType::ForwardTsn || type == ChunkType::IForwardTsn;
+      const int next = is_data ? 3 : is_forward ? 2 : type == ChunkType::Sack ? 1 : 0;
       check(next >= rank);
       rank = next;
       ++chunks;
@@ -296,6 +328,7 @@ class Program {
         is_alone = true;
       if (type == ChunkType::InitAck) answer_.assign(chunk.value.begin(), chunk.value.end());
       if (type == ChunkType::Data) check(parse_data(chunk).has_value() && chunk.value.size() > 12);
+      if (type == ChunkType::IData) check(parse_idata(chunk).has_value() && chunk.value.size() > 16);
       if (type == ChunkType::Init) tag_ = VerificationTag{load_u32(chunk.value.data())};
     }
     check(walk == Walk::End && chunks != 0 && (!is_alone || chunks == 1));
@@ -317,6 +350,7 @@ class Program {
   std::uint32_t peer_tsn_ = 0, first_peer_tsn_ = 0, local_tsn_ = 0, first_local_tsn_ = 0;
   std::vector<std::uint8_t> answer_;
   bool ended_ = false;
+  bool interleaving_ = false;
 };
 
 }  // namespace

@@ -38,6 +38,18 @@ void try_data(const ChunkView& chunk) {
              });
 }
 
+// The reserved bits come back as 0, the rest as it was.
+void try_idata(const ChunkView& chunk) {
+  const auto data = parse_idata(chunk);
+  if (!data) return check(chunk.value.size() < 16);
+  round_trip([&](ByteWriter& w) { write_idata(w, *data); },
+             [&](const ChunkView& again) {
+               check(equal(again.value.first(6), chunk.value.first(6)) &&
+                     equal(again.value.subspan(8), chunk.value.subspan(8)) &&
+                     again.flags == (chunk.flags & 15));
+             });
+}
+
 void try_sack(const ChunkView& chunk) {
   const auto sack = parse_sack(chunk);
   if (!sack) return;
@@ -57,6 +69,19 @@ void try_forward_tsn(const ChunkView& chunk) {
   for (std::size_t i = 0; i < forward->skipped_count(); ++i) skipped.push_back(forward->skipped(i));
   round_trip([&](ByteWriter& w) { write_forward_tsn(w, forward->new_cumulative_tsn, skipped); },
              [&](const ChunkView& again) { check(equal(again.value, chunk.value)); });
+}
+
+void try_i_forward_tsn(const ChunkView& chunk) {
+  const auto forward = parse_i_forward_tsn(chunk);
+  if (!forward) return;
+  std::vector<SkippedMessages> skipped;
+  for (std::size_t i = 0; i < forward->skipped_count(); ++i) skipped.push_back(forward->skipped(i));
+  round_trip([&](ByteWriter& w) { write_i_forward_tsn(w, forward->new_cumulative_tsn, skipped); },
+             [&](const ChunkView& again) {
+               const auto same = parse_i_forward_tsn(again);
+               check(same && same->skipped_count() == skipped.size());
+               for (std::size_t i = 0; i < skipped.size(); ++i) check(same->skipped(i) == skipped[i]);
+             });
 }
 
 void try_reconfig(const ChunkView& chunk) {
@@ -79,8 +104,10 @@ void try_reconfig(const ChunkView& chunk) {
 void try_chunk(const ChunkView& chunk) {
   check(chunk.whole.size() == chunk.value.size() + 4);
   try_data(chunk);
+  try_idata(chunk);
   try_sack(chunk);
   try_forward_tsn(chunk);
+  try_i_forward_tsn(chunk);
   try_reconfig(chunk);
   static_cast<void>(parse_shutdown(chunk));
   static_cast<void>(parse_heartbeat_nonce(chunk));

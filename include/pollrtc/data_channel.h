@@ -64,6 +64,16 @@ class POLLRTC_API DataChannel {
   // Errors: also LimitReached (Limits::sctp_outcomes reports are owed).
   Status send_with_report(std::uint32_t report, Bytes message, bool is_text = false);
 
+  // Messages too large to be in memory at once, text or binary by the write mode: Peer::send_piece, abandon_message and
+  // receive_in_pieces say how they go. `last` has at least one byte. While one is open nothing else goes on the channel.
+  Status send_piece(Bytes piece, bool last);
+  Status abandon_message();
+  // From now on get_packet() gives messages of more than one network packet in pieces, as they come.
+  Status set_receive_in_pieces(bool on);
+  // Of the packet last taken: it was a whole message or the last piece of one; the other end gave up the rest of it.
+  bool is_message_complete() const { return was_last_; }
+  bool was_abandoned() const { return was_abandoned_; }
+
   void set_write_mode(WriteMode mode);
   WriteMode get_write_mode() const;  // Binary at first
   ChannelState get_ready_state() const;
@@ -106,7 +116,7 @@ class POLLRTC_API DataChannel {
   ChannelHandle handle_;
   std::optional<ErrorCode> packet_error_;
   WriteMode write_mode_ = WriteMode::Binary;
-  bool was_text_ = false;
+  bool was_text_ = false, was_last_ = true, was_abandoned_ = false;
 };
 
 }  // namespace pollrtc

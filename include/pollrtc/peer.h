@@ -115,7 +115,7 @@ struct ChannelInfo {
   bool ordered = true, negotiated = false;
   ChannelState state = ChannelState::Connecting;
   std::size_t buffered_amount = 0;   // bytes of payload not yet handed to the network
-  std::size_t waiting_messages = 0;  // whole messages that receive() would give
+  std::size_t waiting_messages = 0;  // messages, or pieces, that receive() would give
   std::uint64_t messages_sent = 0,
                 messages_received = 0;               // handed in, and complete here, whether read or not
   std::uint64_t bytes_sent = 0, bytes_received = 0;  // their payload
@@ -124,6 +124,9 @@ struct ChannelInfo {
 struct MessageView {
   Bytes data;  // good until the next receive() on that channel, or its release
   bool is_text = false;
+  // Both, unless it is a piece of a message (receive_in_pieces).
+  bool begins = true, ends = true;
+  bool abandoned = false;  // the other end has given up the rest: `ends`, and no data
 };
 
 struct PeerStats {
@@ -182,7 +185,7 @@ class POLLRTC_API Peer {
     ChannelHandle channel;
     Close reason;  // Local or Remote when the closing was orderly
   };
-  // One for each message; receive() gives it.
+  // One for each message, or piece; receive() gives it.
   struct MessageReceived {
     ChannelHandle channel;
   };
@@ -274,6 +277,17 @@ class POLLRTC_API Peer {
   // (Limits::sctp_outcomes reports are owed).
   Status send(Time now, ChannelHandle channel, Bytes data, bool is_text,
               std::optional<std::uint32_t> report = {});
+  // A message that need not be in memory as a whole, up to the size the other end takes, however large. The first piece
+  // begins it, `last` ends it and has at least one byte; to the other end it is one message like any other. As long as it is
+  // open nothing else goes on this channel, and to a peer without I-DATA (RFC 8260) nothing on the others. Errors as
+  // send(); BufferFull: again when BufferLow comes. NotSupported: the channel may lose messages.
+  Status send_piece(Time now, ChannelHandle channel, Bytes piece, bool is_text, bool last);
+  // The message begun with send_piece() will not be finished: the other end drops what it has of it. Error: InvalidState.
+  Status abandon_message(Time now, ChannelHandle channel);
+  // Whether messages of more than one packet are given out in pieces, as they come, with an event for each: so may one be
+  // larger than the receive window, up to Limits::sctp_max_message_rx. Pieces of two messages never mix. Best called before
+  // the channel is open, or on ChannelAnnounced; what has begun in pieces ends so. Errors: NotFound, OutOfMemory.
+  Status receive_in_pieces(ChannelHandle channel, bool on);
   std::optional<MessageView> receive(Time now, ChannelHandle channel);
   // BufferLow comes when buffered_amount falls from above `bytes` to it or below.
   Status set_buffer_low_threshold(ChannelHandle channel, std::size_t bytes);

@@ -323,6 +323,31 @@ Status ConnectionCore::send(ChannelHandle handle, Bytes data, bool is_text,
   return status;
 }
 
+Status ConnectionCore::send_piece(ChannelHandle handle, Bytes piece, bool is_text, bool last) {
+  if (const Status status = check_no_hook(); !status) return status;
+  const Call call(*this);
+  const Status status = peer_->send_piece(now(), handle, piece, is_text, last);
+  if (!status) return status;
+  if (ChannelEntry* e = entry(handle)) e->buffered += piece.size();
+  flush();
+  buffered_outdated_ = true;
+  return status;
+}
+
+Status ConnectionCore::abandon_message(ChannelHandle handle) {
+  if (const Status status = check_no_hook(); !status) return status;
+  const Call call(*this);
+  const Status status = peer_->abandon_message(now(), handle);
+  flush();
+  buffered_outdated_ = true;
+  return status;
+}
+
+Status ConnectionCore::receive_in_pieces(ChannelHandle handle, bool on) {
+  if (const Status status = check_no_hook(); !status) return status;
+  return peer_->receive_in_pieces(handle, on);
+}
+
 std::optional<MessageView> ConnectionCore::receive(ChannelHandle handle) {
   if (in_hook_) return std::nullopt;
   const Call call(*this);

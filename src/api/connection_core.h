@@ -55,6 +55,9 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
 
   // For channels.
   Status send(ChannelHandle handle, Bytes data, bool is_text, std::optional<std::uint32_t> report = {});
+  Status send_piece(ChannelHandle handle, Bytes piece, bool is_text, bool last);
+  Status abandon_message(ChannelHandle handle);
+  Status receive_in_pieces(ChannelHandle handle, bool on);
   std::optional<MessageView> receive(ChannelHandle handle);
   ChannelInfo info(ChannelHandle handle) const;
   std::size_t buffered_amount(ChannelHandle handle) const;

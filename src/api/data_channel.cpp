@@ -22,11 +22,19 @@ Status DataChannel::send_with_report(std::uint32_t report, Bytes message, bool i
 }
 Status DataChannel::send_text(std::string_view message) { return send_as(as_bytes(message), true); }
 
+Status DataChannel::send_piece(Bytes piece, bool last) {
+  return core_->send_piece(handle_, piece, write_mode_ == WriteMode::Text, last);
+}
+Status DataChannel::abandon_message() { return core_->abandon_message(handle_); }
+Status DataChannel::set_receive_in_pieces(bool on) { return core_->receive_in_pieces(handle_, on); }
+
 Result<Bytes> DataChannel::get_packet() {
   const auto message = core_->receive(handle_);
   packet_error_ = message ? std::nullopt : std::optional(ErrorCode::Empty);
   if (!message) return fail(ErrorCode::Empty, "no packet is waiting");
   was_text_ = message->is_text;
+  was_last_ = message->ends;
+  was_abandoned_ = message->abandoned;
   return message->data;
 }
 bool DataChannel::was_string_packet() const { return was_text_; }

@@ -163,29 +163,37 @@ Status Channels::send(Time now, ChannelHandle handle, Bytes data, bool is_text, 
   if (data.size() > max_message_size)
     return fail(ErrorCode::TooLarge, "larger than the agreed maximum message size");
 
-  using enum dcep::Ppid;
   // RFC 8831 §6.6: SCTP cannot carry an empty message, so one zero byte goes with a PPID that says so.
   static constexpr std::uint8_t kZero[1] = {0};
   const bool empty = data.empty();
-  sctp::SendOptions options;
-  options.stream = *channel->id;
-  options.ppid =
-      static_cast<std::uint32_t>(is_text ? (empty ? StringEmpty : String) : (empty ? BinaryEmpty : Binary));
-  // DEVIATION RFC 8831 §6.6: a message goes out whole, where one above 16 KB should not without I-DATA; callers count on the size
-  // that was agreed on, and the other channels wait for no more than that one message.
-  // RFC 8832 §6: until the other end is known to have the OPEN, a message must not overtake it.
-  options.unordered = !channel->ordered && channel->heard;
-  if (channel->max_retransmits) options.max_retransmits = *channel->max_retransmits;
-  if (channel->max_lifetime_ms) options.lifetime = std::chrono::milliseconds(*channel->max_lifetime_ms);
+  // DEVIATION RFC 8831 §6.6: a message goes out whole, where one above 16 KB should not without I-DATA; callers count on
+  // the size that was agreed on, and the other channels wait for no more than that one message.
+  sctp::SendOptions options = options_for(*channel, is_text, empty);
   options.report = report;
   const Status status = association_->send(now, options, empty ? Bytes(kZero) : data);
   if (!status) return status;
   ++messages_sent_;
   ++channel->messages_sent;
   channel->bytes_sent += data.size();
-  if (association_->buffered_amount(*channel->id) > channel->low_threshold)
-    channel->above_low_threshold = true;
+  note_buffered(*channel);
   return status;
+}
+
+sctp::SendOptions Channels::options_for(const Channel& channel, bool is_text, bool empty) {
+  using enum dcep::Ppid;
+  sctp::SendOptions options;
+  options.stream = *channel.id;
+  options.ppid =
+      static_cast<std::uint32_t>(is_text ? (empty ? StringEmpty : String) : (empty ? BinaryEmpty : Binary));
+  // RFC 8832 §6: until the other end is known to have the OPEN, a message must not overtake it.
+  options.unordered = !channel.ordered && channel.heard;
+  if (channel.max_retransmits) options.max_retransmits = *channel.max_retransmits;
+  if (channel.max_lifetime_ms) options.lifetime = std::chrono::milliseconds(*channel.max_lifetime_ms);
+  return options;
+}
+
+void Channels::note_buffered(Channel& channel) {
+  if (association_->buffered_amount(*channel.id) > channel.low_threshold) channel.above_low_threshold = true;
 }
 
 std::optional<MessageView> Channels::receive(ChannelHandle handle) {
@@ -194,7 +202,7 @@ std::optional<MessageView> Channels::receive(ChannelHandle handle) {
   Inbound& message = channel->inbox.front();
   channel->current = std::move(message.payload);
   if (association_ != nullptr) association_->release(message.charge);
-  const MessageView view{channel->current, message.is_text};
+  const MessageView view{channel->current, message.is_text, message.begins, message.ends, message.abandoned};
   channel->inbox.pop_front();
   return view;
 }
@@ -259,6 +267,9 @@ void Channels::become_closed(Channel& channel, Close reason) {
     const std::uint32_t* handle = handle_by_id_.find(*channel.id);
     if (handle != nullptr && *handle == number(channel.handle)) handle_by_id_.erase(*channel.id);
   }
+  // Whoever has the stream next is asked anew.
+  if (channel.in_pieces && channel.id && association_ != nullptr)
+    static_cast<void>(association_->receive_in_pieces(*channel.id, false));
   if (!channel.released) events_.push(Peer::ChannelClosed{channel.handle, reason});
 }
 

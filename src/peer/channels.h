@@ -26,6 +26,10 @@ class Channels {
   Result<ChannelInfo> info(ChannelHandle handle) const;
   Status send(Time now, ChannelHandle handle, Bytes data, bool is_text, std::size_t max_message_size,
               std::optional<std::uint32_t> report = {});
+  Status send_piece(Time now, ChannelHandle handle, Bytes piece, bool is_text, bool last,
+                    std::uint64_t max_message_size);
+  Status abandon_message(Time now, ChannelHandle handle);
+  Status receive_in_pieces(ChannelHandle handle, bool on);
   std::optional<MessageView> receive(ChannelHandle handle);
   Status set_buffer_low_threshold(ChannelHandle handle, std::size_t bytes);
   Status close(Time now, ChannelHandle handle);
@@ -56,6 +60,7 @@ class Channels {
     Buffer payload;
     std::size_t charge;  // receive window it holds until it is read
     bool is_text;
+    bool begins, ends, abandoned;
   };
   struct Channel {
     explicit Channel(const Memory& memory)
@@ -75,6 +80,8 @@ class Channels {
     bool closed_by_peer = false;       // who began it
     bool above_low_threshold = false;  // a send() lifted the buffered amount over it
     bool released = false;
+    bool in_pieces = false;         // as the user wants to receive
+    std::uint64_t piece_bytes = 0;  // of the message in pieces that is being sent; 0: none is
   };
   // In handle_by_id_: a stream that could not be reset, and so is never used again.
   static constexpr std::uint32_t kUnusable = 0xffffffff;
@@ -88,6 +95,8 @@ class Channels {
   Status assign_id(Channel& channel, std::uint16_t id);
   void open(Time now, Channel& channel, std::size_t max_message_size);
   void send_open(Time now, Channel& channel);
+  static sctp::SendOptions options_for(const Channel& channel, bool is_text, bool empty);
+  void note_buffered(Channel& channel);
   bool send_dcep(Time now, std::uint16_t stream, Bytes message);
   Drop on_dcep(Time now, std::uint16_t stream, Channel* channel, Bytes message);
   Drop on_open(Time now, std::uint16_t stream, Channel* channel, Bytes message);

@@ -22,6 +22,8 @@ void Channels::open(Time now, Channel& channel, std::size_t max_message_size) {
     return become_closed(channel, Close::ProtocolViolation);  // W3C: "unable to create"
   association_->set_stream_priority(*channel.id, channel.priority);
   association_->set_buffer_low_threshold(*channel.id, channel.low_threshold);
+  if (channel.in_pieces && !association_->receive_in_pieces(*channel.id, true))
+    return become_closed(channel, Close::OutOfMemory);
   channel.heard = channel.negotiated;  // RFC 8831 §6.5: no OPEN that a message could overtake
   become(channel, ChannelState::Open, "the association is up");
   if (!channel.negotiated) send_open(now, channel);
@@ -85,14 +87,17 @@ Drop Channels::deliver(Time now, Channel& channel, sctp::Message message) {
   if (ppid == StringEmpty || ppid == BinaryEmpty)
     message.payload.truncate(0);  // RFC 8831 §6.6: whatever the bytes
   const std::size_t charge = message.charge, size = message.payload.size();
-  if (!channel.inbox.push_back(Inbound{std::move(message.payload), charge, is_text})) {
+  if (!channel.inbox.push_back(Inbound{std::move(message.payload), charge, is_text, message.begins,
+                                       message.ends, message.abandoned})) {
     association_->release(charge);
     start_closing(
         now, channel);  // a reliable channel that lost a message must not go on as if nothing were missing
     return Drop::OutOfMemory;
   }
-  ++messages_received_;
-  ++channel.messages_received;
+  if (message.ends && !message.abandoned) {
+    ++messages_received_;
+    ++channel.messages_received;
+  }
   channel.bytes_received += size;
   events_.push_message(channel.handle);
   return Drop::None;

@@ -173,10 +173,14 @@ void Peer::Impl::close(Time now) {
   events.clear();
 }
 
-std::size_t Peer::Impl::max_message_size() const {
+std::uint64_t Peer::Impl::remote_max_message_size() const {
   const auto& remote = remote_current ? remote_current : remote_pending;
-  const std::uint64_t theirs = remote ? remote->max_message_size : sdp::kDefaultMaxMessageSize;
-  return static_cast<std::size_t>(std::min<std::uint64_t>(theirs, environment.limits.sctp_tx_buffer_channel));
+  return remote ? remote->max_message_size : sdp::kDefaultMaxMessageSize;
+}
+
+std::size_t Peer::Impl::max_message_size() const {
+  return static_cast<std::size_t>(
+      std::min<std::uint64_t>(remote_max_message_size(), environment.limits.sctp_tx_buffer_channel));
 }
 
 PeerStats Peer::Impl::stats() const {
@@ -295,6 +299,15 @@ Result<ChannelInfo> Peer::channel(ChannelHandle channel) const { return impl_->c
 Status Peer::send(Time now, ChannelHandle channel, Bytes data, bool is_text,
                   std::optional<std::uint32_t> report) {
   return impl_->channels.send(now, channel, data, is_text, impl_->max_message_size(), report);
+}
+Status Peer::send_piece(Time now, ChannelHandle channel, Bytes piece, bool is_text, bool last) {
+  return impl_->channels.send_piece(now, channel, piece, is_text, last, impl_->remote_max_message_size());
+}
+Status Peer::abandon_message(Time now, ChannelHandle channel) {
+  return impl_->channels.abandon_message(now, channel);
+}
+Status Peer::receive_in_pieces(ChannelHandle channel, bool on) {
+  return impl_->channels.receive_in_pieces(channel, on);
 }
 std::optional<MessageView> Peer::receive(Time, ChannelHandle channel) {
   return impl_->channels.receive(channel);

@@ -99,6 +99,7 @@ struct [[gnu::visibility("hidden")]] Peer::Impl {
   void become(GatheringState next);
   bool has_ended() const { return close_reason != Close::None; }
   std::size_t max_message_size() const;
+  std::uint64_t remote_max_message_size() const;
   PeerStats stats() const;
 
   Environment environment;

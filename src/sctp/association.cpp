@@ -123,6 +123,34 @@ Status Association::send(Time now, const SendOptions& options, Bytes message) {
   return tcb_->queue.push(now, options, message);
 }
 
+Status Association::send_piece(Time now, const SendOptions& options, Bytes piece, bool last) {
+  if (state_ != AssociationState::Established) return fail(ErrorCode::InvalidState, "not connected");
+  if (options.stream >= tcb_->outbound_streams) {
+    return fail(ErrorCode::InvalidArgument, "the stream is above what was agreed");
+  }
+  if (options.max_retransmits || options.lifetime || options.discard_priority)
+    return fail(ErrorCode::InvalidArgument, "a message in pieces is sent reliably");
+  // Who begins a message must be able to say that it will not end.
+  if (!last && !peer_supports_partial_reliability())
+    return fail(ErrorCode::NotSupported, "the peer could not be told that a message was given up");
+  if (piece.size() > env_.limits.sctp_tx_buffer)
+    return fail(ErrorCode::TooLarge, "the piece is larger than the send buffer");
+  return tcb_->queue.push_piece(now, options, piece, last);
+}
+
+void Association::abandon_piece(Time now, std::uint16_t stream) {
+  if (!is_transferring()) return;
+  tcb_->tx.abandon_open(now, StreamId{stream});
+}
+
+Status Association::receive_in_pieces(std::uint16_t stream, bool on) {
+  if (!tcb_ || ended_) return fail(ErrorCode::InvalidState, "not connected");
+  if (stream >= tcb_->inbound_streams) {
+    return fail(ErrorCode::InvalidArgument, "the stream is above what was agreed");
+  }
+  return tcb_->rx.reassembly().receive_in_pieces(StreamId{stream}, on);
+}
+
 bool Association::receive(Message& out) { return tcb_ && tcb_->rx.receive(out); }
 
 void Association::release(std::size_t charge) {
@@ -146,6 +174,8 @@ void Association::set_stream_priority(std::uint16_t stream, std::uint16_t weight
 bool Association::peer_supports_partial_reliability() const {
   return tcb_ && tcb_->peer_capabilities.partial_reliability;
 }
+
+bool Association::is_interleaving() const { return tcb_ && tcb_->peer_capabilities.interleaving; }
 
 bool Association::peer_supports_reset() const { return tcb_ && tcb_->peer_capabilities.reconfig; }
 

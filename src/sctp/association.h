@@ -26,6 +26,7 @@
 #include "sctp/replies.h"
 #include "sctp/state_cookie.h"
 #include "sctp/stream_reset.h"
+#include "sctp/stream_scheduler.h"
 #include "sctp/tx_outcomes.h"
 
 namespace pollrtc::sctp {
@@ -39,6 +40,10 @@ struct AssociationConfig {
   bool announce_zero_checksum =
       false;  // RFC 9653: the peer may leave the checksum out; what we send follows it
   std::optional<std::uint32_t> initial_tsn = {};  // random when empty; fixed by tests of wrap-around
+  // RFC 8260: offer I-DATA, which lets messages of different streams be sent side by side. Spoken when the peer offers it
+  // too.
+  bool interleaving = true;
+  SchedulerPolicy scheduler = SchedulerPolicy::WeightedFair;  // of our streams (RFC 8260 §3, RFC 8831 §6.4)
   Parameters parameters = {};
 };
 
@@ -50,15 +55,20 @@ struct SendOptions {
   std::optional<Duration> lifetime = {};              // from the moment of send() (RFC 3758 §4.1)
   // Ask what becomes of the message: MessageReport events name it by this number, which is the caller's to choose.
   std::optional<std::uint32_t> report = {};
+  // RFC 7496 §3.2: while it waits for its first transmission it may be given up for a message of a higher priority when the
+  // buffer is full. 0 is the highest; a message without one stands above all that have one.
+  std::optional<std::uint16_t> discard_priority = {};
   // Taken however full the buffers are: for the few small messages with which channels are opened.
   bool beyond_limits = false;
 };
 
-struct Message {
+struct Message {  // or a piece of one, on a stream that is received in pieces
   explicit Message(const Memory& memory) : payload(memory) {}
   std::uint16_t stream = 0;
   std::uint32_t ppid = 0;
   bool unordered = false;
+  bool begins = true, ends = true;  // both, but for a piece
+  bool abandoned = false;           // the sender has given up the rest: `ends`, and the payload is empty
   Buffer payload;
   std::size_t charge =
       0;  // bytes of the receive window it still holds: release() them when the user has taken it
@@ -87,6 +97,7 @@ struct AssociationStats {
 };
 
 struct Tcb;  // tcb.h
+struct DataChunk;
 struct Agreement;
 
 class Association {
@@ -151,8 +162,18 @@ class Association {
   // The message is copied once. Errors: InvalidState (not connected, or shutting down), InvalidArgument
   // (empty, stream out of range), TooLarge, BufferFull, LimitReached (too many reports are owed), OutOfMemory.
   Status send(Time now, const SendOptions& options, Bytes message);
+  // A message whose whole need not be in memory at once, of any size. The first call on a stream begins it, `last` ends it
+  // and must bring at least one byte; no other message goes on the stream in between. Without I-DATA the other streams wait
+  // until it is finished. It is sent reliably. Errors as send(), and InvalidState when the options ask for limits.
+  Status send_piece(Time now, const SendOptions& options, Bytes piece, bool last);
+  // Gives up the message in pieces that is open on the stream: the peer learns that it will not be completed.
+  void abandon_piece(Time now, std::uint16_t stream);
   // The next complete message, in the order of completion. False: none is waiting.
   bool receive(Message& out);
+  // From now on the messages of the stream are given out as they come, so that one may be larger than the receive window;
+  // pieces of one message only follow each other, and its last one says so. Without it a message is given out whole. A
+  // message of which a piece was given out stays in pieces. Errors: InvalidState, InvalidArgument, OutOfMemory.
+  Status receive_in_pieces(std::uint16_t stream, bool on);
   void release(std::size_t charge);
 
   // Queued until the stream is drained; several streams share a request. Errors: InvalidState,
@@ -170,6 +191,7 @@ class Association {
 
   bool peer_supports_partial_reliability() const;
   bool peer_supports_reset() const;
+  bool is_interleaving() const;  // both ends speak I-DATA
   AssociationState state() const { return state_; }
   AssociationStats stats() const;
   const DropCounters& drops() const { return drops_; }
@@ -208,6 +230,7 @@ class Association {
   Handled on_transfer_chunk(Time now, const ChunkView& chunk);
   Handled on_unknown(const ChunkView& chunk);
   Handled on_data(const ChunkView& chunk);
+  Handled on_user_data(const DataChunk& data);
   Handled on_sack(Time now, const ChunkView& chunk);
   Handled on_forward_tsn(const ChunkView& chunk);
   Handled on_error_chunk(Time now, const ChunkView& chunk);
@@ -237,7 +260,7 @@ class Association {
   Handled on_cookie_ack(Time now);
   void on_stale_cookie(Time now);
   bool adopt(Time now, const StateCookie& cookie);
-  bool make_tcb(const Agreement& agreed);
+  bool make_tcb(Agreement agreed);
   Handled on_restart(Time now, const StateCookie& cookie);
   void establish(Time now, std::string_view reason);
   void announce_connected();

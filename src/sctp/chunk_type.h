@@ -21,9 +21,11 @@ enum class ChunkType : std::uint8_t {
   CookieEcho = 10,
   CookieAck = 11,
   ShutdownComplete = 14,
-  ReConfig = 0x82,    // RFC 6525 §3.1
-  Pad = 0x84,         // RFC 4820 §3
-  ForwardTsn = 0xC0,  // RFC 3758 §3.2
+  IData = 0x40,        // RFC 8260 §2.1
+  ReConfig = 0x82,     // RFC 6525 §3.1
+  Pad = 0x84,          // RFC 4820 §3
+  ForwardTsn = 0xC0,   // RFC 3758 §3.2
+  IForwardTsn = 0xC2,  // RFC 8260 §2.3.1
 };
 
 constexpr std::uint8_t code_of(ChunkType type) { return static_cast<std::uint8_t>(type); }

@@ -101,7 +101,7 @@ Drop Association::answer_init(Time now, const InitChunk& init, const InitParamet
   const bool waits = replies_.add(init.initiate_tag, true, [&](ByteWriter& out) {
     ChunkWriter chunk = begin_init(out, ChunkType::InitAck, answer);
     write_tlv(out, code_of(ParameterType::StateCookie), *sealed);
-    write_capabilities(out, config_.announce_zero_checksum);
+    write_capabilities(out, config_.announce_zero_checksum, config_.interleaving);
     for (const Bytes& unknown : parameters.unrecognized) {
       // §12.4: what does not fit is left out.
       if (padded4(out.size()) + kTlvHeader + unknown.size() > room) break;
@@ -171,7 +171,8 @@ Association::Handled Association::refuse_init_ack(const InitChunk& init, CauseCo
   return {Drop::SctpChunkMalformed, true};
 }
 
-bool Association::make_tcb(const Agreement& agreed) {
+bool Association::make_tcb(Agreement agreed) {
+  agreed.peer_capabilities = agreed.peer_capabilities.agreed(config_.interleaving);
   Owned<Tcb> fresh = Owned<Tcb>::make(env_.memory, env_, config_, agreed);
   if (!fresh) return false;
   if (initial_rtt_) fresh->tx.rto().set_initial_rtt(*initial_rtt_);

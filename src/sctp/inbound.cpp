@@ -3,6 +3,8 @@
 #include "base/log.h"
 #include "sctp/association.h"
 #include "sctp/chunk_control.h"
+#include "sctp/chunk_data.h"
+#include "sctp/chunk_forward_tsn.h"
 #include "sctp/tcb.h"
 
 namespace pollrtc::sctp {
@@ -125,8 +127,10 @@ Association::Handled Association::on_chunk(Time now, const Packet& packet, const
     case ChunkType::HeartbeatAck:
       return on_heartbeat_ack(now, chunk);
     case ChunkType::Data:
+    case ChunkType::IData:
     case ChunkType::Sack:
     case ChunkType::ForwardTsn:
+    case ChunkType::IForwardTsn:
     case ChunkType::ReConfig:
       return on_transfer_chunk(now, chunk);
   }
@@ -142,8 +146,10 @@ Association::Handled Association::on_transfer_chunk(Time now, const ChunkView& c
   const bool may_receive = both || state_ == ShutdownSent, may_be_acked = both || state_ == ShutdownReceived;
   switch (static_cast<ChunkType>(chunk.type)) {
     case ChunkType::Data:
+    case ChunkType::IData:
       return may_receive ? on_data(chunk) : Handled{Drop::SctpState};
     case ChunkType::ForwardTsn:
+    case ChunkType::IForwardTsn:
       return may_receive ? on_forward_tsn(chunk) : Handled{Drop::SctpState};
     case ChunkType::ReConfig:
       return may_receive || may_be_acked ? on_reconfig(now, chunk) : Handled{Drop::SctpState};
@@ -160,11 +166,21 @@ Association::Handled Association::on_unknown(const ChunkView& chunk) {
 
 Association::Handled Association::on_data(const ChunkView& chunk) {
   ++stats_.data_chunks_in;
-  const auto data = parse_data(chunk);
+  // RFC 8260 §2.2.3: an association speaks DATA or I-DATA, never both.
+  const bool is_idata = chunk.type == code_of(ChunkType::IData);
+  if (is_idata != is_interleaving()) {
+    return violation(CauseCode::ProtocolViolation, as_bytes("DATA and I-DATA"),
+                     is_idata ? "I-DATA was not agreed on" : "DATA where I-DATA was agreed on");
+  }
+  const auto data = is_idata ? parse_idata(chunk) : parse_data(chunk);
   if (!data) return {Drop::SctpChunkMalformed};
+  return on_user_data(*data);
+}
+
+Association::Handled Association::on_user_data(const DataChunk& data) {
   packet_had_data_ = true;
   std::array<std::uint8_t, 4> value{};
-  switch (tcb_->rx.on_data(*data)) {
+  switch (tcb_->rx.on_data(data)) {
     case RxData::Outcome::Accepted:
       return {};
     case RxData::Outcome::Duplicate:
@@ -172,11 +188,11 @@ Association::Handled Association::on_data(const ChunkView& chunk) {
     case RxData::Outcome::Refused:
       return {Drop::SctpWindow};
     case RxData::Outcome::InvalidStream:  // RFC 9260 §3.3.10.1: | stream:16 | reserved:16 |
-      store_u16(value.data(), value_of(data->stream));
+      store_u16(value.data(), value_of(data.stream));
       reply_error(CauseCode::InvalidStreamIdentifier, value);
       return {Drop::SctpStream};
     case RxData::Outcome::NoUserData:
-      store_u32(value.data(), data->tsn.value());
+      store_u32(value.data(), data.tsn.value());
       return violation(CauseCode::NoUserData, value, "DATA without user data");
     case RxData::Outcome::Violation:
       break;
@@ -205,13 +221,27 @@ Association::Handled Association::on_sack(Time now, const ChunkView& chunk) {
 }
 
 Association::Handled Association::on_forward_tsn(const ChunkView& chunk) {
+  // RFC 8260 §2.3.1: each has its own kind of DATA, and I-FORWARD-TSN must have been agreed on.
+  const bool is_i_forward = chunk.type == code_of(ChunkType::IForwardTsn);
+  const bool is_agreed = tcb_->peer_capabilities.partial_reliability;
+  if (is_i_forward != is_interleaving() || (is_i_forward && !is_agreed)) {
+    return violation(CauseCode::ProtocolViolation, as_bytes("FORWARD TSN and I-FORWARD-TSN"),
+                     is_i_forward ? "I-FORWARD-TSN was not agreed on" : "FORWARD TSN with I-DATA");
+  }
   // RFC 3758 §3.3.1: not negotiated is not supported.
-  if (!tcb_->peer_capabilities.partial_reliability) return on_unknown(chunk);
-  const auto forward = parse_forward_tsn(chunk);
-  if (!forward) return {Drop::SctpChunkMalformed};
+  if (!is_agreed) return on_unknown(chunk);
+  bool is_in_span = false;
+  if (is_i_forward) {
+    const auto forward = parse_i_forward_tsn(chunk);
+    if (!forward) return {Drop::SctpChunkMalformed};
+    is_in_span = tcb_->rx.on_i_forward_tsn(*forward);
+  } else {
+    const auto forward = parse_forward_tsn(chunk);
+    if (!forward) return {Drop::SctpChunkMalformed};
+    is_in_span = tcb_->rx.on_forward_tsn(*forward);
+  }
   packet_had_data_ = true;
-  if (!tcb_->rx.on_forward_tsn(*forward)) return {Drop::SctpWindow};
-  return {};
+  return {is_in_span ? Drop::None : Drop::SctpWindow};
 }
 
 // RFC 9260 §3.3.10: an ERROR ends nothing by itself. Two causes have an effect.
@@ -228,7 +258,7 @@ Association::Handled Association::on_error_chunk(Time now, const ChunkView& chun
     if (cause.type != code_of(CauseCode::UnrecognizedParameters)) continue;
     // RFC 3758 §3.3.2: the peer does not know Forward-TSN-Supported, so it gets no FORWARD TSN.
     const auto refused = parse_init_parameters(cause.value);
-    if (!refused || !refused->capabilities.partial_reliability) continue;
+    if (!refused || !refused->capabilities.partial_reliability || is_interleaving()) continue;
     tcb_->peer_capabilities.partial_reliability = false;
     tcb_->queue.set_partial_reliability(false);
   }

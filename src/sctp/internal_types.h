@@ -10,6 +10,8 @@ namespace pollrtc::sctp {
 
 using Tsn = Serial<struct TsnKind, std::uint32_t>;
 using Ssn = Serial<struct SsnKind, std::uint16_t>;
+using Mid = Serial<struct MidKind, std::uint32_t>;  // RFC 8260 §2.1: of a message, takes the place of the SSN
+using Fsn = Serial<struct FsnKind, std::uint32_t>;  // of a fragment in its message
 using ReconfigSeq =
     Serial<struct ReconfigSeqKind, std::uint32_t>;  // RFC 6525 §4.1: numbers of re-configuration requests
 

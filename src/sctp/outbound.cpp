@@ -84,7 +84,7 @@ std::size_t Association::write_init(MutBytes out) {
     init.outbound_streams = init.inbound_streams = env_.limits.sctp_streams;
     init.initial_tsn = local_initial_tsn_;
     ChunkWriter chunk = begin_init(w, ChunkType::Init, init);
-    write_capabilities(w, config_.announce_zero_checksum);
+    write_capabilities(w, config_.announce_zero_checksum, config_.interleaving);
     chunk.finish();
   });
   if (!fits) return 0;

@@ -9,6 +9,8 @@ constexpr std::uint32_t kErrorDetectionDtls = 1;  // RFC 9653 §4: the error det
 void read_supported_extensions(Bytes chunk_types, Capabilities& capabilities) {
   for (const std::uint8_t type : chunk_types) {
     if (type == code_of(ChunkType::ReConfig)) capabilities.reconfig = true;
+    if (type == code_of(ChunkType::IData)) capabilities.interleaving = true;
+    if (type == code_of(ChunkType::IForwardTsn)) capabilities.i_forward_tsn = true;
   }
 }
 
@@ -109,12 +111,23 @@ std::string_view name_of(CauseCode cause) {
 
 std::uint8_t Capabilities::to_bits() const {
   return static_cast<std::uint8_t>((partial_reliability ? 1 : 0) | (reconfig ? 2 : 0) |
-                                   (zero_checksum ? 4 : 0));
+                                   (zero_checksum ? 4 : 0) | (interleaving ? 8 : 0) |
+                                   (i_forward_tsn ? 16 : 0));
 }
 
 Capabilities Capabilities::from_bits(std::uint8_t bits) {
-  return {
-      .partial_reliability = (bits & 1) != 0, .reconfig = (bits & 2) != 0, .zero_checksum = (bits & 4) != 0};
+  return {.partial_reliability = (bits & 1) != 0,
+          .reconfig = (bits & 2) != 0,
+          .zero_checksum = (bits & 4) != 0,
+          .interleaving = (bits & 8) != 0,
+          .i_forward_tsn = (bits & 16) != 0};
+}
+
+Capabilities Capabilities::agreed(bool we_interleave) const {
+  Capabilities both = *this;
+  both.interleaving = interleaving && we_interleave;
+  if (both.interleaving) both.partial_reliability = i_forward_tsn;
+  return both;
 }
 
 std::optional<InitParameters> parse_init_parameters(Bytes parameters) {
@@ -128,11 +141,13 @@ std::optional<InitParameters> parse_init_parameters(Bytes parameters) {
   return found;
 }
 
-void write_capabilities(ByteWriter& out, bool announce_zero_checksum) {
+void write_capabilities(ByteWriter& out, bool announce_zero_checksum, bool interleave) {
   write_tlv(out, code_of(ParameterType::ForwardTsnSupported), {});
-  const std::array<std::uint8_t, 2> extensions = {code_of(ChunkType::ReConfig),
-                                                  code_of(ChunkType::ForwardTsn)};
-  write_tlv_unpadded(out, code_of(ParameterType::SupportedExtensions), extensions);
+  const std::array<std::uint8_t, 4> extensions = {code_of(ChunkType::ReConfig),
+                                                  code_of(ChunkType::ForwardTsn), code_of(ChunkType::IData),
+                                                  code_of(ChunkType::IForwardTsn)};
+  write_tlv_unpadded(out, code_of(ParameterType::SupportedExtensions),
+                     Bytes(extensions).first(interleave ? 4 : 2));
   if (!announce_zero_checksum) return;
   out.pad_to_4();
   std::array<std::uint8_t, 4> method;

@@ -59,6 +59,12 @@ struct Capabilities {
   bool partial_reliability = false;  // Forward-TSN-Supported
   bool reconfig = false;             // RE-CONFIG in Supported Extensions
   bool zero_checksum = false;        // Zero Checksum Acceptable with method 1, "SCTP over DTLS"
+  bool interleaving = false;         // I-DATA in Supported Extensions (RFC 8260 §2.2.1)
+  bool i_forward_tsn = false;        // I-FORWARD-TSN there
+
+  // What is spoken with a peer of these capabilities: with I-DATA, partial reliability is I-FORWARD-TSN's to give
+  // (RFC 8260 §2.3.1).
+  Capabilities agreed(bool we_interleave) const;
 
   std::uint8_t to_bits() const;
   static Capabilities from_bits(std::uint8_t bits);
@@ -77,10 +83,10 @@ struct InitParameters {
 // Nothing when a length is wrong: the whole chunk is to be rejected (SCTP-PKT-10).
 std::optional<InitParameters> parse_init_parameters(Bytes parameters);
 
-// What we announce: Forward-TSN-Supported and Supported Extensions in the order browsers use, then, when
-// asked for, Zero Checksum Acceptable. Ends unpadded, as the last parameter of a chunk must be counted
+// What we announce: Forward-TSN-Supported and Supported Extensions in the order browsers use, with I-DATA and
+// I-FORWARD-TSN if we `interleave`, then, when asked for, Zero Checksum Acceptable. Ends unpadded, as the last parameter of a chunk must be counted
 // without its padding.
-void write_capabilities(ByteWriter& out, bool announce_zero_checksum);
+void write_capabilities(ByteWriter& out, bool announce_zero_checksum, bool interleave);
 
 // The first cause of an ABORT or ERROR and, for the two that carry text, that text made harmless
 // (SCTP-END-04).

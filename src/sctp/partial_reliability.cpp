@@ -1,9 +1,7 @@
 // Giving up: RFC 3758 §3.5 (what the sender does with an abandoned message), RFC 7496 §3.1 (limited retransmissions),
-// RFC 3758 §4.1 (lifetimes). Part of tx_outstanding.h.
+// RFC 3758 §4.1 (lifetimes), RFC 8260 §2.3.1 (what differs with I-DATA). Part of tx_outstanding.h.
 #include <algorithm>
 
-#include "base/fixed_vec.h"
-#include "sctp/chunk_forward_tsn.h"
 #include "sctp/tx_outstanding.h"
 
 namespace pollrtc::sctp {
@@ -13,30 +11,60 @@ void TxOutstanding::mark_or_abandon(Time now, std::uint32_t offset) {
   const TxMessage& message = queue_.messages()[chunk.message];
   // RFC 7496 §3.1: the limit holds for each chunk, however it came to be sent again.
   if (chunk.transmissions > queue_.max_retransmits(message) || queue_.is_expired(message, now)) {
-    abandon(chunk.message, offset);
+    abandon(chunk.message);
     return;
   }
   leave_for(chunk, Fate::Marked);
   marked_from_ = std::min(marked_from_, cumulative_ + offset);
 }
 
-// The whole message with all its chunks (RFC 3758 §3.5 A3), which lie side by side around `offset`, and what is still
-// in the queue of it.
-void TxOutstanding::abandon(TxMessageId id, std::uint32_t offset) {
-  for (std::uint32_t at = offset; at >= 1 && at_offset(at).message == id; --at)
-    leave_for(at_offset(at), Fate::Abandoned);
-  for (std::uint32_t at = offset + 1; at <= highest_offset() && at_offset(at).message == id; ++at)
-    leave_for(at_offset(at), Fate::Abandoned);
+// The whole message with all its chunks (RFC 3758 §3.5 A3), and what is still in the queue of it.
+void TxOutstanding::abandon(TxMessageId id) {
+  const TxMessage& message = queue_.messages()[id];
+  if (message.chunks != 0) {
+    // With I-DATA chunks of other messages lie in between, so each knows where the one before it is.
+    std::uint32_t offset = offset_of(message.last_tsn);
+    for (std::uint32_t left = message.chunks; left != 0; --left) {
+      Chunk& chunk = at_offset(offset);
+      leave_for(chunk, Fate::Abandoned);
+      offset -= chunk.back;
+    }
+  }
   if (!queue_.abandon(id)) return;
   // Something was never sent. If the peer has acknowledged all that was, no TSN is left whose skipping would tell it
   // that the rest will not come: so the rest gets one TSN, which is abandoned from the start.
   Chunk rest;
   rest.message = id;
-  rest.offset = queue_.messages()[id].sent;
+  rest.offset = message.sent;
   rest.end = true;
   rest.fate = Fate::Abandoned;
-  if (chunks_.push_back(rest)) ++queue_.messages()[id].chunks;
+  if (chunks_.push_back(rest)) link_to_message(chunks_.back());
   queue_.messages().free_if_unused(id);
+}
+
+// The newest chunk of the ring is its message's newest too.
+void TxOutstanding::link_to_message(Chunk& chunk) {
+  TxMessage& message = queue_.messages()[chunk.message];
+  chunk.back = message.chunks == 0 ? 0 : last_assigned_tsn().distance_from(message.last_tsn);
+  message.last_tsn = last_assigned_tsn();
+  ++message.chunks;
+}
+
+void TxOutstanding::abandon_open(Time now, StreamId stream) {
+  const TxMessageId id = queue_.open_message(stream);
+  if (id == kNoMessage) return;
+  if (queue_.messages()[id].begun) {
+    abandon(id);
+    update_ack_point(now, true);
+  } else {
+    queue_.abandon(id);
+    queue_.messages().free_if_unused(id);
+  }
+}
+
+void TxOutstanding::start_shutdown(Time now) {
+  shutdown_pending_ = true;
+  while (const auto stream = queue_.any_open()) abandon_open(now, *stream);
 }
 
 // RFC 3758 §3.5 C1 to C3. `anew`: something was abandoned, or T3 expired: do not wait a round trip to repeat it (F2).
@@ -56,35 +84,50 @@ void TxOutstanding::update_ack_point(Time now, bool anew) {
 }
 
 bool TxOutstanding::write_forward_tsn(Time now, ByteWriter& out) {
+  const bool interleaving = queue_.interleaving();
   if (!forward_due_ || out.room() < kForwardTsnHeader) return false;
-  FixedVec<SkippedStream, kMaxSkippedStreams> skipped;
-  const std::size_t limit = std::min<std::size_t>((out.room() - kForwardTsnHeader) / 4, kMaxSkippedStreams);
-  Tsn point = cumulative_;
-  const std::uint32_t end = offset_of(advanced_ack_point_);
-  for (std::uint32_t offset = 1; offset <= end; ++offset, ++point) {
-    const Chunk& chunk = at_offset(offset);
-    const TxMessage& message = queue_.messages()[chunk.message];
-    if (message.unordered) continue;
-    // C4: each stream once, with its highest SSN, which the TSNs bring in ascending order.
-    SkippedStream* const known =
-        std::find_if(skipped.begin(), skipped.end(),
-                     [&message](const SkippedStream& s) { return s.stream == message.stream; });
-    if (known != skipped.end()) {
-      known->ssn = message.ssn;
-    } else if (skipped.size() == limit) {
-      break;  // the rest goes with the next one
-    } else if (!skipped.push_back({message.stream, message.ssn})) {
-      break;
-    }
-  }
+  SkippedList skipped;
+  const std::size_t limit =
+      std::min<std::size_t>((out.room() - kForwardTsnHeader) / (interleaving ? 8 : 4), kMaxSkipped);
+  const Tsn point = cumulative_ + collect_skipped(limit, skipped);
   if (point == cumulative_) return false;
-  sctp::write_forward_tsn(out, point, {skipped.begin(), skipped.size()});
+  if (interleaving) {
+    write_i_forward_tsn(out, point, {skipped.begin(), skipped.size()});
+  } else {
+    FixedVec<SkippedStream, kMaxSkipped> streams;
+    for (const SkippedMessages& entry : skipped)
+      static_cast<void>(
+          streams.push_back({entry.stream, Ssn(static_cast<std::uint16_t>(entry.mid.value()))}));
+    sctp::write_forward_tsn(out, point, {streams.begin(), streams.size()});
+  }
   advanced_ack_point_ = point;
   forwarded_ = point;
   forwarded_at_ = now;
   forward_due_ = false;
   if (t3_due_ == kNever) t3_due_ = now + rto_.current();
   return true;
+}
+
+// RFC 3758 §3.5 C4: each stream once, with its highest number, which the TSNs bring in ascending order; with I-DATA its
+// unordered messages too, on their own (RFC 8260 §2.3.1). The answer is how far the list reaches: what has no place in it
+// goes with the next FORWARD TSN.
+std::uint32_t TxOutstanding::collect_skipped(std::size_t limit, SkippedList& skipped) {
+  const std::uint32_t end = offset_of(advanced_ack_point_);
+  for (std::uint32_t offset = 1; offset <= end; ++offset) {
+    const TxMessage& message = queue_.messages()[at_offset(offset).message];
+    if (message.unordered && !queue_.interleaving()) continue;
+    SkippedMessages* const known =
+        std::find_if(skipped.begin(), skipped.end(), [&message](const SkippedMessages& s) {
+          return s.stream == message.stream && s.unordered == message.unordered;
+        });
+    if (known != skipped.end()) {
+      known->mid = message.number;
+    } else if (skipped.size() == limit ||
+               !skipped.push_back({message.stream, message.unordered, message.number})) {
+      return offset - 1;
+    }
+  }
+  return end;
 }
 
 }  // namespace pollrtc::sctp

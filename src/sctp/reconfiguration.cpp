@@ -6,7 +6,7 @@
 
 namespace pollrtc::sctp {
 
-Status Association::reset_stream(Time, std::uint16_t stream) {
+Status Association::reset_stream(Time now, std::uint16_t stream) {
   if (state_ != AssociationState::Established) return fail(ErrorCode::InvalidState, "not connected");
   if (stream >= tcb_->outbound_streams) {
     return fail(ErrorCode::InvalidArgument, "the stream is above what was agreed");
@@ -14,7 +14,9 @@ Status Association::reset_stream(Time, std::uint16_t stream) {
   if (!tcb_->peer_capabilities.reconfig)
     return fail(ErrorCode::NotSupported, "the peer cannot reset streams");
   const Status asked = tcb_->outgoing_reset.ask(StreamId{stream});
-  if (asked) tcb_->queue.pause(StreamId{stream});  // §5.1.2 A1: later messages wait for the answer
+  if (!asked) return asked;
+  tcb_->tx.abandon_open(now, StreamId{stream});  // it would never be drained
+  tcb_->queue.pause(StreamId{stream});           // §5.1.2 A1: later messages wait for the answer
   return asked;
 }
 
@@ -88,7 +90,8 @@ Association::Handled Association::on_reconfig(Time now, const ChunkView& chunk) 
 ReconfigResult Association::answer_request(const OutgoingResetRequest& request) {
   IncomingReset& reset = tcb_->incoming_reset;
   // Once performed, a reset must not be lost for want of memory to tell of it.
-  if (!streams_reset_events_.reserve()) return reset.refuse(request.request, ReconfigResult::Denied);
+  if (!streams_reset_events_.reserve() || !tcb_->rx.reassembly().reserve_reset())
+    return reset.refuse(request.request, ReconfigResult::Denied);
   const bool was_put_off = reset.is_put_off();
   const auto verdict = reset.on_request(request, tcb_->rx.tracker().cumulative(), tcb_->inbound_streams);
   if (verdict.perform) {
@@ -106,12 +109,12 @@ void Association::perform_incoming_reset() {
     tcb_->rx.reassembly().reset_all_streams();
     streams_reset_events_.clear();
     all_streams_reset_event_ = true;
-    return;
   }
   for (const StreamId stream : streams) {
     tcb_->rx.reassembly().reset_stream(stream);
     streams_reset_events_.insert(stream);
   }
+  tcb_->rx.reassembly().drop_before_reset(tcb_->incoming_reset.last_tsn());
 }
 
 // §5.2.2 E3 to E6: what the peer sent before the reset has come.

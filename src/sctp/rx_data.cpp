@@ -3,11 +3,11 @@
 namespace pollrtc::sctp {
 
 RxData::RxData(const Environment& env, const Parameters& parameters, Tsn peer_initial_tsn,
-               std::uint16_t inbound_streams, std::size_t max_message)
+               std::uint16_t inbound_streams, std::size_t max_message, bool interleaving)
     : inbound_streams_(inbound_streams),
       window_(env.limits),
       tracker_(env, parameters, peer_initial_tsn),
-      reassembly_(env, max_message) {}
+      reassembly_(env, max_message, interleaving) {}
 
 RxData::Outcome RxData::on_data(const DataChunk& chunk) {
   if (chunk.payload.empty()) return Outcome::NoUserData;
@@ -24,7 +24,7 @@ RxData::Outcome RxData::on_data(const DataChunk& chunk) {
     return Outcome::InvalidStream;
   }
   RxReassembly::Added added = RxReassembly::Added::NoRoom;
-  if (make_room(chunk)) added = reassembly_.add(chunk);
+  if (make_room(chunk)) added = reassembly_.add(chunk, chunk.tsn == tracker_.cumulative() + 1);
   switch (added) {
     case RxReassembly::Added::Accepted:
       tracker_.accept(chunk.tsn, chunk.immediate);
@@ -43,18 +43,14 @@ RxData::Outcome RxData::on_data(const DataChunk& chunk) {
 bool RxData::make_room(const DataChunk& chunk) {
   const bool is_next = chunk.tsn == tracker_.cumulative() + 1;
   const bool is_above = chunk.tsn > tracker_.highest();
-  // DEVIATION RFC 9260 §6.2: a chunk that continues the message which alone fills the buffer is taken even then. There
-  // is no partial delivery (§6.9), so nothing else could ever free the window.
+  // DEVIATION RFC 9260 §6.2: a chunk that continues the message which alone fills the buffer is taken even then. Unless
+  // the user takes pieces there is no partial delivery (§6.9), so nothing else could ever free the window.
   const bool is_last_hope = is_next && reassembly_.user_owes_nothing();
   if (is_above && reassembly_.a_rwnd() == 0 && !is_last_hope) return false;
-  while (!reassembly_.has_room(chunk)) {
-    if (!is_above) {
-      if (const auto given_up = reassembly_.evict_highest(chunk.tsn)) {
-        for (Tsn tsn = given_up->first; tsn <= given_up->last; ++tsn) tracker_.forget(tsn);
-        continue;
-      }
-    }
-    if (!is_last_hope || !reassembly_.give_up_message_before(chunk.tsn)) return false;
+  for (int relieved = 0; !reassembly_.has_room(chunk);) {
+    if (!is_above && reassembly_.evict_highest(chunk.tsn, tracker_)) continue;
+    if (!is_last_hope || !reassembly_.user_owes_nothing() || ++relieved > 2) return false;
+    if (!reassembly_.relieve(chunk)) return false;
   }
   return true;
 }
@@ -66,7 +62,15 @@ bool RxData::on_forward_tsn(const ForwardTsnChunk& forward) {
   return true;
 }
 
+bool RxData::on_i_forward_tsn(const IForwardTsnChunk& forward) {
+  const Tsn before = tracker_.cumulative();
+  if (!tracker_.on_forward_tsn(forward.new_cumulative_tsn)) return false;
+  if (forward.new_cumulative_tsn > before) reassembly_.on_i_forward_tsn(forward);
+  return true;
+}
+
 void RxData::end_of_packet(Time now, Duration round_trip) {
+  reassembly_.end_of_packet();
   if (window_.on_data(now, round_trip)) {
     reassembly_.set_window(window_.size());
     tracker_.on_window(reassembly_.a_rwnd(), reassembly_.window());

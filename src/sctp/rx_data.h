@@ -20,11 +20,12 @@ class RxData {
   };
 
   RxData(const Environment& env, const Parameters& parameters, Tsn peer_initial_tsn,
-         std::uint16_t inbound_streams, std::size_t max_message);
+         std::uint16_t inbound_streams, std::size_t max_message, bool interleaving = false);
 
   Outcome on_data(const DataChunk& chunk);
   // False: beyond the TSN span (Drop::SctpWindow), nothing done.
   bool on_forward_tsn(const ForwardTsnChunk& forward);
+  bool on_i_forward_tsn(const IForwardTsnChunk& forward);
   // `round_trip`: the shortest measured, which the window grows by.
   void end_of_packet(Time now, Duration round_trip = RxWindow::kUnknownRoundTrip);
 

@@ -1,12 +1,11 @@
-// The second half of rx_reassembly.h: complete messages, in order or not, on their way to the user (RFC 9260 §6.6), and
-// what skips or restarts the order: FORWARD TSN (RFC 3758 §3.6) and stream reset (RFC 6525 §5.2.2).
+// The second part of rx_reassembly.h: complete messages, in order or not, on their way to the user (RFC 9260 §6.6).
 #include <algorithm>
 
 #include "sctp/rx_reassembly.h"
 
 namespace pollrtc::sctp {
 
-std::uint32_t RxReassembly::new_held(const DataChunk& chunk, const Run& run, std::size_t bytes) {
+std::uint32_t RxReassembly::new_held(StreamId stream, bool unordered, std::size_t bytes) {
   if (free_held_ == kNone) {
     if (!held_.push_back(Held(memory_))) return kNone;
     free_held_ = static_cast<std::uint32_t>(held_.size() - 1);
@@ -16,14 +15,9 @@ std::uint32_t RxReassembly::new_held(const DataChunk& chunk, const Run& run, std
   if (!held.message.payload.resize_discarding(bytes)) return kNone;
   free_held_ = std::exchange(held.next, kNone);
   ++held_count_;
-  held.message.stream = value_of(chunk.stream);
-  held.message.ppid = value_of(chunk.ppid);
-  held.message.unordered = chunk.unordered;
+  held.message.stream = value_of(stream);
+  held.message.unordered = unordered;
   held.message.charge = bytes + kOverhead;
-  held.first = Tsn(run.first);
-  held.last = Tsn(run.last);
-  held.ssn = chunk.ssn;
-  held.too_large = false;
   used_ += held.message.charge;
   return id;
 }
@@ -36,49 +30,92 @@ void RxReassembly::free_held(std::uint32_t id) {
   --held_count_;
 }
 
-Ssn* RxReassembly::next_ssn(StreamId stream) {
-  const std::size_t at = value_of(stream);
-  while (next_ssn_.size() <= at)
-    if (!next_ssn_.push_back(Ssn(0))) return nullptr;
-  return &next_ssn_[at];
+Mid* RxReassembly::next_number(StreamId stream) {
+  Mid* const known = next_number_.find(value_of(stream));
+  return known != nullptr ? known : next_number_.insert(value_of(stream), Mid(0));
 }
 
-std::size_t RxReassembly::waiting_position(StreamId stream, Ssn ssn) const {
-  const Waiting* const at = std::lower_bound(
-      waiting_.begin(), waiting_.end(), stream, [ssn](const Waiting& entry, StreamId wanted) {
-        return entry.stream != wanted ? entry.stream < wanted : entry.ssn < ssn;
-      });
+// An SSN is the lower half of a number that counts on: the one nearest to what is next (RFC 1982 arithmetic with 16 bits).
+Mid RxReassembly::order_of(std::uint32_t number, Mid next) const {
+  if (interleaving_) return Mid(number);
+  const auto ahead = static_cast<std::int16_t>(static_cast<std::uint16_t>(number - next.value()));
+  return next + static_cast<std::uint32_t>(std::int32_t{ahead});
+}
+
+// I-DATA of a message that has been delivered, or that an I-FORWARD-TSN has skipped: nothing waits for it. With DATA the
+// TSN says as much.
+bool RxReassembly::is_skipped(const DataChunk& chunk) {
+  if (!interleaving_) return false;
+  if (!chunk.unordered) {
+    const Mid* const next = next_number_.find(value_of(chunk.stream));
+    return chunk.mid < (next == nullptr ? Mid(0) : *next);
+  }
+  Mid* const skipped = unordered_skipped_.find(value_of(chunk.stream));
+  if (skipped == nullptr || chunk.mid < *skipped) return skipped != nullptr;
+  // It follows at a distance, so that a MID of today is never half the number space away from it.
+  constexpr std::uint32_t kDistance = 1u << 30;
+  if (chunk.mid.distance_from(*skipped) > kDistance) *skipped = chunk.mid - kDistance;
+  return false;
+}
+
+// Whether this message, once whole, will not be given out at once.
+bool RxReassembly::must_wait(const DataChunk& chunk) {
+  if (is_open(chunk.stream)) return true;
+  if (chunk.unordered) return false;
+  const Mid* const known = next_number_.find(value_of(chunk.stream));
+  const Mid next = known == nullptr ? Mid(0) : *known;
+  return order_of(number_of(chunk), next) != next;
+}
+
+// Where a message of this number is or would be; without a number, where those of its kind begin.
+std::size_t RxReassembly::waiting_position(StreamId stream, bool unordered, std::optional<Mid> number) const {
+  const Waiting* const at = std::partition_point(waiting_.begin(), waiting_.end(), [&](const Waiting& entry) {
+    if (entry.stream != stream) return entry.stream < stream;
+    if (entry.unordered != unordered) return !entry.unordered;
+    return number && entry.number < *number;
+  });
   return static_cast<std::size_t>(at - waiting_.begin());
 }
 
 bool RxReassembly::deliver(std::uint32_t id) {
   const Held& held = held_[id];
   const StreamId stream{held.message.stream};
+  const bool unordered = held.message.unordered;
   if (defer_above_ && held.first > *defer_above_) return deferred_.push_back(id);
-  if (held.message.unordered) {
+  Mid number = interleaving_ ? Mid(held.number) : Mid(held.first.value());
+  if (!unordered) {
+    Mid* const next = next_number(stream);
+    if (next == nullptr) return false;
+    number = order_of(held.number, *next);
+    if (number < *next) {  // skipped before: received, but not delivered
+      free_held(id);
+      return true;
+    }
+    if (number == *next && !is_open(stream)) {
+      ++*next;
+      make_ready(id);
+      deliver_waiting(stream);
+      return true;
+    }
+  } else if (!is_open(stream)) {
     make_ready(id);
     return true;
   }
-  Ssn* const next = next_ssn(stream);
-  if (next == nullptr) return false;
-  if (held.ssn == *next) {
-    ++*next;
-    make_ready(id);
-    deliver_waiting(stream);
-    return true;
-  }
-  const std::size_t at = waiting_position(stream, held.ssn);
-  const bool is_taken = at < waiting_.size() && waiting_[at].stream == stream && waiting_[at].ssn == held.ssn;
-  if (!(held.ssn > *next) ||
-      is_taken) {  // skipped before, or a number used twice: received, but not delivered
+  const std::size_t at = waiting_position(stream, unordered, number);
+  const bool is_taken = at < waiting_.size() && waiting_[at].stream == stream &&
+                        waiting_[at].unordered == unordered && waiting_[at].number == number;
+  if (is_taken) {  // a number used twice
     free_held(id);
     return true;
   }
-  return waiting_.insert(at, Waiting{stream, held.ssn, id});
+  return waiting_.insert(at, Waiting{stream, unordered, number, id});
 }
 
 void RxReassembly::make_ready(std::uint32_t id) {
-  if (held_[id].too_large) return free_held(id);
+  Held& held = held_[id];
+  if (held.too_large) return free_held(id);
+  if (const std::size_t behind = held.tsns * sizeof(Tsn); behind != 0)
+    held.message.payload.truncate(held.message.payload.size() - behind);
   if (ready_head_ == kNone) {
     ready_head_ = id;
   } else {
@@ -88,106 +125,39 @@ void RxReassembly::make_ready(std::uint32_t id) {
   ++ready_count_;
 }
 
+// Those whose turn has come: by number, or because the order has been moved past them (RFC 3758 §3.6).
 void RxReassembly::deliver_waiting(StreamId stream) {
-  if (waiting_.empty()) return;
-  Ssn& next = next_ssn_[value_of(stream)];
-  const std::size_t from = waiting_position(stream, next);
+  if (waiting_.empty() || is_open(stream)) return;
+  Mid* const next = next_number_.find(value_of(stream));
+  if (next == nullptr) return;
+  const std::size_t from = waiting_position(stream, false, std::nullopt);
   std::size_t count = 0;
-  for (; from + count < waiting_.size(); ++count, ++next) {
+  for (; from + count < waiting_.size(); ++count) {
     const Waiting& entry = waiting_[from + count];
-    if (entry.stream != stream || entry.ssn != next) break;
+    if (entry.stream != stream || entry.unordered || entry.number > *next) break;
+    if (entry.number == *next) ++*next;
     make_ready(entry.held);
   }
   if (count != 0) waiting_.erase(from, count);
 }
 
-void RxReassembly::on_forward_tsn(Tsn old_cumulative, const ForwardTsnChunk& forward) {
-  drop_unfinished(old_cumulative, forward.new_cumulative_tsn);
-  for (std::size_t i = 0; i < forward.skipped_count(); ++i) {
-    const SkippedStream skipped = forward.skipped(i);
-    Ssn* const next = next_ssn(skipped.stream);
-    if (next == nullptr || skipped.ssn < *next) continue;
-    const std::size_t from = waiting_position(skipped.stream, *next);
-    std::size_t count = 0;
-    for (; from + count < waiting_.size(); ++count) {
-      const Waiting& entry = waiting_[from + count];
-      if (entry.stream != skipped.stream || entry.ssn > skipped.ssn) break;
-      make_ready(entry.held);
-    }
-    if (count != 0) waiting_.erase(from, count);
-    *next = skipped.ssn + 1;
-    deliver_waiting(skipped.stream);
-  }
-}
-
-// Every unfinished message with a TSN at or below the new point, with the fragments it has above it. Time: the lesser
-// of the TSNs passed and the fragments held.
-void RxReassembly::drop_unfinished(Tsn old_cumulative, Tsn new_cumulative) {
-  if (fragments_.size() == 0) return;
-  const FragmentKey key = FragmentKey::of(new_cumulative);
-  if (const Fragment* const at = fragments_.find(key); at != nullptr && !at->end) {
-    bool more = true;
-    for (std::uint32_t position = key.position + 1; more; ++position) {
-      const Fragment* const above = fragments_.find(key.at(position));
-      more = above != nullptr && !above->end;
-      erase_fragment(key.at(position));
-    }
-  }
-  Tsn from = old_cumulative + 1;
-  if (const Fragment* const at = fragments_.find(FragmentKey::of(old_cumulative)); at != nullptr)
-    from = Tsn(at->other_end);
-  const auto drop = [this, new_cumulative](const FragmentKey& dropped) {
-    const Fragment* const fragment = fragments_.find(dropped);
-    if (fragment == nullptr) return;
-    const Tsn other(fragment->other_end);
-    if (fragment->too_large && other > new_cumulative) erase_fragment(FragmentKey::of(other));
-    erase_fragment(dropped);
-  };
-  if (new_cumulative.distance_from(from) < fragments_.size()) {
-    for (Tsn tsn = from; tsn <= new_cumulative; ++tsn) drop(FragmentKey::of(tsn));
-    return;
-  }
-  for (std::size_t i = 0; i < fragments_.size();) {
-    const FragmentKey found = fragments_.at(i).key;
-    if (Tsn(found.position) <= new_cumulative) {
-      drop(found);
-    } else {
-      ++i;
-    }
-  }
-}
-
 void RxReassembly::drop_waiting(StreamId stream) {
-  const std::size_t from =
-      static_cast<std::size_t>(std::lower_bound(waiting_.begin(), waiting_.end(), stream,
-                                                [](const Waiting& e, StreamId s) { return e.stream < s; }) -
-                               waiting_.begin());
+  const std::size_t from = waiting_position(stream, false, std::nullopt);
   std::size_t count = 0;
   for (; from + count < waiting_.size() && waiting_[from + count].stream == stream; ++count)
     free_held(waiting_[from + count].held);
   if (count != 0) waiting_.erase(from, count);
 }
 
-void RxReassembly::reset_stream(StreamId stream) {
-  drop_waiting(stream);
-  if (value_of(stream) < next_ssn_.size()) next_ssn_[value_of(stream)] = Ssn(0);
-}
+void RxReassembly::set_next_ssn(StreamId stream, Ssn ssn) { set_next_mid(stream, false, Mid(ssn.value())); }
 
-void RxReassembly::reset_all_streams() {
-  for (const Waiting& entry : waiting_) free_held(entry.held);
-  waiting_.clear();
-  next_ssn_.clear();
-}
-
-void RxReassembly::set_next_ssn(StreamId stream, Ssn ssn) {
-  if (Ssn* const next = next_ssn(stream)) *next = ssn;
-}
-
-void RxReassembly::release_deferred() {
-  defer_above_.reset();
-  for (const std::uint32_t id : deferred_)
-    if (!deliver(id)) free_held(id);  // no memory for its place in the order: lost, like its stream
-  deferred_.clear();
+void RxReassembly::set_next_mid(StreamId stream, bool unordered, Mid mid) {
+  FlatMap<std::uint16_t, Mid>& numbers = unordered ? unordered_skipped_ : next_number_;
+  if (Mid* const known = numbers.find(value_of(stream))) {
+    *known = mid;
+  } else {
+    static_cast<void>(numbers.insert(value_of(stream), mid));
+  }
 }
 
 bool RxReassembly::receive(Message& out) {

@@ -4,67 +4,83 @@
 
 namespace pollrtc::sctp {
 
-std::size_t FragmentTable::home(const FragmentKey& key) const {
+std::size_t FragmentTable::home(const Index& index, const FragmentKey& key) {
   const std::uint64_t mixed = (key.message * 0x9E3779B97F4A7C15u + key.position) * 0xD6E8FEB86659FD93u;
-  return static_cast<std::size_t>(mixed >> (64 - std::countr_zero(index_.size())));
+  return static_cast<std::size_t>(mixed >> (64 - std::countr_zero(index.size())));
 }
 
-std::size_t FragmentTable::slot_of(const FragmentKey& key) const {
-  const std::size_t mask = index_.size() - 1;
-  std::size_t slot = home(key);
-  while (index_[slot] != kFree && !(fragments_[index_[slot]].key == key)) slot = (slot + 1) & mask;
+std::size_t FragmentTable::slot_of(const Index& index, const FragmentKey& key) const {
+  const std::size_t mask = index.size() - 1;
+  std::size_t slot = home(index, key);
+  while (index[slot] != kFree && !(key_in(index, fragments_[index[slot]]) == key)) slot = (slot + 1) & mask;
   return slot;
 }
 
-Fragment* FragmentTable::find(const FragmentKey& key) {
+Fragment* FragmentTable::find_in(const Index& index, const FragmentKey& key) {
   if (fragments_.empty()) return nullptr;
-  const std::uint32_t found = index_[slot_of(key)];
+  const std::uint32_t found = index[slot_of(index, key)];
   return found == kFree ? nullptr : &fragments_[found];
 }
 
-bool FragmentTable::grow() {
-  const std::size_t size = index_.empty() ? 16 : index_.size() * 2;
-  Vec<std::uint32_t> bigger(memory_);
+Fragment* FragmentTable::find(const FragmentKey& key) { return find_in(by_key_, key); }
+
+Fragment* FragmentTable::find_tsn(Tsn tsn) {
+  return find_in(has_tsn_index_ ? by_tsn_ : by_key_, FragmentKey::of(tsn));
+}
+
+bool FragmentTable::grow(Index& index) {
+  const std::size_t size = index.empty() ? 16 : index.size() * 2;
+  Index bigger(memory_);
   if (!bigger.reserve(size)) return false;
   for (std::size_t i = 0; i < size; ++i) static_cast<void>(bigger.push_back(kFree));
-  index_ = std::move(bigger);
-  for (std::uint32_t i = 0; i < fragments_.size(); ++i) index_[slot_of(fragments_[i].key)] = i;
+  index = std::move(bigger);
+  for (std::uint32_t i = 0; i < fragments_.size(); ++i)
+    index[slot_of(index, key_in(index, fragments_[i]))] = i;
   return true;
 }
 
-Fragment* FragmentTable::insert(const FragmentKey& key) {
-  if (2 * (fragments_.size() + 1) > index_.size() && !grow()) return nullptr;
+Fragment* FragmentTable::insert(const FragmentKey& key, Tsn tsn) {
+  if (!make_room(by_key_) || (has_tsn_index_ && !make_room(by_tsn_))) return nullptr;
   Fragment fresh(memory_);
   fresh.key = key;
+  fresh.tsn = tsn;
   fresh.other_end = key.position;
   if (!fragments_.push_back(std::move(fresh))) return nullptr;
   const auto at = static_cast<std::uint32_t>(fragments_.size() - 1);
   // The new one is in the dense part already, but in no slot: slot_of() stops at the free one.
-  index_[slot_of(key)] = at;
+  by_key_[slot_of(by_key_, key)] = at;
+  if (has_tsn_index_) by_tsn_[slot_of(by_tsn_, FragmentKey::of(tsn))] = at;
   return &fragments_[at];
 }
 
 bool FragmentTable::erase(const FragmentKey& key) {
-  if (fragments_.empty()) return false;
-  std::size_t hole = slot_of(key);
-  const std::uint32_t at = index_[hole];
-  if (at == kFree) return false;
+  const Fragment* const found = find(key);
+  if (found == nullptr) return false;
+  const auto at = static_cast<std::uint32_t>(found - fragments_.begin());
   const auto last = static_cast<std::uint32_t>(fragments_.size() - 1);
+  const std::size_t hole = slot_of(by_key_, key);
+  const std::size_t tsn_hole = has_tsn_index_ ? slot_of(by_tsn_, FragmentKey::of(found->tsn)) : 0;
   if (at != last) {
-    index_[slot_of(fragments_[last].key)] = at;
+    by_key_[slot_of(by_key_, fragments_[last].key)] = at;
+    if (has_tsn_index_) by_tsn_[slot_of(by_tsn_, FragmentKey::of(fragments_[last].tsn))] = at;
     std::swap(fragments_[at], fragments_[last]);
   }
   fragments_.pop_back();
-  // Backward shift: what stands behind the hole moves into it, unless its home lies behind the hole.
-  const std::size_t mask = index_.size() - 1;
-  for (std::size_t next = (hole + 1) & mask; index_[next] != kFree; next = (next + 1) & mask) {
-    const std::size_t from_home = (next - home(fragments_[index_[next]].key)) & mask;
+  close_hole(by_key_, hole);
+  if (has_tsn_index_) close_hole(by_tsn_, tsn_hole);
+  return true;
+}
+
+// Backward shift: what stands behind the hole moves into it, unless its home lies behind the hole.
+void FragmentTable::close_hole(Index& index, std::size_t hole) {
+  const std::size_t mask = index.size() - 1;
+  for (std::size_t next = (hole + 1) & mask; index[next] != kFree; next = (next + 1) & mask) {
+    const std::size_t from_home = (next - home(index, key_in(index, fragments_[index[next]]))) & mask;
     if (from_home < ((next - hole) & mask)) continue;
-    index_[hole] = index_[next];
+    index[hole] = index[next];
     hole = next;
   }
-  index_[hole] = kFree;
-  return true;
+  index[hole] = kFree;
 }
 
 }  // namespace pollrtc::sctp

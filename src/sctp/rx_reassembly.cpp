@@ -9,16 +9,20 @@ constexpr std::size_t kSmallestWindow = 1500;  // less is announced as 0
 constexpr std::size_t kMaxNotes = 64;          // MessageTooLarge events not yet taken; more say nothing new
 }  // namespace
 
-RxReassembly::RxReassembly(const Environment& env, std::size_t max_message)
+RxReassembly::RxReassembly(const Environment& env, std::size_t max_message, bool interleaving)
     : memory_(env.memory),
       window_(env.limits.sctp_rx_window),
       max_message_(max_message),
       max_chunks_(env.limits.sctp_chunks_queued),
-      fragments_(env.memory),
+      interleaving_(interleaving),
+      fragments_(env.memory, interleaving),
       held_(env.memory),
       waiting_(env.memory),
       deferred_(env.memory),
-      next_ssn_(env.memory),
+      next_number_(env.memory),
+      unordered_skipped_(env.memory),
+      reset_streams_(env.memory),
+      in_pieces_(env.memory),
       too_large_(env.memory) {}
 
 std::size_t RxReassembly::a_rwnd() const {
@@ -30,10 +34,20 @@ bool RxReassembly::has_room(const DataChunk& chunk) const {
   return used_ + chunk.payload.size() + kOverhead <= window_ && fragments_.size() + held_count_ < max_chunks_;
 }
 
-RxReassembly::Added RxReassembly::add(const DataChunk& chunk) {
+FragmentKey RxReassembly::key_of(const DataChunk& chunk) const {
+  return interleaving_ ? FragmentKey::of(chunk.stream, chunk.unordered, chunk.mid, chunk.fsn)
+                       : FragmentKey::of(chunk.tsn);
+}
+
+RxReassembly::Added RxReassembly::add(const DataChunk& chunk, bool is_next) {
   if (!has_room(chunk)) return Added::NoRoom;
-  const FragmentKey key = FragmentKey::of(chunk.tsn);
-  const Fragment* const left = fragments_.find(key.at(key.position - 1));
+  if (interleaving_ && defer_above_ && chunk.tsn > *defer_above_)
+    return park(chunk) ? Added::Accepted : Added::NoRoom;
+  if (is_skipped(chunk)) return Added::Accepted;  // it came too late: received, but not kept
+  const FragmentKey key = key_of(chunk);
+  // The FSN may wrap (RFC 8260 §2.1), but nothing precedes the first fragment.
+  const bool has_left = !interleaving_ || !chunk.begin;
+  const Fragment* const left = has_left ? fragments_.find(key.at(key.position - 1)) : nullptr;
   const Fragment* const right = fragments_.find(key.at(key.position + 1));
   if (contradicts(chunk, left, right)) return Added::Violation;
 
@@ -48,6 +62,7 @@ RxReassembly::Added RxReassembly::add(const DataChunk& chunk) {
     run.begins = fragments_.find(key.at(run.first))->begin;
     run.bytes += left->run_bytes;
     run.left_too_large = left->too_large;
+    run.left_given = left->given;
   }
   if (right != nullptr && !right->begin) {
     run.right = true;
@@ -57,30 +72,37 @@ RxReassembly::Added RxReassembly::add(const DataChunk& chunk) {
     run.right_too_large = right->too_large;
   }
   if (run.left_too_large || run.right_too_large || run.bytes > max_message_) return add_too_large(chunk, run);
-  return run.begins && run.ends ? complete(chunk, run) : add_fragment(chunk, run);
+  if (run.begins && run.ends && !run.left_given) return complete(chunk, run);
+  const Added added = add_fragment(chunk, run);
+  // Without memory for a piece the fragment stays, and goes with the next one.
+  if (added == Added::Accepted && is_due_in_pieces(chunk, run, is_next)) static_cast<void>(give(key, run));
+  return added;
 }
 
-// RFC 9260 §3.3.1, §6.9: what adjacent TSNs can be. A fragment whose neighbours are gone already (delivered, or skipped
-// by a FORWARD TSN) is not judged: it is held like any other, charged to the window, until a FORWARD TSN passes it.
-bool RxReassembly::contradicts(const DataChunk& chunk, const Fragment* left, const Fragment* right) const {
-  const auto is_same_message = [&chunk](const Fragment& other) {
+// RFC 9260 §3.3.1, §6.9: what adjacent TSNs can be, and with I-DATA adjacent FSNs of one message. A fragment whose
+// neighbours are gone already (delivered, or skipped by a FORWARD TSN) is not judged: it is held like any other, charged to
+// the window, until a FORWARD TSN passes it.
+bool RxReassembly::contradicts(const DataChunk& chunk, const Fragment* left, const Fragment* right) {
+  // An FSN that is there already came under another TSN.
+  if (interleaving_ && fragments_.find(key_of(chunk)) != nullptr) return true;
+  const auto is_same_message = [this, &chunk](const Fragment& other) {
     return other.stream == chunk.stream && other.unordered == chunk.unordered &&
-           (chunk.unordered || other.ssn == chunk.ssn);
+           (chunk.unordered || other.number == number_of(chunk));
   };
   if (left != nullptr && (left->end != chunk.begin || (!left->end && !is_same_message(*left)))) return true;
   return right != nullptr && (right->begin != chunk.end || (!right->begin && !is_same_message(*right)));
 }
 
-Fragment* RxReassembly::insert_fragment(const DataChunk& chunk, Bytes payload) {
-  const FragmentKey key = FragmentKey::of(chunk.tsn);
-  Fragment* const fragment = fragments_.insert(key);
+Fragment* RxReassembly::insert_fragment(const DataChunk& chunk, const FragmentKey& key, Bytes payload) {
+  Fragment* const fragment = fragments_.insert(key, chunk.tsn);
   if (fragment == nullptr) return nullptr;
   if (!payload.empty() && !fragment->payload.assign(payload)) {
     fragments_.erase(key);
     return nullptr;
   }
   fragment->stream = chunk.stream;
-  fragment->ssn = chunk.ssn;
+  fragment->number = number_of(chunk);
+  fragment->fsn = chunk.fsn;
   fragment->ppid = chunk.ppid;
   fragment->unordered = chunk.unordered;
   fragment->begin = chunk.begin;
@@ -93,7 +115,7 @@ Fragment* RxReassembly::insert_fragment(const DataChunk& chunk, Bytes payload) {
 void RxReassembly::erase_fragment(const FragmentKey& key) {
   const Fragment* const fragment = fragments_.find(key);
   if (fragment == nullptr) return;
-  used_ -= fragment->payload.size() + kOverhead;
+  if (!fragment->given) used_ -= fragment->payload.size() + kOverhead;
   fragments_.erase(key);
 }
 
@@ -107,26 +129,38 @@ void RxReassembly::tie_ends(const FragmentKey& key, const Run& run, bool too_lar
 }
 
 RxReassembly::Added RxReassembly::add_fragment(const DataChunk& chunk, const Run& run) {
-  if (insert_fragment(chunk, chunk.payload) == nullptr) return Added::NoRoom;
-  tie_ends(FragmentKey::of(chunk.tsn), run, false);
+  const FragmentKey key = key_of(chunk);
+  if (insert_fragment(chunk, key, chunk.payload) == nullptr) return Added::NoRoom;
+  tie_ends(key, run, false);
   return Added::Accepted;
 }
 
 // The last missing piece: it goes from the packet into its place in the message, without being held in between.
 RxReassembly::Added RxReassembly::complete(const DataChunk& chunk, const Run& run) {
-  const FragmentKey key = FragmentKey::of(chunk.tsn);
-  const std::uint32_t id = new_held(chunk, run, run.bytes);
+  const FragmentKey key = key_of(chunk);
+  // To be thrown out again to make room, a message that waits must know its TSNs. Those of I-DATA lie anywhere.
+  const bool keeps_tsns = interleaving_ && run.first != run.last && must_wait(chunk);
+  const std::uint32_t tsns = keeps_tsns ? run.last - run.first + 1 : 0;
+  const std::uint32_t id = new_held(chunk.stream, chunk.unordered, run.bytes + tsns * sizeof(Tsn));
   if (id == kNone) return Added::NoRoom;
-  Message& message = held_[id].message;
-  std::uint8_t* to = message.payload.data();
+  Held& held = held_[id];
+  held.number = number_of(chunk);
+  held.first = interleaving_ ? chunk.tsn : Tsn(run.first);
+  held.last = interleaving_ ? chunk.tsn : Tsn(run.last);
+  held.tsns = tsns;
+  std::uint8_t* to = held.message.payload.data();
+  std::uint8_t* tsn_to = to + run.bytes;
   for (std::uint32_t at = run.first; at != run.last + 1; ++at) {
-    Bytes piece = chunk.payload;
-    if (at != key.position) piece = fragments_.find(key.at(at))->payload;
+    const Fragment* const fragment = at == key.position ? nullptr : fragments_.find(key.at(at));
+    const Bytes piece = fragment == nullptr ? chunk.payload : Bytes(fragment->payload);
     std::memcpy(to, piece.data(), piece.size());
     to += piece.size();
+    if (tsns == 0) continue;
+    store_u32(tsn_to, (fragment == nullptr ? chunk.tsn : fragment->tsn).value());
+    tsn_to += sizeof(Tsn);
   }
   // All fragments should carry the same PPID; if not, the first one's counts (SCTP-DATA-14).
-  if (run.left) message.ppid = value_of(fragments_.find(key.at(run.first))->ppid);
+  held.message.ppid = value_of(run.left ? fragments_.find(key.at(run.first))->ppid : chunk.ppid);
   if (!deliver(id)) {
     free_held(id);
     return Added::NoRoom;
@@ -138,17 +172,27 @@ RxReassembly::Added RxReassembly::complete(const DataChunk& chunk, const Run& ru
 // A message above the limit is not kept, but its fragments must be told from others as they come: of its run only the
 // two ends stay, without payload, and when it is whole it takes its place in the order and vanishes there.
 RxReassembly::Added RxReassembly::add_too_large(const DataChunk& chunk, const Run& run) {
-  const FragmentKey key = FragmentKey::of(chunk.tsn);
+  const FragmentKey key = key_of(chunk);
   const bool is_whole = run.begins && run.ends;
+  std::uint32_t id = kNone;
   if (is_whole) {
-    const std::uint32_t id = new_held(chunk, run, 0);
+    id = new_held(chunk.stream, chunk.unordered, 0);
     if (id == kNone) return Added::NoRoom;
     held_[id].too_large = true;
-    if (!deliver(id)) {
-      free_held(id);
-      return Added::NoRoom;
-    }
-  } else if (insert_fragment(chunk, {}) == nullptr) {
+    held_[id].number = number_of(chunk);
+    held_[id].first = interleaving_ ? chunk.tsn : Tsn(run.first);
+    held_[id].last = interleaving_ ? chunk.tsn : Tsn(run.last);
+  } else if (insert_fragment(chunk, key, {}) == nullptr) {
+    return Added::NoRoom;
+  }
+  if (run.left_given) {  // what the user has of it comes to an end; here it goes on like any other
+    Fragment* const anchor = fragments_.find(key.at(run.first));
+    anchor->given = false;
+    used_ += kOverhead;
+    abandon_open(chunk.stream);
+  }
+  if (is_whole && !deliver(id)) {
+    free_held(id);
     return Added::NoRoom;
   }
   const auto drop_inner = [&](std::uint32_t position) {
@@ -190,48 +234,6 @@ void RxReassembly::strip(const FragmentKey& key, std::uint32_t first, std::uint3
 
 void RxReassembly::drop_run(const FragmentKey& key, std::uint32_t first, std::uint32_t last) {
   for (std::uint32_t at = first; at != last + 1; ++at) erase_fragment(key.at(at));
-}
-
-bool RxReassembly::give_up_message_before(Tsn tsn) {
-  const FragmentKey key = FragmentKey::of(tsn - 1);
-  const Fragment* const last = fragments_.find(key);
-  if (last == nullptr || last->end || last->too_large) return false;
-  Run run;
-  run.last = key.position;
-  run.first = last->other_end;
-  run.bytes = last->run_bytes;
-  const StreamId stream = last->stream;
-  strip(key, run.first, run.last, false);
-  tie_ends(key, run, true);
-  note_too_large(stream);
-  return true;
-}
-
-std::optional<RxReassembly::TsnRange> RxReassembly::evict_highest(Tsn above) {
-  // Fragments first. fragment_high_ only ever comes down here, so a full buffer costs its span once.
-  if (fragments_.size() != 0) {
-    for (; fragment_high_ > above; fragment_high_ = fragment_high_ - 1) {
-      const FragmentKey key = FragmentKey::of(fragment_high_);
-      const Fragment* const fragment = fragments_.find(key);
-      if (fragment == nullptr || fragment->too_large) continue;
-      Run rest;  // nothing is held above it, so it is the last of its run
-      rest.first = fragment->other_end;
-      rest.last = key.position - 1;
-      rest.bytes = fragment->run_bytes - fragment->payload.size();
-      const bool is_alone = rest.first == key.position;
-      erase_fragment(key);
-      if (!is_alone) tie_ends(key, rest, false);
-      return TsnRange{fragment_high_, fragment_high_};
-    }
-  }
-  // Then a message that waits for its turn: the last of its stream.
-  if (waiting_.empty()) return std::nullopt;
-  const std::uint32_t id = waiting_.back().held;
-  const TsnRange range{held_[id].first, held_[id].last};
-  if (!(range.first > above)) return std::nullopt;
-  waiting_.pop_back();
-  free_held(id);
-  return range;
 }
 
 void RxReassembly::note_too_large(StreamId stream) {

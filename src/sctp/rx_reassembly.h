@@ -1,9 +1,13 @@
 // From fragments to messages: RFC 9260 §6.6 (order), §6.9 (reassembly), §6.2 (the receive window); RFC 3758
-// §3.6.
+// §3.6; RFC 8260 §2.2.3 (I-DATA).
 //
 // Everything held is charged to the window: payload plus kOverhead for each fragment, and for each complete
 // message until the user hands its charge back. A fragment is copied once out of the packet; a message of
 // several fragments is gathered once, when it is whole.
+//
+//   rx_reassembly.cpp  fragments and runs      rx_delivery.cpp  the order, and the way to the user
+//   rx_skip.cpp        what will not come: FORWARD TSN, stream reset, a window full of unfinished messages
+//   rx_pieces.cpp      messages given out before they are whole
 #pragma once
 
 #include <optional>
@@ -12,6 +16,8 @@
 #include "sctp/association.h"
 #include "sctp/chunk_forward_tsn.h"
 #include "sctp/rx_fragments.h"
+#include "sctp/rx_tracker.h"
+#include "sctp/stream_reset.h"
 
 namespace pollrtc::sctp {
 
@@ -27,32 +33,41 @@ class RxReassembly {
     Violation,  // it contradicts its neighbours (SCTP-DATA-09)
   };
 
-  RxReassembly(const Environment& env, std::size_t max_message);
+  // `interleaving`: chunks are I-DATA.
+  RxReassembly(const Environment& env, std::size_t max_message, bool interleaving = false);
 
   bool has_room(const DataChunk& chunk) const;
-  // Only for a chunk whose TSN is new.
-  Added add(const DataChunk& chunk);
-  // Gives up the highest TSN above both `above` and `floor` that is held and not yet for the user, to make
-  // room (§6.2). Nothing: there is none. The caller un-acknowledges first..last.
-  struct TsnRange {
-    Tsn first, last;
-  };
-  std::optional<TsnRange> evict_highest(Tsn above);
-  // The window is full of one message whose own next fragment has no room: give the message up
-  // (SCTP-DATA-12). False: `tsn` continues no message that is held.
-  bool give_up_message_before(Tsn tsn);
+  // Only for a chunk whose TSN is new. `is_next`: all TSNs below it have been received.
+  Added add(const DataChunk& chunk, bool is_next = false);
+  // Gives up the highest TSN above `above` that is held and not yet for the user, to make room (§6.2), and un-acknowledges
+  // it. False: there is none.
+  bool evict_highest(Tsn above, RxTracker& tracker);
+  // The window is full, and only what is unfinished could be freed. Gives what precedes `chunk` to a user who takes pieces;
+  // else gives up the message that `chunk` continues (SCTP-DATA-12), or, with I-DATA, the largest one of several that
+  // cannot all be held. False: nothing of the kind.
+  bool relieve(const DataChunk& chunk);
 
   // All TSNs up to `new_cumulative` are received or skipped; `old_cumulative` was so before.
   void on_forward_tsn(Tsn old_cumulative, const ForwardTsnChunk& forward);
-  // The peer reset its outgoing stream (RFC 6525 §5.2.2): SSN 0 is next.
+  void on_i_forward_tsn(const IForwardTsnChunk& forward);
+  // What I-FORWARD-TSN has skipped is freed here: once a packet, since it takes a walk over all fragments.
+  void end_of_packet();
+  // The peer reset its outgoing stream (RFC 6525 §5.2.2): SSN and MIDs begin at 0 again.
   void reset_stream(StreamId stream);
   void reset_all_streams();
-  void set_next_ssn(StreamId stream, Ssn ssn);  // for tests of wrap-around
+  // What those streams left unfinished; `last` is the last TSN before the reset. False: reserve_reset() was not called.
+  void drop_before_reset(Tsn last);
+  [[nodiscard]] bool reserve_reset() { return reset_streams_.reserve(); }
+  // For tests of wrap-around; the FSN is of the message of which a part has been given out.
+  void set_next_ssn(StreamId stream, Ssn ssn);
+  void set_next_mid(StreamId stream, bool unordered, Mid mid);
+  void set_next_fsn(StreamId stream, Fsn fsn);
   // Messages that begin above `last` on any stream wait until release_deferred(): a reset is under way that
   // is to be performed once `last` has been received (RFC 6525 §5.2.2 E2).
   void defer_above(Tsn last) { defer_above_ = last; }
   void release_deferred();
 
+  Status receive_in_pieces(StreamId stream, bool on);
   bool receive(Message& out);
   // Gives charge back to the window: at most what the user holds, which is the answer.
   std::size_t release(std::size_t charge);
@@ -71,54 +86,92 @@ class RxReassembly {
 
  private:
   static constexpr std::uint32_t kNone = 0xFFFFFFFF;
-  struct Held {  // a complete message
+  struct Held {  // a complete message, or a piece
     explicit Held(const Memory& memory) : message(memory) {}
     Message message;
-    Tsn first, last;
-    Ssn ssn;
-    bool too_large = false;  // a place in the order, nothing to deliver
+    Tsn first, last;  // DATA, or of one fragment
+    std::uint32_t tsns =
+        0;  // I-DATA of several fragments, as long as it waits: so many TSNs lie behind the payload
+    std::uint32_t number = 0;  // SSN or MID
+    bool too_large = false;    // a place in the order, nothing to deliver
     std::uint32_t next = kNone;
   };
-  struct Waiting {  // ordered, before its turn
+  struct
+      Waiting {  // ordered, before its turn; or anything while another message of the stream is given out in pieces
     StreamId stream{};
-    Ssn ssn;
+    bool unordered = false;
+    Mid number;  // unordered: the MID; with DATA, which has none, the TSN
     std::uint32_t held = kNone;
   };
-
   struct Run {  // what a new fragment and its neighbours make together
     std::uint32_t first = 0, last = 0;
     std::size_t bytes = 0;
     bool begins = false, ends = false;
     bool left = false, right = false;  // it joins a run on that side
     bool left_too_large = false, right_too_large = false;
+    bool left_given = false;
+  };
+  struct InPieces {  // of a stream
+    bool on = false;
+    bool is_open = false;  // a message has been given out in part; its last fragment so far is at `anchor`
+    bool unordered = false;
+    Mid number;
+    Ppid ppid{};
+    FragmentKey anchor;
+    std::uint32_t end = kNone;  // kept ready: the piece that says it was given up
   };
 
   // rx_reassembly.cpp
-  bool contradicts(const DataChunk& chunk, const Fragment* left, const Fragment* right) const;
+  FragmentKey key_of(const DataChunk& chunk) const;
+  std::uint32_t number_of(const DataChunk& chunk) const {
+    return interleaving_ ? chunk.mid.value() : chunk.ssn.value();
+  }
+  bool contradicts(const DataChunk& chunk, const Fragment* left, const Fragment* right);
   Added add_fragment(const DataChunk& chunk, const Run& run);
   Added complete(const DataChunk& chunk, const Run& run);
   Added add_too_large(const DataChunk& chunk, const Run& run);
-  Fragment* insert_fragment(const DataChunk& chunk, Bytes payload);
+  Fragment* insert_fragment(const DataChunk& chunk, const FragmentKey& key, Bytes payload);
   void erase_fragment(const FragmentKey& key);
   void tie_ends(const FragmentKey& key, const Run& run, bool too_large);
   void strip(const FragmentKey& key, std::uint32_t first, std::uint32_t last, bool stripped_before);
   void drop_run(const FragmentKey& key, std::uint32_t first, std::uint32_t last);
 
   // rx_delivery.cpp
-  std::uint32_t new_held(const DataChunk& chunk, const Run& run, std::size_t bytes);
+  std::uint32_t new_held(StreamId stream, bool unordered, std::size_t bytes);
   void free_held(std::uint32_t held);
+  Mid order_of(std::uint32_t number, Mid next) const;
+  bool is_skipped(const DataChunk& chunk);
+  bool must_wait(const DataChunk& chunk);
   // False: no memory; nothing changed and the caller frees it.
   bool deliver(std::uint32_t held);
   void make_ready(std::uint32_t held);
   void deliver_waiting(StreamId stream);
-  std::size_t waiting_position(StreamId stream, Ssn ssn) const;
-  void drop_unfinished(Tsn old_cumulative, Tsn new_cumulative);
+  std::size_t waiting_position(StreamId stream, bool unordered, std::optional<Mid> number) const;
   void drop_waiting(StreamId stream);
-  Ssn* next_ssn(StreamId stream);
+  Mid* next_number(StreamId stream);
   void note_too_large(StreamId stream);
+
+  // rx_skip.cpp
+  bool park(const DataChunk& chunk);
+  void unpark();
+  void skip(StreamId stream, bool unordered, Mid up_to);
+  void drop_unfinished(Tsn old_cumulative, Tsn new_cumulative);
+  void drop_fragment(const FragmentKey& key, Tsn new_cumulative);
+  bool shrink_run(const Fragment& fragment);
+  Fragment* largest_unfinished();
+  void give_up(const Fragment& part);
+
+  // rx_pieces.cpp
+  bool is_open(StreamId stream) const;
+  bool is_due_in_pieces(const DataChunk& chunk, const Run& run, bool is_next);
+  bool give(const FragmentKey& key, const Run& run);
+  std::uint32_t gather_piece(const FragmentKey& key, std::uint32_t from, const Run& run);
+  void close_open(StreamId stream, bool is_whole);
+  void abandon_open(StreamId stream);
 
   Memory memory_;
   std::size_t window_, max_message_, max_chunks_;
+  bool interleaving_;
   std::size_t used_ = 0;         // everything charged
   std::size_t user_charge_ = 0;  // of it, what the user has taken and not released
   FragmentTable fragments_;
@@ -128,10 +181,16 @@ class RxReassembly {
   std::size_t held_count_ = 0;
   std::uint32_t ready_head_ = kNone, ready_tail_ = kNone;
   std::size_t ready_count_ = 0;
-  Vec<Waiting> waiting_;  // by stream, then SSN
+  Vec<Waiting> waiting_;  // by stream, then ordered before unordered, then number
   Vec<std::uint32_t> deferred_;
   std::optional<Tsn> defer_above_;
-  Vec<Ssn> next_ssn_;  // by stream id, as far as a stream has been used
+  FlatMap<std::uint16_t, Mid> next_number_;  // of ordered messages; a stream that is not here is at 0
+  FlatMap<std::uint16_t, Mid>
+      unordered_skipped_;     // I-DATA: unordered messages below it will not be completed
+  bool has_skipped_ = false;  // fragments of such messages may be held
+  StreamSet reset_streams_;
+  bool all_streams_reset_ = false;
+  FlatMap<std::uint16_t, InPieces> in_pieces_;
   Ring<StreamId> too_large_;
 };
 

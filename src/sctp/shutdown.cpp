@@ -21,7 +21,7 @@ void Association::shutdown(Time now) {
   }
   ended_by_us_ = true;
   become(ShutdownPending, "shutdown");
-  tcb_->tx.set_shutdown_pending(true);
+  tcb_->tx.start_shutdown(now);
   timers_.set(Timer::ShutdownGuard, now + 5 * config_.parameters.rto_max);
   shutdown_progress(now);
 }
@@ -113,7 +113,7 @@ Association::Handled Association::on_shutdown(Time now, const ChunkView& chunk) 
   }
   if (state_ != ShutdownReceived) {
     become(ShutdownReceived, "SHUTDOWN");
-    tcb_->tx.set_shutdown_pending(true);
+    tcb_->tx.start_shutdown(now);
     timers_.set(Timer::ShutdownGuard, now + 5 * config_.parameters.rto_max);
   }
   shutdown_progress(now);

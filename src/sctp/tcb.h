@@ -17,7 +17,7 @@ struct Agreement {
   Tsn peer_initial_tsn;
   std::uint32_t peer_a_rwnd = 0;
   std::uint16_t outbound_streams = 0, inbound_streams = 0;
-  Capabilities peer_capabilities;
+  Capabilities peer_capabilities;  // in the end: what both speak
 };
 
 struct Tcb {
@@ -25,14 +25,16 @@ struct Tcb {
       : peer_tag(agreed.peer_tag),
         outbound_streams(agreed.outbound_streams),
         peer_capabilities(agreed.peer_capabilities),
-        rx(env, config.parameters, agreed.peer_initial_tsn, agreed.inbound_streams, config.max_message_rx),
-        queue(env),
+        rx(env, config.parameters, agreed.peer_initial_tsn, agreed.inbound_streams, config.max_message_rx,
+           agreed.peer_capabilities.interleaving),
+        queue(env, config.scheduler),
         tx(env, config.parameters, queue, agreed.local_initial_tsn, config.mtu),
         outgoing_reset(env.memory, agreed.local_initial_tsn),
         incoming_reset(env.memory, agreed.peer_initial_tsn),
         inbound_streams(agreed.inbound_streams) {
     tx.set_peer_rwnd(agreed.peer_a_rwnd);
     queue.set_partial_reliability(peer_capabilities.partial_reliability);
+    queue.set_interleaving(peer_capabilities.interleaving);
   }
 
   VerificationTag peer_tag;

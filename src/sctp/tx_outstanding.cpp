@@ -35,7 +35,7 @@ void TxOutstanding::set_mtu(std::size_t mtu) {
   congestion_.set_pmdcs(mtu_ - kCommonHeader);
 }
 
-std::size_t TxOutstanding::full_payload() const { return mtu_ - kCommonHeader - kDataHeader; }
+std::size_t TxOutstanding::full_payload() const { return mtu_ - kCommonHeader - header_size(); }
 
 void TxOutstanding::enter_flight(Chunk& chunk) {
   chunk.fate = Fate::InFlight;
@@ -63,7 +63,7 @@ std::uint32_t TxOutstanding::first_marked(Time now) {
     if (chunk.fate != Fate::Marked) {
       ++marked_from_;
     } else if (queue_.is_expired(queue_.messages()[chunk.message], now)) {
-      abandon(chunk.message, offset);
+      abandon(chunk.message);
       update_ack_point(now, true);
     } else {
       return offset;
@@ -86,19 +86,18 @@ std::size_t TxOutstanding::next_length(Time now, std::size_t room) {
   if (flight_bytes_ >= congestion_.cwnd() || t3_ == T3State::AwaitingAck) return 0;  // §6.1 B, §7.2.3
   if (chunks_.size() >= max_chunks_ || kept_bytes_ >= max_bytes_) return 0;
   TxMessageId id = queue_.current(now);
-  while (id != kNoMessage && queue_.messages()[id].sent != 0 &&
-         queue_.is_expired(queue_.messages()[id], now)) {
-    abandon(id, highest_offset());
+  while (id != kNoMessage && queue_.messages()[id].begun && queue_.is_expired(queue_.messages()[id], now)) {
+    abandon(id);
     update_ack_point(now, true);
     id = queue_.current(now);
   }
   // The first burst of all is the initial window, however often we were asked before there was anything to send.
   if (id == kNoMessage && chunks_sent_ != 0)
     burst_left_ = std::min<std::size_t>(burst_left_, parameters_.max_burst);
-  if (id == kNoMessage || room <= kDataHeader) return 0;
+  if (id == kNoMessage || room <= header_size()) return 0;
   const TxMessage& message = queue_.messages()[id];
-  const std::size_t left = message.payload.size() - message.sent;
-  const std::size_t space = (room & ~std::size_t{3}) - kDataHeader;
+  const std::size_t left = message.unsent_in_one_piece();
+  const std::size_t space = (room & ~std::size_t{3}) - header_size();
   const std::size_t length = std::min(left, space);
   // What is cut is cut into large pieces: no message begins in the last corner of a packet.
   if (length < left && 2 * length < full_payload()) return 0;
@@ -198,11 +197,12 @@ bool TxOutstanding::queue_fragment(std::size_t length) {
   Chunk& chunk = chunks_.back();
   chunk.message = fragment.message;
   chunk.offset = fragment.offset;
+  chunk.fsn = fragment.fsn;
   chunk.length = fragment.length;
   chunk.begin = fragment.begin;
   chunk.end = fragment.end;
   chunk.transmissions = 1;
-  ++queue_.messages()[fragment.message].chunks;
+  link_to_message(chunk);
   kept_bytes_ += length;
   enter_flight(chunk);
   return length > peer_rwnd_;
@@ -215,7 +215,9 @@ void TxOutstanding::write_chunk(ByteWriter& out, std::uint32_t offset) {
   DataChunk data;
   data.tsn = cumulative_ + offset;
   data.stream = message.stream;
-  data.ssn = message.ssn;
+  data.ssn = Ssn(message.unordered ? std::uint16_t{0} : static_cast<std::uint16_t>(message.number.value()));
+  data.mid = message.number;
+  data.fsn = chunk.fsn;
   data.ppid = message.ppid;
   data.unordered = message.unordered;
   data.begin = chunk.begin;
@@ -224,8 +226,12 @@ void TxOutstanding::write_chunk(ByteWriter& out, std::uint32_t offset) {
   const bool fills_small_window =
       flight_bytes_ >= congestion_.cwnd() && congestion_.cwnd() < 4 * congestion_.pmdcs();
   data.immediate = shutdown_pending_ || fills_small_window;
-  data.payload = Bytes(message.payload).subspan(chunk.offset, chunk.length);
-  sctp::write_data(out, data);
+  data.payload = message.bytes_at(chunk.offset, chunk.length);
+  if (queue_.interleaving()) {
+    write_idata(out, data);
+  } else {
+    sctp::write_data(out, data);
+  }
 }
 
 // T3 runs while anything is outstanding or a FORWARD TSN unanswered (§6.3.2, RFC 3758 §3.5 C5), and starts anew when

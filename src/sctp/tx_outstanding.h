@@ -5,15 +5,18 @@
 //   tx_outstanding.cpp       sending, T3, accounts        tx_sack.cpp  SACK and fast retransmit
 //   partial_reliability.cpp  abandoning, FORWARD TSN
 //
-// Chunks lie in a ring indexed by TSN - first TSN. Payloads are not here: a chunk is a piece of a TxMessage.
+// Chunks lie in a ring indexed by TSN - first TSN. Payloads are not here: a chunk is a piece of a TxMessage. Whether they go
+// out as DATA or as I-DATA (RFC 8260) is the queue's to know.
 // A SACK costs time for its gap blocks and for the chunks whose fate it changes, not for the window.
 #pragma once
 
 #include <optional>
 
 #include "base/bytes.h"
+#include "base/fixed_vec.h"
 #include "base/memory.h"
 #include "sctp/chunk_data.h"
+#include "sctp/chunk_forward_tsn.h"
 #include "sctp/chunk_sack.h"
 #include "sctp/congestion.h"
 #include "sctp/gap_ranges.h"
@@ -42,15 +45,17 @@ class TxOutstanding {
   TxOutstanding(const Environment& env, const Parameters& parameters, TxQueue& queue, Tsn initial_tsn,
                 std::size_t mtu);
 
-  void set_peer_rwnd(std::uint32_t a_rwnd) { peer_rwnd_ = a_rwnd; }  // from INIT or INIT ACK
+  void set_peer_rwnd(std::uint32_t a_rwnd) {  // from INIT or INIT ACK
+    peer_rwnd_ = a_rwnd;
+    queue_.set_peer_window(a_rwnd);
+  }
   void set_mtu(std::size_t mtu);
   std::size_t mtu() const { return mtu_; }
   // The selected path changed: congestion control starts anew (§7.2.5.2), and what the old one swallowed is not waited for
   // any longer than the round trip asks for, however far T3 had backed off.
   void on_path_change(Time now);
-  void set_shutdown_pending(bool pending) {
-    shutdown_pending_ = pending;
-  }  // then DATA carries the I bit (§6.1)
+  // From now on DATA carries the I bit (§6.1), and what is not finished never will be.
+  void start_shutdown(Time now);
   Rto& rto() { return rto_; }
   const Rto& rto() const { return rto_; }
 
@@ -64,8 +69,11 @@ class TxOutstanding {
   std::size_t write_data(Time now, ByteWriter& out);
 
   bool forward_tsn_is_due() const { return forward_due_; }
-  // False: no room, nothing written.
+  // FORWARD TSN, or I-FORWARD-TSN with I-DATA. False: no room, nothing written.
   bool write_forward_tsn(Time now, ByteWriter& out);
+
+  // The message in pieces that is open on the stream, if there is one, will not be finished.
+  void abandon_open(Time now, StreamId stream);
 
   SackResult on_sack(Time now, const SackChunk& sack);
   // The cumulative TSN of a SHUTDOWN: no window, and missing gap blocks are no renege (§3.3.8).
@@ -101,6 +109,8 @@ class TxOutstanding {
   struct Chunk {
     TxMessageId message = kNoMessage;
     std::uint32_t offset = 0;
+    std::uint32_t back = 0;  // how many TSNs before it the message has its previous chunk; 0: it is the first
+    Fsn fsn;
     std::uint16_t length = 0;  // 0: the place of fragments that were never sent (partial_reliability.cpp)
     std::uint16_t transmissions = 0;
     Fate fate = Fate::InFlight;
@@ -120,7 +130,8 @@ class TxOutstanding {
   std::uint32_t offset_of(Tsn tsn) const { return tsn.distance_from(cumulative_); }
   Chunk& at_offset(std::uint32_t offset) { return chunks_[offset - 1]; }
   std::uint32_t highest_offset() const { return static_cast<std::uint32_t>(chunks_.size()); }
-  static std::size_t wire_size(const Chunk& chunk) { return padded4(kDataHeader + chunk.length); }
+  std::size_t header_size() const { return queue_.interleaving() ? kIDataHeader : kDataHeader; }
+  std::size_t wire_size(const Chunk& chunk) const { return padded4(header_size() + chunk.length); }
 
   enum class T3State : std::uint8_t {
     Quiet,
@@ -156,10 +167,12 @@ class TxOutstanding {
   void send_again_into_window(Time now);
   // partial_reliability.cpp
   void mark_or_abandon(Time now, std::uint32_t offset);  // it would have to be sent again
-  void abandon(TxMessageId id, std::uint32_t offset);
+  void abandon(TxMessageId id);
+  void link_to_message(Chunk& chunk);
   void update_ack_point(Time now, bool anew);
-  static constexpr std::size_t kMaxSkippedStreams =
-      300;  // of a FORWARD TSN; more than fit a packet of 1200 bytes
+  static constexpr std::size_t kMaxSkipped = 300;  // of a FORWARD TSN; more than fit a packet of 1200 bytes
+  using SkippedList = FixedVec<SkippedMessages, kMaxSkipped>;
+  std::uint32_t collect_skipped(std::size_t limit, SkippedList& skipped);
   static constexpr std::chrono::milliseconds kMaxForwardDelay{200};  // RFC 3758 §3.5 F3
 
   const Parameters parameters_;

@@ -2,12 +2,18 @@
 
 namespace pollrtc::sctp {
 
-TxQueue::TxQueue(const Environment& env)
-    : limit_stream_(env.limits.sctp_tx_buffer_channel),
+namespace {
+constexpr std::uint32_t kMostBuffered =
+    0xFFF00000;  // of a stream, with what goes beyond its limit a number of 32 bits
+}
+
+TxQueue::TxQueue(const Environment& env, SchedulerPolicy policy)
+    : limit_stream_(std::min<std::uint32_t>(env.limits.sctp_tx_buffer_channel, kMostBuffered)),
       limit_total_(env.limits.sctp_tx_buffer),
       messages_(env.memory, env.limits.sctp_outcomes),
       streams_(env.memory),
-      by_id_(env.memory) {}
+      by_id_(env.memory),
+      scheduler_(env.memory, policy) {}
 
 const TxQueue::Stream* TxQueue::find(StreamId id) const {
   const std::uint32_t* const at = by_id_.find(value_of(id));
@@ -24,7 +30,8 @@ TxQueue::Stream* TxQueue::find_or_make(StreamId id) {
   Stream fresh;
   fresh.id = id;
   if (!streams_.push_back(fresh)) return nullptr;
-  if (by_id_.insert(value_of(id), static_cast<std::uint32_t>(streams_.size() - 1)) == nullptr) {
+  if (!scheduler_.reserve(std::bit_ceil(streams_.size())) ||
+      by_id_.insert(value_of(id), static_cast<std::uint32_t>(streams_.size() - 1)) == nullptr) {
     streams_.pop_back();
     return nullptr;
   }
@@ -39,66 +46,108 @@ Status TxQueue::push(Time now, const SendOptions& options, Bytes payload) {
   if (payload.empty()) return fail(ErrorCode::InvalidArgument, "a message has at least one byte");
   Stream* const stream = find_or_make(StreamId{options.stream});
   if (stream == nullptr) return fail(ErrorCode::OutOfMemory, "no memory for a stream");
+  if (stream->open != kNoMessage) return fail(ErrorCode::InvalidState, "a message in pieces is not finished");
   drop_expired(now, *stream);
-  if (!options.beyond_limits && stream->buffered + payload.size() > limit_stream_)
-    return fail(ErrorCode::BufferFull, "the stream's buffer is full");
-  if (!options.beyond_limits && charged_ + payload.size() + kMessageOverhead > limit_total_)
-    return fail(ErrorCode::BufferFull, "the buffer of all streams is full");
   if (options.report && messages_.outcomes().is_full())
     return fail(ErrorCode::LimitReached, "Limits::sctp_outcomes messages are asked about already");
-  const TxMessageId id = messages_.add(payload);
-  if (id == kNoMessage) return fail(ErrorCode::OutOfMemory, "no memory for the message");
+  if (const Status room = make_room(*stream, payload.size(), options); !room) return room;
+  if (enqueue(now, *stream, options, payload, false) == kNoMessage)
+    return fail(ErrorCode::OutOfMemory, "no memory for the message");
+  return {};
+}
 
+Status TxQueue::push_piece(Time now, const SendOptions& options, Bytes piece, bool last) {
+  if (piece.empty()) return fail(ErrorCode::InvalidArgument, "a piece has at least one byte");
+  Stream* const stream = find_or_make(StreamId{options.stream});
+  if (stream == nullptr) return fail(ErrorCode::OutOfMemory, "no memory for a stream");
+  drop_expired(now, *stream);
+  if (stream->open == kNoMessage) {
+    if (const Status room = make_room(*stream, piece.size(), options); !room) return room;
+    const TxMessageId id = enqueue(now, *stream, options, piece, true);
+    if (id == kNoMessage) return fail(ErrorCode::OutOfMemory, "no memory for the message");
+    stream->open = id;
+  } else {
+    if (!fits_stream(*stream, piece.size()))
+      return fail(ErrorCode::BufferFull, "the stream's buffer is full");
+    if (!fits_total(piece.size())) return fail(ErrorCode::BufferFull, "the buffer of all streams is full");
+    if (!messages_.append(stream->open, piece))
+      return fail(ErrorCode::OutOfMemory, "no memory for the piece");
+    count_in(*stream, piece.size());
+  }
+  messages_[stream->open].open = !last;
+  if (last) stream->open = kNoMessage;
+  activate(*stream);
+  return {};
+}
+
+TxMessageId TxQueue::enqueue(Time now, Stream& stream, const SendOptions& options, Bytes payload,
+                             bool in_pieces) {
+  const TxMessageId id = messages_.add(payload, in_pieces);
+  if (id == kNoMessage) return kNoMessage;
   TxMessage& message = messages_[id];
   if (options.report) {
-    message.outcome = messages_.outcomes().open(*options.report, stream->id);
+    message.outcome = messages_.outcomes().open(*options.report, stream.id);
     if (message.outcome == TxOutcomes::kNone) {
       messages_.free_if_unused(id);
-      return fail(ErrorCode::OutOfMemory, "no memory to remember who asked");
+      return kNoMessage;
     }
   }
-  message.stream = stream->id;
+  message.stream = stream.id;
   message.ppid = Ppid{options.ppid};
   message.unordered = options.unordered;
   message.queued = true;
   if (options.max_retransmits) message.max_retransmits = *options.max_retransmits;
   if (options.lifetime) message.expires = now + std::min(*options.lifetime, Duration(kNever - now));
-  if (stream->head == kNoMessage) {
-    stream->head = id;
-  } else {
-    messages_[stream->tail].next = id;
+  if (options.discard_priority) {
+    message.discardable = true;
+    message.priority = *options.discard_priority;
+    ++discardable_;
   }
-  stream->tail = id;
-  stream->buffered += payload.size();
-  buffered_total_ += payload.size();
-  charged_ += payload.size() + kMessageOverhead;
-  activate(*stream);
-  return {};
+  if (stream.head == kNoMessage) {
+    stream.head = id;
+  } else {
+    messages_[stream.tail].next = id;
+  }
+  stream.tail = id;
+  charged_ += kMessageOverhead;
+  count_in(stream, payload.size());
+  activate(stream);
+  return id;
+}
+
+void TxQueue::count_in(Stream& stream, std::size_t bytes) {
+  stream.buffered += static_cast<std::uint32_t>(bytes);
+  buffered_total_ += bytes;
+  charged_ += bytes;
+}
+
+TxMessageId TxQueue::open_message(StreamId id) const {
+  const Stream* const stream = find(id);
+  return stream == nullptr ? kNoMessage : stream->open;
+}
+
+std::optional<StreamId> TxQueue::any_open() const {
+  for (const Stream& stream : streams_)
+    if (stream.open != kNoMessage) return stream.id;
+  return std::nullopt;
 }
 
 bool TxQueue::is_sendable(const Stream& stream) const {
-  return stream.head != kNoMessage && (!stream.is_paused || stream.last_before_pause != kNoMessage);
+  return stream.head != kNoMessage && messages_[stream.head].unsent() != 0 &&
+         (!stream.is_paused || stream.last_before_pause != kNoMessage);
 }
 
-// Puts the stream at the end of those whose turn comes.
+// From now on the stream waits for its turn, if it has something to send and does not wait or have its turn already.
 void TxQueue::activate(Stream& stream) {
-  if (stream.is_active || !is_sendable(stream)) return;
-  stream.is_active = true;
-  stream.next_active = kNone;
-  const std::uint32_t index = index_of(stream);
-  if (active_head_ == kNone) {
-    active_head_ = index;
-  } else {
-    streams_[active_tail_].next_active = index;
-  }
-  active_tail_ = index;
+  if (stream.is_waiting || stream.is_held || turn_ == index_of(stream) || !is_sendable(stream)) return;
+  stream.is_waiting = true;
+  scheduler_.add(index_of(stream), stream.share);
 }
 
-// The stream whose turn it was goes to the end, or leaves when it has nothing to send.
-void TxQueue::rotate() {
-  Stream& stream = streams_[active_head_];
-  active_head_ = stream.next_active;
-  stream.is_active = false;
+void TxQueue::end_turn() {
+  Stream& stream = streams_[turn_];
+  StreamScheduler::charge(stream.share, std::exchange(turn_bytes_, 0));
+  turn_ = kNone;
   activate(stream);
 }
 
@@ -108,16 +157,19 @@ void TxQueue::unlink_head(Stream& stream) {
   stream.head = std::exchange(message.next, kNoMessage);
   if (stream.head == kNoMessage) stream.tail = kNoMessage;
   if (stream.last_before_pause == id) stream.last_before_pause = kNoMessage;
-  message.queued = false;
+  if (stream.open == id) stream.open = kNoMessage;
+  message.queued = message.open = false;
   charged_ -= kMessageOverhead;
 }
 
 void TxQueue::drop_expired(Time now, Stream& stream) {
-  while (stream.head != kNoMessage && stream.head != current_) {
+  while (stream.head != kNoMessage && !messages_[stream.head].begun) {
     const TxMessageId id = stream.head;
-    if (!is_expired(messages_[id], now)) return;
-    messages_[id].abandoned = true;
-    lower(stream, messages_[id].payload.size());
+    TxMessage& message = messages_[id];
+    if (!is_expired(message, now)) return;
+    message.abandoned = true;
+    if (std::exchange(message.discardable, false)) --discardable_;
+    lower(stream, message.size);
     unlink_head(stream);
     messages_.free_if_unused(id);
   }
@@ -125,7 +177,7 @@ void TxQueue::drop_expired(Time now, Stream& stream) {
 
 void TxQueue::lower(Stream& stream, std::size_t bytes) {
   const bool was_above = stream.buffered > stream.low_threshold;
-  stream.buffered -= bytes;
+  stream.buffered -= static_cast<std::uint32_t>(bytes);
   buffered_total_ -= bytes;
   charged_ -= bytes;
   if (!was_above || stream.buffered > stream.low_threshold || stream.is_low) return;
@@ -141,37 +193,88 @@ void TxQueue::lower(Stream& stream, std::size_t bytes) {
 }
 
 TxMessageId TxQueue::current(Time now) {
-  if (current_ != kNoMessage) return current_;
-  while (active_head_ != kNone) {
-    Stream& stream = streams_[active_head_];
+  // A message in pieces whose next one has not come keeps its turn: without I-DATA nothing may come in between.
+  if (turn_ != kNone) return is_sendable(streams_[turn_]) ? streams_[turn_].head : kNoMessage;
+  while (!scheduler_.empty()) {
+    Stream& stream = streams_[scheduler_.first()];
     drop_expired(now, stream);
-    if (is_sendable(stream)) return stream.head;
-    rotate();
+    const bool can_send = is_sendable(stream);
+    if (can_send && may_begin(messages_[stream.head])) return stream.head;
+    scheduler_.pop_first();
+    stream.is_waiting = false;
+    if (can_send) hold(stream);
   }
   return kNoMessage;
 }
 
+// One may always be under way, however large, and one of a single chunk passes in any case. A message in pieces is none that
+// the peer could hold as a whole.
+bool TxQueue::may_begin(const TxMessage& message) const {
+  constexpr std::size_t kSingleChunk = 400;
+  if (!interleaving_ || message.begun || message.in_pieces || under_way_ == 0) return true;
+  return message.size <= kSingleChunk || under_way_ + message.size <= under_way_limit_;
+}
+
+void TxQueue::hold(Stream& stream) {
+  stream.is_held = true;
+  stream.next_held = kNone;
+  const std::uint32_t index = index_of(stream);
+  if (held_head_ == kNone) {
+    held_head_ = index;
+  } else {
+    streams_[held_tail_].next_held = index;
+  }
+  held_tail_ = index;
+}
+
+// One for each message that begins or ends: so there is always one under way, or one that may begin.
+void TxQueue::let_one_go() {
+  if (held_head_ == kNone) return;
+  Stream& stream = streams_[held_head_];
+  held_head_ = stream.next_held;
+  stream.is_held = false;
+  activate(stream);
+}
+
+void TxQueue::end_under_way(const TxMessage& message) {
+  if (!interleaving_ || !message.begun || message.in_pieces) return;
+  under_way_ -= message.size;
+  let_one_go();
+}
+
 TxQueue::Fragment TxQueue::take(std::size_t length) {
-  Stream& stream = streams_[active_head_];
+  if (turn_ == kNone) {
+    turn_ = scheduler_.first();
+    streams_[turn_].is_waiting = false;
+    scheduler_.begin_turn(streams_[turn_].share);
+  }
+  Stream& stream = streams_[turn_];
   const TxMessageId id = stream.head;
   TxMessage& message = messages_[id];
-  POLLRTC_ASSERT(length != 0 && message.sent + length <= message.payload.size());
+  POLLRTC_ASSERT(length != 0 && length <= message.unsent());
   Fragment fragment;
   fragment.message = id;
   fragment.offset = message.sent;
   fragment.length = static_cast<std::uint16_t>(length);
-  fragment.begin = message.sent == 0;
-  if (fragment.begin && !message.unordered) message.ssn = stream.next_ssn++;
+  fragment.begin = !message.begun;
+  if (fragment.begin) {
+    message.begun = true;
+    message.number = stream.next_number[message.unordered ? 1 : 0]++;
+    if (std::exchange(message.discardable, false)) --discardable_;
+    if (interleaving_ && !message.in_pieces) under_way_ += message.size;
+  }
+  fragment.fsn = message.next_fsn++;
   message.sent += fragment.length;
-  fragment.end = message.sent == message.payload.size();
+  fragment.end = message.unsent() == 0 && !message.open;
   lower(stream, length);
+  turn_bytes_ += length;
+  if (fragment.end) unlink_head(stream);
+  if (fragment.end || interleaving_) end_turn();
   if (fragment.end) {
     messages_.tell_sent(message);
-    current_ = kNoMessage;
-    unlink_head(stream);
-    rotate();
-  } else {
-    current_ = id;
+    end_under_way(message);
+  } else if (fragment.begin) {
+    let_one_go();
   }
   return fragment;
 }
@@ -181,12 +284,17 @@ bool TxQueue::abandon(TxMessageId id) {
   message.abandoned = true;
   messages_.tell_end(message, MessageOutcome::Abandoned);
   if (!message.queued) return false;
-  POLLRTC_ASSERT(id == current_);
-  Stream& stream = streams_[active_head_];
-  lower(stream, message.payload.size() - message.sent);
+  Stream& stream = *find(message.stream);
+  POLLRTC_ASSERT(id == stream.head);
+  if (std::exchange(message.discardable, false)) --discardable_;
+  lower(stream, message.unsent());
   unlink_head(stream);
-  current_ = kNoMessage;
-  rotate();
+  if (turn_ == index_of(stream)) {
+    end_turn();
+  } else {
+    activate(stream);
+  }
+  end_under_way(message);
   return true;
 }
 
@@ -196,7 +304,9 @@ std::size_t TxQueue::buffered_amount(StreamId id) const {
 }
 
 void TxQueue::set_low_threshold(StreamId id, std::size_t bytes) {
-  if (Stream* const stream = find_or_make(id)) stream->low_threshold = bytes;
+  if (Stream* const stream = find_or_make(id)) {
+    stream->low_threshold = static_cast<std::uint32_t>(std::min<std::size_t>(bytes, 0xFFFFFFFF));
+  }
 }
 
 std::optional<StreamId> TxQueue::pop_low() {
@@ -208,7 +318,7 @@ std::optional<StreamId> TxQueue::pop_low() {
 }
 
 void TxQueue::set_weight(StreamId id, std::uint16_t weight) {
-  if (Stream* const stream = find_or_make(id)) stream->weight = weight;
+  if (Stream* const stream = find_or_make(id)) stream->share.weight = weight;
 }
 
 bool TxQueue::pause(StreamId id) {
@@ -225,17 +335,19 @@ bool TxQueue::is_drained(StreamId id) const {
          (stream->is_paused ? stream->last_before_pause == kNoMessage : stream->head == kNoMessage);
 }
 
-void TxQueue::resume(StreamId id, bool restart_ssn) {
+void TxQueue::resume(StreamId id, bool restart_numbers) {
   Stream* const stream = find(id);
   if (stream == nullptr) return;
   stream->is_paused = false;
   stream->last_before_pause = kNoMessage;
-  if (restart_ssn) stream->next_ssn = Ssn(0);
+  if (restart_numbers) stream->next_number = {};
   activate(*stream);
 }
 
-void TxQueue::set_next_ssn(StreamId id, Ssn ssn) {
-  if (Stream* const stream = find_or_make(id)) stream->next_ssn = ssn;
+void TxQueue::set_next_ssn(StreamId id, Ssn ssn) { set_next_mid(id, false, Mid(ssn.value())); }
+
+void TxQueue::set_next_mid(StreamId id, bool unordered, Mid mid) {
+  if (Stream* const stream = find_or_make(id)) stream->next_number[unordered ? 1 : 0] = mid;
 }
 
 }  // namespace pollrtc::sctp

@@ -90,10 +90,13 @@ void TxOutstanding::advance_cumulative(Time now, std::uint32_t distance, SackSta
   if (distance == 0) return;
   for (std::uint32_t offset = 1; offset <= distance; ++offset) acknowledge(now, offset, state);
   for (std::uint32_t i = 0; i < distance; ++i) {
-    const TxMessageId id = chunks_.front().message;
-    kept_bytes_ -= chunks_.front().length;
+    const Chunk& passed = chunks_.front();
+    const TxMessageId id = passed.message;
+    TxMessage& message = queue_.messages()[id];
+    message.acknowledged = passed.offset + passed.length;
+    --message.chunks;
+    kept_bytes_ -= passed.length;
     chunks_.pop_front();
-    --queue_.messages()[id].chunks;
     queue_.messages().free_if_unused(id);
   }
   cumulative_ = cumulative_ + distance;

@@ -24,7 +24,7 @@ struct Inspector {
       kept += chunk.length;
       marked += chunk.fate == TxOutstanding::Fate::Marked ? 1 : 0;
       if (chunk.fate != TxOutstanding::Fate::InFlight) continue;
-      flight += TxOutstanding::wire_size(chunk);
+      flight += tx.wire_size(chunk);
       payload += chunk.length;
     }
     facts.accounts_agree = flight == tx.flight_bytes_ && payload == tx.flight_payload_ &&
@@ -61,6 +61,7 @@ SctpSetup setup_of(const AssociationOptions& options) {
   setup.packet_size = std::clamp<std::uint32_t>(options.config.mtu, 508, 65528) & ~3u;
   setup.local_initial_tsn = options.config.initial_tsn.value();
   setup.peer_initial_tsn = options.peer_initial_tsn;
+  setup.interleaves = options.config.interleaving;  // of both ends alike
   setup.accepts_zero_checksum = options.config.announce_zero_checksum;
   setup.rx_window = options.limits.sctp_rx_window;
   // lim.mem.peer: 3 MiB and the window, 384 KiB and the window in the small profile.

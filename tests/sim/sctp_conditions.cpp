@@ -120,6 +120,7 @@ Conditions::Conditions(std::uint64_t seed) : random(seed * 0x9E3779B97F4A7C15u +
   AssociationOptions &first = a.association, &second = b.association;
   first.config.initial_tsn = second.peer_initial_tsn = draw_tsn(random);
   second.config.initial_tsn = first.peer_initial_tsn = draw_tsn(random);
+  first.config.interleaving = second.config.interleaving = seed % 2 == 0;
   // A checksum that is left out is left to DTLS, which lets nothing through that has changed.
   corrupts_ = !first.config.announce_zero_checksum && !second.config.announce_zero_checksum;
   draw_end(a, second.limits.sctp_rx_window, second.config.max_message_rx);

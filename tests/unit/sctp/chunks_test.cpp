@@ -169,7 +169,7 @@ TEST_CASE("INIT of both browsers", "[SCTP-INIT-22]") {
   InitChunk init = *parse_init(chromium.view);
   CHECK(written([&](ByteWriter& w) {
           ChunkWriter c = begin_init(w, ChunkType::Init, init);
-          write_capabilities(w, false);
+          write_capabilities(w, false, false);
           c.finish();
         }) == padded_hex(hex("0100001e 83f9bf2f 00500000 ffff ffff 935f9d94 | c0000004 | 80080006 82c0")));
 }

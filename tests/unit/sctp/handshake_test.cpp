@@ -317,7 +317,7 @@ TEST_CASE("our INIT and INIT ACK: no address, each parameter once, extensions an
   REQUIRE(init.is_only(ChunkType::Init));
   CHECK(to_hex(Bytes(init.chunks[0].value).subspan(16)) ==
         "c0000004"
-        "8008000682c0");
+        "8008000882c040c2");
   ScriptedPeer passive;
   passive.give(VerificationTag{}, ScriptedPeer::init());
   const SeenPacket ack = passive.poll();
@@ -326,7 +326,7 @@ TEST_CASE("our INIT and INIT ACK: no address, each parameter once, extensions an
   CHECK(parameters.substr(0, 8) == "0007" + ScriptedPeer::u16_hex(4 + kCookieSize));
   CHECK(parameters.substr(2 * (4 + kCookieSize)) ==
         "c0000004"
-        "8008000682c0");
+        "8008000882c040c2");
 }
 
 TEST_CASE("a cookie that fits no packet fails the set-up; one of 1500 bytes is understood",

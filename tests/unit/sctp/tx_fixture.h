@@ -19,6 +19,7 @@ struct SentChunk {
   std::uint16_t stream, ssn;
   bool begin, end, unordered, immediate;
   std::size_t size;
+  std::uint32_t mid = 0, fsn = 0, ppid = 0;  // I-DATA
 };
 using Packet = std::vector<SentChunk>;
 using Tsns = std::vector<std::uint32_t>;
@@ -27,9 +28,11 @@ struct TxFixture {
   static constexpr std::size_t kMtu = 1012;        // so that PMDCS is 1000
   static constexpr std::size_t kFull = 1000 - 16;  // payload of a full chunk
 
-  explicit TxFixture(std::uint32_t first = 1000, Limits limits = {}) {
+  explicit TxFixture(std::uint32_t first = 1000, Limits limits = {}, bool interleaving = false,
+                     SchedulerPolicy policy = SchedulerPolicy::WeightedFair) {
     environment.env.limits = limits;
-    queue.emplace(environment.env);
+    queue.emplace(environment.env, policy);
+    queue->set_interleaving(interleaving);
     tx.emplace(environment.env, parameters, *queue, Tsn(first), kMtu);
     tx->set_peer_rwnd(1000000);
   }
@@ -50,10 +53,13 @@ struct TxFixture {
     ChunkWalker walker(out.written());
     ChunkView view;
     while (walker.next(view) == Walk::Item) {
-      const auto data = parse_data(view);
+      const bool is_idata = view.type == code_of(ChunkType::IData);
+      REQUIRE(is_idata == queue->interleaving());
+      const auto data = is_idata ? parse_idata(view) : parse_data(view);
       REQUIRE(data);
       chunks.push_back({data->tsn.value(), value_of(data->stream), data->ssn.value(), data->begin, data->end,
-                        data->unordered, data->immediate, data->payload.size()});
+                        data->unordered, data->immediate, data->payload.size(), data->mid.value(),
+                        data->fsn.value(), value_of(data->ppid)});
     }
     CHECK(chunks.size() == count);
     return chunks;
@@ -98,6 +104,24 @@ struct TxFixture {
     Forward result{chunk->new_cumulative_tsn.value(), {}};
     for (std::size_t i = 0; i < chunk->skipped_count(); ++i)
       result.skipped.emplace_back(value_of(chunk->skipped(i).stream), chunk->skipped(i).ssn.value());
+    return result;
+  }
+  struct IForward {
+    std::uint32_t tsn = 0;
+    std::vector<SkippedMessages> skipped;
+  };
+  std::optional<IForward> i_forward(std::size_t room = 1000) {
+    std::vector<std::uint8_t> bytes(room);
+    ByteWriter out(bytes);
+    if (!tx->forward_tsn_is_due() || !tx->write_forward_tsn(now, out)) return std::nullopt;
+    ChunkWalker walker(out.written());
+    ChunkView view;
+    REQUIRE(walker.next(view) == Walk::Item);
+    REQUIRE(view.type == code_of(ChunkType::IForwardTsn));
+    const auto chunk = parse_i_forward_tsn(view);
+    REQUIRE(chunk);
+    IForward result{chunk->new_cumulative_tsn.value(), {}};
+    for (std::size_t i = 0; i < chunk->skipped_count(); ++i) result.skipped.push_back(chunk->skipped(i));
     return result;
   }
   // Goes to the next deadline and lets it happen.

@@ -511,7 +511,7 @@ TEST_CASE("the I bit is set where waiting for a SACK would stop us, and at the e
   f.expire();
   CHECK(f.packet()[0].immediate);
   TxFixture g;
-  g.tx->set_shutdown_pending(true);
+  g.tx->start_shutdown(g.now);
   g.send_full(1);
   CHECK(g.packet()[0].immediate);
 }

@@ -29,7 +29,7 @@ struct Fixture {
     if (id == kNoMessage) return -1;
     const TxMessage& message = queue->messages()[id];
     last = queue->take(std::min<std::size_t>(most, message.payload.size() - message.sent));
-    last_ssn = message.ssn.value();
+    last_ssn = static_cast<std::uint16_t>(message.number.value());
     const int stream = value_of(message.stream);
     queue->messages().free_if_unused(id);
     return stream;

@@ -1,0 +1,255 @@
+// The third part of rx_reassembly.h: what will not come, or must go. FORWARD TSN (RFC 3758 §3.6) and I-FORWARD-TSN
+// (RFC 8260 §2.3.1) skip messages, a stream reset begins anew (RFC 6525 §5.2.2), and a full window asks for sacrifices
+// (RFC 9260 §6.2).
+#include <algorithm>
+
+#include "sctp/rx_reassembly.h"
+
+namespace pollrtc::sctp {
+
+// All ordered messages up to this number, or all unordered ones: what is held of the former and whole becomes deliverable.
+void RxReassembly::skip(StreamId stream, bool unordered, Mid up_to) {
+  const InPieces* const pieces = in_pieces_.find(value_of(stream));
+  if (pieces != nullptr && pieces->is_open && pieces->unordered == unordered && pieces->number <= up_to)
+    abandon_open(stream);
+  if (!unordered) {
+    Mid* const next = next_number(stream);
+    if (next == nullptr || up_to < *next) return;
+    *next = up_to + 1;
+    return deliver_waiting(stream);
+  }
+  if (Mid* const skipped = unordered_skipped_.find(value_of(stream))) {
+    *skipped = std::max(*skipped, up_to + 1);
+  } else {
+    static_cast<void>(unordered_skipped_.insert(value_of(stream), up_to + 1));
+  }
+}
+
+void RxReassembly::on_forward_tsn(Tsn old_cumulative, const ForwardTsnChunk& forward) {
+  drop_unfinished(old_cumulative, forward.new_cumulative_tsn);
+  for (std::size_t i = 0; i < forward.skipped_count(); ++i) {
+    const SkippedStream skipped = forward.skipped(i);
+    const Mid* const next = next_number(skipped.stream);
+    if (next != nullptr) skip(skipped.stream, false, order_of(skipped.ssn.value(), *next));
+  }
+}
+
+void RxReassembly::on_i_forward_tsn(const IForwardTsnChunk& forward) {
+  for (std::size_t i = 0; i < forward.skipped_count(); ++i) {
+    const SkippedMessages skipped = forward.skipped(i);
+    skip(skipped.stream, skipped.unordered, skipped.mid);
+  }
+  has_skipped_ |= forward.skipped_count() != 0;
+}
+
+void RxReassembly::end_of_packet() {
+  if (!std::exchange(has_skipped_, false)) return;
+  for (std::size_t i = 0; i < fragments_.size();) {
+    const Fragment& fragment = fragments_.at(i);
+    DataChunk chunk;
+    chunk.stream = fragment.stream;
+    chunk.unordered = fragment.unordered;
+    chunk.mid = Mid(fragment.number);
+    if (!fragment.key.is_parked() && is_skipped(chunk)) {
+      erase_fragment(FragmentKey(fragment.key));
+    } else {
+      ++i;
+    }
+  }
+}
+
+// Every unfinished message with a TSN at or below the new point, with the fragments it has above it. Time: the lesser
+// of the TSNs passed and the fragments held.
+void RxReassembly::drop_unfinished(Tsn old_cumulative, Tsn new_cumulative) {
+  if (fragments_.size() == 0) return;
+  const FragmentKey key = FragmentKey::of(new_cumulative);
+  if (const Fragment* const at = fragments_.find(key); at != nullptr && !at->end) {
+    bool more = true;
+    for (std::uint32_t position = key.position + 1; more; ++position) {
+      const Fragment* const above = fragments_.find(key.at(position));
+      more = above != nullptr && !above->end;
+      erase_fragment(key.at(position));
+    }
+  }
+  Tsn from = old_cumulative + 1;
+  if (const Fragment* const at = fragments_.find(FragmentKey::of(old_cumulative)); at != nullptr)
+    from = Tsn(at->other_end);
+  if (new_cumulative.distance_from(from) < fragments_.size()) {
+    for (Tsn tsn = from; tsn <= new_cumulative; ++tsn) drop_fragment(FragmentKey::of(tsn), new_cumulative);
+    return;
+  }
+  for (std::size_t i = 0; i < fragments_.size();) {
+    const FragmentKey found = fragments_.at(i).key;
+    if (Tsn(found.position) <= new_cumulative) {
+      drop_fragment(found, new_cumulative);
+    } else {
+      ++i;
+    }
+  }
+}
+
+void RxReassembly::drop_fragment(const FragmentKey& key, Tsn new_cumulative) {
+  const Fragment* const fragment = fragments_.find(key);
+  if (fragment == nullptr) return;
+  if (fragment->given) return abandon_open(fragment->stream);
+  const Tsn other(fragment->other_end);
+  if (fragment->too_large && other > new_cumulative) erase_fragment(FragmentKey::of(other));
+  erase_fragment(key);
+}
+
+void RxReassembly::reset_stream(StreamId stream) {
+  abandon_open(stream);
+  drop_waiting(stream);
+  next_number_.erase(value_of(stream));
+  unordered_skipped_.erase(value_of(stream));
+  if (reset_streams_.reserve()) reset_streams_.insert(stream);
+}
+
+void RxReassembly::reset_all_streams() {
+  for (std::size_t i = 0; i < in_pieces_.size(); ++i) abandon_open(StreamId{in_pieces_.begin()[i].key});
+  for (const Waiting& entry : waiting_) free_held(entry.held);
+  waiting_.clear();
+  next_number_.clear();
+  unordered_skipped_.clear();
+  all_streams_reset_ = true;
+}
+
+// Nothing will complete them, and with I-DATA the messages to come have the same numbers.
+void RxReassembly::drop_before_reset(Tsn last) {
+  for (std::size_t i = 0; i < fragments_.size();) {
+    const Fragment& fragment = fragments_.at(i);
+    const bool is_reset = all_streams_reset_ || reset_streams_.contains(fragment.stream);
+    if (is_reset && fragment.tsn <= last) {
+      erase_fragment(FragmentKey(fragment.key));
+    } else {
+      ++i;
+    }
+  }
+  all_streams_reset_ = false;
+  reset_streams_.clear();
+}
+
+// I-DATA above the last TSN before a reset: its MID may mean a message of the time after it, so nothing is made of it
+// before.
+bool RxReassembly::park(const DataChunk& chunk) {
+  return insert_fragment(chunk, FragmentKey::parked(chunk.tsn), chunk.payload) != nullptr;
+}
+
+void RxReassembly::release_deferred() {
+  defer_above_.reset();
+  for (const std::uint32_t id : deferred_)
+    if (!deliver(id)) free_held(id);  // no memory for its place in the order: lost, like its stream
+  deferred_.clear();
+  if (interleaving_) unpark();
+}
+
+// Backwards: what is put in again, or takes the place of one taken out, is none that is still to be looked at.
+void RxReassembly::unpark() {
+  for (std::size_t i = fragments_.size(); i-- > 0;) {
+    if (i >= fragments_.size() || !fragments_.at(i).key.is_parked()) continue;
+    Fragment& fragment = fragments_.at(i);
+    DataChunk chunk;
+    chunk.tsn = fragment.tsn;
+    chunk.stream = fragment.stream;
+    chunk.mid = Mid(fragment.number);
+    chunk.fsn = fragment.fsn;
+    chunk.ppid = fragment.ppid;
+    chunk.unordered = fragment.unordered;
+    chunk.begin = fragment.begin;
+    chunk.end = fragment.end;
+    const FragmentKey key = fragment.key;
+    used_ -= fragment.payload.size();
+    const Buffer payload = std::move(fragment.payload);
+    erase_fragment(key);
+    chunk.payload = payload;
+    // What contradicts, or finds no memory, is lost like its message.
+    static_cast<void>(add(chunk));
+  }
+}
+
+bool RxReassembly::evict_highest(Tsn above, RxTracker& tracker) {
+  // Fragments first. fragment_high_ only ever comes down here, so a full buffer costs its span once.
+  if (fragments_.size() != 0) {
+    for (; fragment_high_ > above; fragment_high_ = fragment_high_ - 1) {
+      const Fragment* const fragment = fragments_.find_tsn(fragment_high_);
+      if (fragment == nullptr || fragment->too_large || fragment->given || !shrink_run(*fragment)) continue;
+      tracker.forget(fragment_high_);
+      return true;
+    }
+  }
+  // Then a message that waits for its turn: the last of its stream.
+  if (waiting_.empty()) return false;
+  const std::uint32_t id = waiting_.back().held;
+  const Held& held = held_[id];
+  const Bytes tsns = Bytes(held.message.payload).last(held.tsns * sizeof(Tsn));
+  const auto tsn = [&tsns](std::size_t i) { return Tsn(load_u32(tsns.data() + i * sizeof(Tsn))); };
+  bool can_go = held.first > above && !(interleaving_ && held.too_large);
+  for (std::size_t i = 0; i < held.tsns; ++i) can_go = can_go && tsn(i) > above;
+  if (!can_go) return false;
+  for (Tsn at = held.first; held.tsns == 0 && at <= held.last; ++at) tracker.forget(at);
+  for (std::size_t i = 0; i < held.tsns; ++i) tracker.forget(tsn(i));
+  waiting_.pop_back();
+  free_held(id);
+  return true;
+}
+
+// Takes the fragment out of its run. False: it lies in the midst of it, which the TSNs of no sane peer make so.
+bool RxReassembly::shrink_run(const Fragment& fragment) {
+  const FragmentKey key = fragment.key;
+  const Fragment* const right = fragments_.find(key.at(key.position + 1));
+  const Fragment* const left = fragments_.find(key.at(key.position - 1));
+  const bool has_right = !fragment.end && right != nullptr && !right->begin && !key.is_parked();
+  const bool has_left = !fragment.begin && left != nullptr && !left->end && !key.is_parked();
+  if (has_left && has_right) return false;
+  Run rest;
+  rest.first = has_right ? key.position + 1 : fragment.other_end;
+  rest.last = has_right ? fragment.other_end : key.position - 1;
+  rest.bytes = fragment.run_bytes - fragment.payload.size();
+  erase_fragment(key);
+  if (has_left || has_right) tie_ends(key, rest, false);
+  return true;
+}
+
+bool RxReassembly::relieve(const DataChunk& chunk) {
+  const FragmentKey key = key_of(chunk);
+  const Fragment* part = interleaving_ && chunk.begin ? nullptr : fragments_.find(key.at(key.position - 1));
+  if (part != nullptr && (part->end || part->too_large || part->given)) part = nullptr;
+  if (part != nullptr) {
+    Run run;
+    run.last = key.position - 1;
+    run.first = part->other_end;
+    run.bytes = part->run_bytes;
+    run.begins = fragments_.find(key.at(run.first))->begin;
+    if (is_due_in_pieces(chunk, run, true) && give(key, run)) return true;
+  }
+  if (part == nullptr && interleaving_) part = largest_unfinished();
+  if (part == nullptr) return false;
+  give_up(*part);
+  return true;
+}
+
+Fragment* RxReassembly::largest_unfinished() {
+  Fragment* largest = nullptr;
+  for (std::size_t i = 0; i < fragments_.size(); ++i) {
+    Fragment& fragment = fragments_.at(i);
+    const bool is_last = fragments_.find(fragment.key.at(fragment.key.position + 1)) == nullptr;
+    if (!is_last || fragment.too_large || fragment.given || fragment.key.is_parked()) continue;
+    if (largest == nullptr || fragment.run_bytes > largest->run_bytes) largest = &fragment;
+  }
+  return largest;
+}
+
+// `part` is an end of its run.
+void RxReassembly::give_up(const Fragment& part) {
+  const FragmentKey key = part.key;
+  const StreamId stream = part.stream;
+  Run run;
+  run.bytes = part.run_bytes;
+  run.last = key.position;
+  run.first = part.other_end;
+  strip(key, run.first, run.last, false);
+  tie_ends(key, run, true);
+  note_too_large(stream);
+}
+
+}  // namespace pollrtc::sctp
