@@ -63,10 +63,11 @@ SctpSetup setup_of(const AssociationOptions& options) {
   setup.peer_initial_tsn = options.peer_initial_tsn;
   setup.interleaves = options.config.interleaving;  // of both ends alike
   setup.accepts_zero_checksum = options.config.announce_zero_checksum;
-  setup.rx_window = options.limits.sctp_rx_window;
+  // It may have grown, as far as the application reads.
+  setup.rx_window = std::max(options.limits.sctp_rx_window, options.limits.sctp_rx_window_max);
   // lim.mem.peer: 3 MiB and the window, 384 KiB and the window in the small profile.
   const bool is_small = options.limits.sctp_tsn_span <= Limits::small().sctp_tsn_span;
-  setup.memory = (is_small ? 384u * 1024 : 3u * 1024 * 1024) + options.limits.sctp_rx_window;
+  setup.memory = (is_small ? 384u * 1024 : 3u * 1024 * 1024) + setup.rx_window;
   return setup;
 }
 
