@@ -32,8 +32,8 @@ struct LocalParameters {
   std::string tls_id;  // 20 to 255
   std::uint16_t sctp_port = 5000;
   std::uint64_t max_message_size = 262144;
-  std::vector<Candidate> candidates;   // those gathered so far in this generation
-  bool end_of_candidates = false;      // gathering is over
+  std::vector<Candidate> candidates;  // those gathered so far in this generation
+  bool end_of_candidates = false;     // gathering is over
   bool ice_lite = false;
   std::optional<Duration> ice_pacing;  // only when it is not the default (RFC 8839 §4.3.1)
   bool hide_related = false;           // RFC 9429 §3.5.3: raddr and rport say nothing
