@@ -60,6 +60,7 @@ class Program {
     options.limits = Limits::small();
     options.config.mtu = 508;
     if ((bits & 1) != 0) options.limits.sctp_rx_window = 4001;
+    if ((bits & 16) != 0) options.limits.sctp_rx_window_max = options.limits.sctp_rx_window;
     if ((bits & 2) != 0) options.limits.sctp_tsn_span = 20;
     options.config.max_message_rx = options.limits.sctp_rx_window / 2;
     options.config.announce_zero_checksum = (bits & 4) != 0;

@@ -112,10 +112,12 @@ bool TxOutstanding::write_forward_tsn(Time now, ByteWriter& out) {
 // unordered messages too, on their own (RFC 8260 §2.3.1). The answer is how far the list reaches: what has no place in it
 // goes with the next FORWARD TSN.
 std::uint32_t TxOutstanding::collect_skipped(std::size_t limit, SkippedList& skipped) {
-  const std::uint32_t end = offset_of(advanced_ack_point_);
+  std::uint32_t end = offset_of(advanced_ack_point_);
+  if (reset_at_ && cumulative_ < *reset_at_) end = std::min(end, offset_of(*reset_at_));
   for (std::uint32_t offset = 1; offset <= end; ++offset) {
     const TxMessage& message = queue_.messages()[at_offset(offset).message];
     if (message.unordered && !queue_.interleaving()) continue;
+    if (peer_is_past_ && cumulative_ + offset <= *peer_is_past_) continue;
     SkippedMessages* const known =
         std::find_if(skipped.begin(), skipped.end(), [&message](const SkippedMessages& s) {
           return s.stream == message.stream && s.unordered == message.unordered;

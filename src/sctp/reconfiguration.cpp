@@ -30,7 +30,10 @@ void Association::write_reset_request(Time now, PacketWriter& packet) {
     const std::size_t most = (PathMtu::kSmallest - kCommonHeader - kOutgoingResetHeader) / 2;
     const bool started = reset.start(tcb_->tx.last_assigned_tsn(), most,
                                      [this](StreamId stream) { return tcb_->queue.is_drained(stream); });
-    if (started) reconfig_backoff_.reset(rto());
+    if (started) {
+      tcb_->tx.on_reset_requested(tcb_->tx.last_assigned_tsn());
+      reconfig_backoff_.reset(rto());
+    }
   }
   if (!reset.owes_request()) return;
   const ReconfigSeq expected = tcb_->incoming_reset.expected();
@@ -144,6 +147,7 @@ void Association::on_reconfig_response(Time now, const ReconfigResponse& respons
   const bool performed = outcome == OutgoingReset::Outcome::Performed;
   POLLRTC_LOG(env_, Debug, "sctp", "our reset of {} streams: result {}", reset.streams().size(),
               static_cast<std::uint32_t>(response.result));
+  tcb_->tx.on_reset_answered(performed);
   for (const StreamId stream : reset.streams()) {
     tcb_->queue.resume(stream, performed);
     static_cast<void>(reset_done_events_.push_back({value_of(stream), performed}));

@@ -50,6 +50,13 @@ class TxOutstanding {
     queue_.set_peer_window(a_rwnd);
   }
   void set_mtu(std::size_t mtu);
+  // A reset of streams names the last TSN assigned. From the request on, no FORWARD TSN carries SSNs of before the reset
+  // past it: the peer may have performed it by then, and would take them for numbers of after.
+  void on_reset_requested(Tsn last_assigned) { reset_at_ = last_assigned; }
+  void on_reset_answered(bool performed) {
+    if (performed) peer_is_past_ = reset_at_;  // it performs a reset only when it has everything up to there
+    reset_at_.reset();
+  }
   std::size_t mtu() const { return mtu_; }
   // The selected path changed: congestion control starts anew (§7.2.5.2), and what the old one swallowed is not waited for
   // any longer than the round trip asks for, however far T3 had backed off.
@@ -213,6 +220,8 @@ class TxOutstanding {
   Tsn advanced_ack_point_;  // RFC 3758 §3.5 A1
   Tsn forwarded_;           // the point that the last FORWARD TSN announced
   Time forwarded_at_{};
+  std::optional<Tsn> reset_at_;      // of the request that is not answered
+  std::optional<Tsn> peer_is_past_;  // of the last one performed: the peer's cumulative TSN is not below
   bool forward_due_ = false;
 
   bool shutdown_pending_ = false;

@@ -100,6 +100,7 @@ void TxOutstanding::advance_cumulative(Time now, std::uint32_t distance, SackSta
     queue_.messages().free_if_unused(id);
   }
   cumulative_ = cumulative_ + distance;
+  if (peer_is_past_ && *peer_is_past_ <= cumulative_) peer_is_past_.reset();
   marked_from_ = std::max(marked_from_, cumulative_ + 1);
   miss_from_ = std::max(miss_from_, cumulative_ + 1);
   if (timed_tsn_ && *timed_tsn_ <= cumulative_) timed_tsn_.reset();

@@ -61,6 +61,7 @@ void Conditions::draw_limits(AssociationOptions& end) {
   const std::uint32_t window = limits.sctp_rx_window;
   limits.sctp_rx_window =
       one_of(random, {window, window, 65536, 40001, static_cast<std::uint32_t>(9001 + random.below(30000))});
+  if (random.chance(0.5)) limits.sctp_rx_window_max = limits.sctp_rx_window;
   limits.sctp_tsn_span = one_of(random, {limits.sctp_tsn_span, 2048, 301});
   limits.sctp_chunks_queued = one_of(random, {limits.sctp_chunks_queued, 2048, 301});
   if (random.chance(0.2)) limits.sctp_tx_buffer = limits.sctp_tx_buffer_channel = 40000;

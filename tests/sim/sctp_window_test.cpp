@@ -27,7 +27,7 @@ std::uint32_t largest_message(std::size_t window) {
 
 AssociationOptions options(std::uint64_t seed, std::uint32_t window) {
   AssociationOptions options;
-  options.limits.sctp_rx_window = window;
+  options.limits.sctp_rx_window = options.limits.sctp_rx_window_max = window;
   options.config.mtu = kPacket;
   options.config.max_message_rx = largest_message(window);
   options.config.initial_tsn = options.peer_initial_tsn = 1000;

@@ -125,6 +125,34 @@ TEST_CASE(
   CHECK(peer.now - began > 250s);
 }
 
+// The peer may have performed the reset by the time a FORWARD TSN comes that was sent before its answer; an SSN of before
+// the reset would then make it throw away what is sent after.
+TEST_CASE("a FORWARD TSN does not carry SSNs of before a reset past it", "[SCTP-RST-06][SCTP-PR-10]") {
+  ScriptedPeer peer;
+  peer.establish_passively();
+  const std::uint32_t first = peer.local_tsn.value();
+  const std::array<std::uint8_t, 1> message = {1};
+  const auto next_forward = [&] {
+    for (int timeouts = 0; timeouts < 20; ++timeouts) {
+      for (SeenPacket seen = peer.poll(); seen.size != 0; seen = peer.poll())
+        if (const SeenChunk* forward = seen.find(ChunkType::ForwardTsn)) return to_hex(forward->value);
+      peer.next_timeout();
+    }
+    return std::string("none");
+  };
+  REQUIRE(peer.association.send(peer.now, {.stream = 1, .max_retransmits = 0}, message));
+  REQUIRE(peer.poll().find(ChunkType::Data) != nullptr);
+  REQUIRE(peer.association.reset_stream(peer.now, 1));
+  REQUIRE(peer.poll().find(ChunkType::ReConfig) != nullptr);
+  REQUIRE(peer.association.send(peer.now, {.stream = 2, .max_retransmits = 0}, message));
+  REQUIRE(peer.poll().find(ChunkType::Data) != nullptr);
+  // Both messages are given up, but the first FORWARD TSN goes as far as the reset.
+  CHECK(next_forward() == ScriptedPeer::u32_hex(first) + "00010000");
+  // Performed: so the peer has gone past stream 1, though its SACK was lost.
+  CHECK(peer.give(peer.local_tag, response(first, 1)) == Drop::None);
+  CHECK(next_forward() == ScriptedPeer::u32_hex(first + 1) + "00020000");
+}
+
 TEST_CASE("in progress: asked again, without counting errors, for as long as it takes", "[SCTP-RST-03]") {
   ScriptedPeer peer;
   peer.establish_passively();
