@@ -23,7 +23,10 @@ class User {
     node.after_input = [this](Time) {
       if (reads_at_once_) read(SIZE_MAX);
     };
-    node.on_event = [](Time, const sctp::Association::Event&) {};  // they are kept by the association
+    node.on_event = [](Time, const sctp::Association::Event& event) {
+      if (std::holds_alternative<sctp::Association::MessageTooLarge>(event))
+        throw Violation("INV-1: a message within the limit is thrown away as too large");
+    };
     reads_at_once_ = plan.reads == ReadStyle::AtOnce;
     if (!reads_at_once_) world_.after(plan.read_interval, [this] { read_by_plan(); });
   }

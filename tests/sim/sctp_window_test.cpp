@@ -28,6 +28,8 @@ std::uint32_t largest_message(std::size_t window) {
 AssociationOptions options(std::uint64_t seed, std::uint32_t window) {
   AssociationOptions options;
   options.limits.sctp_rx_window = options.limits.sctp_rx_window_max = window;
+  // With I-DATA, messages of several streams come side by side, and a window of one message is not enough.
+  options.config.interleaving = false;
   options.config.mtu = kPacket;
   options.config.max_message_rx = largest_message(window);
   options.config.initial_tsn = options.peer_initial_tsn = 1000;
