@@ -23,7 +23,7 @@ struct Pair {
   Player a, b;
 };
 
-// DATA chunks sent on a stream that carry `payload`, and FORWARD TSN chunks, as a tap sees them.
+// DATA and I-DATA chunks that carry `payload`, and (I-)FORWARD-TSN chunks, as a tap sees them sent.
 struct Wire {
   static void look(void* context, const TappedPacket& packet) {
     auto& wire = *static_cast<Wire*>(context);
@@ -33,8 +33,9 @@ struct Wire {
       const std::size_t length = static_cast<std::size_t>(bytes[at + 2] << 8 | bytes[at + 3]);
       if (length < 4 || at + length > bytes.size()) return;
       const std::string_view content = as_text(bytes.subspan(at, length));
-      if (bytes[at] == 192) ++wire.forward_tsns;
-      if (bytes[at] == 0 && content.find(wire.payload) != std::string_view::npos) {
+      const bool is_data = bytes[at] == 0 || bytes[at] == 64;
+      if (bytes[at] == 192 || bytes[at] == 194) ++wire.forward_tsns;
+      if (is_data && content.find(wire.payload) != std::string_view::npos) {
         ++wire.transmissions;
         wire.stream = bytes[at + 8] << 8 | bytes[at + 9];
       }
