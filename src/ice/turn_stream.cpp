@@ -45,12 +45,13 @@ std::optional<Bytes> StreamFramer::next(Bytes& chunk) {
       }
       if (!hold(chunk, kHead)) break;
     }
-    const auto size = frame_size(is_whole_head_there ? chunk.first(kHead) : Bytes(held_).first(kHead));
+    const Bytes head = is_whole_head_there ? chunk.first(kHead) : Bytes(held_).first(kHead);
+    const auto size = frame_size(head);
     if (!size) {
       is_broken_ = true;
       break;
     }
-    if (*size > kLargestFrame) {
+    if (*size > (head[0] <= 3 ? kLargestMessage : kLargestFrame)) {
       to_skip_ = *size - held_size_;
       held_size_ = 0;
       ++skipped_;

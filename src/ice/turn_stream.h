@@ -5,13 +5,15 @@
 #include <optional>
 
 #include "base/memory.h"
+#include "ice/stun_message.h"
 
 namespace pollrtc::turn {
 
 class StreamFramer {
  public:
-  // A longer one is passed over: we would drop what it holds anyway.
-  static constexpr std::size_t kLargestFrame = 8192;
+  // Longer ones are passed over: we would drop what they hold anyway. A STUN message above what `Message::parse` reads is no
+  // fault of the server's: its Data indications are as long as what anybody sends to the relayed address.
+  static constexpr std::size_t kLargestFrame = 8192, kLargestMessage = stun::kMaxMessage;
 
   explicit StreamFramer(const Memory& memory) : held_(memory) {}
 

@@ -265,6 +265,29 @@ TEST_CASE("a stream that holds garbage is closed", "[TURN-15]") {
   }
 }
 
+TEST_CASE("nobody ends a stream by sending long datagrams to its relayed address", "[TURN-15]") {
+  Rig rig;
+  TurnServer& server = rig.add_host("203.0.113.1");
+  REQUIRE(rig.add({server.address}, TurnTransport::Tcp));
+  rig.exchange();
+  const StreamId stream = rig.all<Relays::StreamNeeded>()[0].stream;
+  const Address relayed = rig.all<Relays::Allocated>()[0].relayed;
+  REQUIRE(rig.relays->want_permission(rig.now, relayed, kPeer));
+  rig.wait(100ms);
+  for (const std::size_t size : {2600u, 5000u, 8000u, 20000u}) {
+    const auto relayed_on = server.handle(kPeer, relayed, ByteVector(size, 7));
+    REQUIRE(relayed_on.size() == 1);
+    rig.feed(stream, relayed_on[0].bytes);
+    rig.exchange();
+  }
+  CHECK(rig.data.empty());
+  CHECK(rig.relays->drops()[Drop::TurnLimit] == 4);
+  CHECK(rig.all<Relays::StreamDone>().empty());
+  CHECK(rig.all<Relays::Lost>().empty());
+  rig.feed(stream, server.handle(kPeer, relayed, as_bytes("hello"))[0].bytes);
+  CHECK(rig.data.size() == 1);
+}
+
 TEST_CASE("a connection that is not made in time is given up", "[TURN-16]") {
   Rig rig;
   rig.opens_streams = false;

@@ -87,4 +87,31 @@ TEST_CASE("a long claim costs no memory", "[TURN-15]") {
   CHECK(frames(framer, above, {5, above.size()}).empty());
 }
 
+// A Data indication is as long as what some peer sent: it must not end the connection that carries it.
+TEST_CASE("a STUN message longer than we read is passed over, and the stream goes on", "[TURN-15]") {
+  const ByteVector good = TurnServer::channel_data(0x4000, as_bytes("next"));
+  for (const bool is_cut : {false, true}) {
+    TestEnvironment environment;
+    StreamFramer framer(environment.env.memory);
+    const auto read = [&](std::size_t data) {
+      ByteVector stream = TurnServer::data_indication(*parse_ip("192.0.2.5", 1), ByteVector(data, 7));
+      stream.insert(stream.end(), good.begin(), good.end());
+      return frames(framer, stream,
+                    is_cut ? std::vector<std::size_t>{2, 3, 70, stream.size() - 2, stream.size()}
+                           : std::vector<std::size_t>{stream.size()});
+    };
+    constexpr std::size_t kAround = 20 + 12 + 4;  // header, XOR-PEER-ADDRESS, the head of DATA
+    CHECK(read(stun::kMaxMessage - kAround).size() == 2);
+    CHECK(framer.skipped() == 0);
+    std::size_t skipped = 0;
+    for (const std::size_t data : {stun::kMaxMessage - kAround + 4, std::size_t{5000}, std::size_t{8000}}) {
+      const auto found = read(data);
+      REQUIRE(found.size() == 1);
+      CHECK(found[0] == good);
+      CHECK(framer.skipped() == ++skipped);
+    }
+    CHECK_FALSE(framer.is_broken());
+  }
+}
+
 }  // namespace pollrtc::test
