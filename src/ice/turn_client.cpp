@@ -144,6 +144,11 @@ Status Client::want_permission(Time now, const Address& peer) {
   if (state_ != ClientState::Allocated) return fail(ErrorCode::InvalidState, "there is no allocation");
   if (!is_relaying(peer.family)) return fail(ErrorCode::Refused, "no relayed address of that family");
   if (Permission* const known = find_permission(peer)) {
+    // Whoever asks has not been told of an earlier refusal, and the server may think otherwise by now.
+    if (known->state == PermissionState::Refused) {
+      *known = Permission{};
+      known->peer = without_port(peer);
+    }
     known->is_wanted = true;
     step(now);
     return {};

@@ -75,7 +75,8 @@ class Client {
   // The allocation is of no use to us: it is deleted, and the client ends with this code and text.
   void reject(Time now, int code, std::string_view text);
 
-  // One permission for each IP address of a peer. LimitReached, OutOfMemory; nothing to do for a known one.
+  // One permission for each IP address of a peer: one that was refused is asked for again. LimitReached, OutOfMemory; nothing
+  // to do for one that stands, or is being asked for.
   Status want_permission(Time now, const Address& peer);
   void forget_permission(const Address& peer);  // not refreshed any more
   bool is_permitted(Time now, const Address& peer) const;

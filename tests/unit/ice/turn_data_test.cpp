@@ -80,6 +80,29 @@ TEST_CASE("a refused permission", "[TURN-10]") {
   CHECK(both.permit(kSix));
 }
 
+TEST_CASE("who asks again for a refused permission gets another answer", "[TURN-10]") {
+  TurnRig rig;
+  allocated(rig);
+  for (const int code : {403, 508}) {
+    rig.server.refusals[Method::CreatePermission].push_back({code});
+    rig.events.clear();
+    CHECK_FALSE(rig.permit(kPeer));
+    REQUIRE(rig.last<Client::Refused>());
+    CHECK(rig.last<Client::Refused>()->code == code);
+  }
+  CHECK(rig.server.count(Method::CreatePermission) == 2);
+  rig.events.clear();
+  CHECK(rig.permit(kPeer));
+  REQUIRE(rig.last<Client::Permitted>());
+  CHECK(rig.last<Client::Permitted>()->peer == kPeer.with_port(0));
+  // One that ran out, too.
+  rig.server.is_silent = true;
+  rig.wait(301s);
+  REQUIRE(rig.last<Client::Refused>());
+  rig.server.is_silent = false;
+  CHECK(rig.permit(kPeer));
+}
+
 TEST_CASE("permissions are limited", "[TURN-10]") {
   Limits limits;
   limits.turn_permissions = 3;
