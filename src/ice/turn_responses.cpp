@@ -142,7 +142,13 @@ Drop Client::on_response(Time now, const stun::Message& response) {
   request.is_running = request.is_owed = false;
   request.challenges = 0;
   if (!response.unknown_required().empty()) {
-    give_up(now, *target, code, "the answer holds an unknown attribute");
+    static constexpr std::string_view kWhy = "the answer holds an unknown attribute";
+    if (target->kind == Kind::Allocate && !is_error) {  // granted, but not in words that we understand
+      state_ = ClientState::Allocated;
+      delete_allocation(now, kUnreachable, kWhy);
+    } else {
+      give_up(now, *target, code, kWhy);
+    }
     return Drop::StunUnknownAttribute;
   }
   if (!is_error) {
@@ -299,7 +305,7 @@ void Client::on_allocate_error(Time now, const stun::Message& response, int code
     default:
       break;
   }
-  end(now, code, reason);
+  end(now, code != 0 ? code : kUnreachable, reason);
 }
 
 // RFC 8489 §10. The same transport and credentials; the first of the two addresses that is of the family of our 5-tuple.
@@ -342,7 +348,7 @@ void Client::give_up(Time now, const Target& target, int code, std::string_view 
   target.request->is_running = target.request->is_owed = false;
   switch (target.kind) {
     case Kind::Allocate:
-      return end(now, code, reason);
+      return end(now, code != 0 ? code : kUnreachable, reason);
     case Kind::Refresh:
       if (state_ ==
           ClientState::Closing) {  // §8.3: 437 says that it is deleted; and we have done what we could

@@ -318,6 +318,32 @@ TEST_CASE("errors count by who signed them", "[TURN-24]") {
   CHECK(bare.client->state() == ClientState::Ended);
 }
 
+TEST_CASE("an allocation granted in words that we do not understand is deleted, and its end told",
+          "[TURN-24][TURN-17]") {
+  TurnRig rig;
+  rig.server.add_to_success = [](Method method, stun::Writer& w) {
+    if (method == Method::Allocate) w.u32(static_cast<Attribute>(0x7777), 1);
+  };
+  rig.start();
+  CHECK(rig.server.count(Method::Allocate) == 2);
+  CHECK_FALSE(rig.last<Client::Allocated>());
+  CHECK(rig.server.last(Method::Refresh).u32(Attribute::Lifetime) == 0u);
+  CHECK(rig.server.allocations.empty());
+  CHECK(rig.client->state() == ClientState::Ended);
+  CHECK(rig.end_code() == turn::kUnreachable);
+  // A refusal without a code is one all the same: 0 would say that it ended as we wished.
+  for (const bool is_strange : {false, true}) {
+    TurnRig bare;
+    bare.server.refusals[Method::Allocate].push_back({0, true, [&](auto& w) {
+                                                        if (is_strange)
+                                                          w.u32(static_cast<Attribute>(0x7777), 1);
+                                                      }});
+    bare.start();
+    CHECK(bare.client->state() == ClientState::Ended);
+    CHECK(bare.end_code() == turn::kUnreachable);
+  }
+}
+
 TEST_CASE("lifetimes: the server's word within reason, refreshed in time", "[TURN-08]") {
   struct Row {
     std::optional<std::uint32_t> said;
