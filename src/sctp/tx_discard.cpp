@@ -45,6 +45,7 @@ bool TxQueue::discard_below(const Stream& stream, std::size_t bytes, int priorit
   if (!is_enough()) return false;
   for (std::size_t i = 0; i < count; ++i) messages_[found[i].message].abandoned = true;
   for (Stream& other : streams_) unlink_abandoned(other);
+  for (std::size_t i = 0; i < count; ++i) messages_.free_if_unused(found[i].message);
   return true;
 }
 
@@ -57,6 +58,7 @@ bool TxQueue::collect_below(const Stream& stream, int priority, Vec<Candidate>& 
   return true;
 }
 
+// Wherever in the queue they are; none of them has a TSN.
 void TxQueue::unlink_abandoned(Stream& stream) {
   TxMessageId kept = kNoMessage, kept_before_pause = kNoMessage;
   bool before_pause = stream.last_before_pause != kNoMessage;
@@ -67,11 +69,11 @@ void TxQueue::unlink_abandoned(Stream& stream) {
     if (message.abandoned) {
       (kept == kNoMessage ? stream.head : messages_[kept].next) = next;
       message.next = kNoMessage;
-      message.queued = message.discardable = false;
-      --discardable_;
+      message.queued = message.open = false;
+      if (stream.open == id) stream.open = kNoMessage;
+      if (std::exchange(message.discardable, false)) --discardable_;
       charged_ -= kMessageOverhead;
       lower(stream, message.size);
-      messages_.free_if_unused(id);
     } else {
       kept = id;
       if (before_pause) kept_before_pause = id;

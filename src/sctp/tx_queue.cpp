@@ -285,7 +285,10 @@ bool TxQueue::abandon(TxMessageId id) {
   messages_.tell_end(message, MessageOutcome::Abandoned);
   if (!message.queued) return false;
   Stream& stream = *find(message.stream);
-  POLLRTC_ASSERT(id == stream.head);
+  if (id != stream.head) {  // in pieces and not begun, behind others that stay
+    unlink_abandoned(stream);
+    return true;
+  }
   if (std::exchange(message.discardable, false)) --discardable_;
   lower(stream, message.unsent());
   unlink_head(stream);
