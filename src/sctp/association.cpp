@@ -107,9 +107,9 @@ void Association::on_path_change(Time now, const PathSizes& sizes) {
   probe_nonce_ = 0;
   data_timeouts_ = 0;
   if (!tcb_) return;
-  tcb_->tx.on_path_change(now);
   if (heartbeats_run()) path_mtu_.start(now);
-  use_path_mtu();
+  use_path_mtu();  // before: the initial window counts in packets of the new path
+  tcb_->tx.on_path_change(now);
 }
 
 Status Association::send(Time now, const SendOptions& options, Bytes message) {

@@ -133,7 +133,7 @@ Association::Handled Association::on_init_ack(Time now, const Packet& packet, co
     store_u16(missing.data() + 4, code_of(ParameterType::StateCookie));
     return refuse_init_ack(*init, CauseCode::MissingMandatoryParameter, missing, "INIT ACK without a cookie");
   }
-  if (kCommonHeader + kTlvHeader + padded4(parameters->cookie->size()) > config_.mtu) {
+  if (kCommonHeader + kTlvHeader + padded4(parameters->cookie->size()) > path_mtu_.size()) {
     return refuse_init_ack(*init, CauseCode::OutOfResource, {}, "the peer's cookie does not fit a packet");
   }
   const auto local_tie = random_tag(env_.rng), peer_tie = random_tag(env_.rng);
@@ -295,6 +295,8 @@ Association::Handled Association::on_restart(Time now, const StateCookie& cookie
   all_streams_reset_event_ = false;
   streams_reset_events_.clear();
   reset_done_events_.clear();
+  probe_nonce_ = 0;
+  data_timeouts_ = 0;
   restarted_event_ = true;
   return {};
 }

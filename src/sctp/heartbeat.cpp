@@ -90,6 +90,7 @@ void Association::on_data_timeout(Time now) {
 
 void Association::on_data_progress() {
   data_timeouts_ = 0;
+  path_mtu_.on_data_progress();
   clear_errors();
 }
 

@@ -74,6 +74,7 @@ void PathMtu::enter(Time now, State state) {
   switch (state) {
     case State::Base:
       size_ = base_;
+      is_confirmed_ = has_progress_ = false;
       return probe(base_);
     case State::Searching:
       return search(now);
@@ -82,6 +83,7 @@ void PathMtu::enter(Time now, State state) {
       return;
     case State::Error:
       size_ = kSmallest;
+      has_progress_ = false;
       deadline_ = now + kErrorPause;
       return;
     case State::Disabled:
@@ -111,6 +113,7 @@ void PathMtu::on_probe_sent(Time now, Duration rto) {
 
 void PathMtu::on_probe_acked(Time now) {
   if (!std::exchange(probe_out_, false)) return;
+  is_confirmed_ = true;
   if (state_ == State::Base || state_ == State::Error) {
     size_ = base_;
     return enter(now, State::Searching);
@@ -121,7 +124,14 @@ void PathMtu::on_probe_acked(Time now) {
   search(now);
 }
 
+void PathMtu::on_data_progress() {
+  if (std::exchange(has_progress_, true)) return;
+  // The path lives after all: the base size is tried at once, and only once before the pause is over.
+  if (state_ == State::Error && !probe_out_) probe(base_);
+}
+
 void PathMtu::on_black_hole(Time now) {
+  if (state_ == State::SearchComplete && !is_confirmed_) return enter(now, State::Error);
   if (state_ == State::Searching || state_ == State::SearchComplete) enter(now, State::Base);
 }
 
@@ -135,7 +145,10 @@ void PathMtu::handle_timeout(Time now) {
     case State::SearchComplete:
       return enter(now, State::Searching);
     case State::Base:
-      return ++lost_ < kMaxProbes ? probe(base_) : enter(now, State::Error);
+      if (++lost_ < kMaxProbes) return probe(base_);
+      // Data of up to that size arrives, so it is the probes that vanish: by mere loss, or because the peer takes no packet
+      // with a PAD chunk in it, as Pion. Should the path be too small after all, data tells, as a black hole.
+      return enter(now, has_progress_ ? State::SearchComplete : State::Error);
     case State::Searching:
       return ++lost_ < kMaxProbes ? probe(probed_) : enter(now, State::SearchComplete);
     case State::Error:

@@ -56,6 +56,8 @@ class PathMtu {
   // `rto`: of the association. The next probe waits for this one's answer or its timer, so they are a round trip apart.
   void on_probe_sent(Time now, Duration rto);
   void on_probe_acked(Time now);
+  // Data sent on this path was acknowledged.
+  void on_data_progress();
   // Full packets vanish where small ones do not (§4.3).
   void on_black_hole(Time now);
   void handle_timeout(Time now);
@@ -70,9 +72,11 @@ class PathMtu {
 
   State state_ = State::Disabled;
   std::uint32_t base_ = 0, most_ = 0, below_ = 0;
-  std::uint32_t size_ = 0;    // PLPMTU
-  std::uint32_t probed_ = 0;  // PROBED_SIZE
-  std::uint8_t lost_ = 0;     // PROBE_COUNT
+  std::uint32_t size_ = 0;     // PLPMTU
+  std::uint32_t probed_ = 0;   // PROBED_SIZE
+  std::uint8_t lost_ = 0;      // PROBE_COUNT
+  bool is_confirmed_ = false;  // the base size, by a probe, since the last doubt
+  bool has_progress_ = false;  // data was acknowledged since BASE or ERROR began
   bool probe_due_ = false;
   bool probe_out_ = false;  // and not answered yet
   Time deadline_ = kNever;

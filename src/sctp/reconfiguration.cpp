@@ -117,7 +117,7 @@ void Association::perform_incoming_reset() {
     tcb_->rx.reassembly().reset_stream(stream);
     streams_reset_events_.insert(stream);
   }
-  tcb_->rx.reassembly().drop_before_reset(tcb_->incoming_reset.last_tsn());
+  tcb_->rx.reassembly().drop_before_reset();
 }
 
 // §5.2.2 E3 to E6: what the peer sent before the reset has come.

@@ -62,7 +62,7 @@ RxReassembly::Added RxReassembly::add(const DataChunk& chunk, bool is_next) {
     run.begins = fragments_.find(key.at(run.first))->begin;
     run.bytes += left->run_bytes;
     run.left_too_large = left->too_large;
-    run.left_given = left->given;
+    run.left_given = fragments_.find(key.at(run.first))->given;  // the anchor is the first
   }
   if (right != nullptr && !right->begin) {
     run.right = true;

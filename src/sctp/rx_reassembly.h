@@ -55,8 +55,8 @@ class RxReassembly {
   // The peer reset its outgoing stream (RFC 6525 §5.2.2): SSN and MIDs begin at 0 again.
   void reset_stream(StreamId stream);
   void reset_all_streams();
-  // What those streams left unfinished; `last` is the last TSN before the reset. False: reserve_reset() was not called.
-  void drop_before_reset(Tsn last);
+  // What those streams left unfinished.
+  void drop_before_reset();
   [[nodiscard]] bool reserve_reset() { return reset_streams_.reserve(); }
   // For tests of wrap-around; the FSN is of the message of which a part has been given out.
   void set_next_ssn(StreamId stream, Ssn ssn);

@@ -114,12 +114,14 @@ void RxReassembly::reset_all_streams() {
   all_streams_reset_ = true;
 }
 
-// Nothing will complete them, and with I-DATA the messages to come have the same numbers.
-void RxReassembly::drop_before_reset(Tsn last) {
+// Nothing will complete them, and with I-DATA the messages to come have the same numbers. A fragment above `last` goes too:
+// until its request is answered the sender begins nothing new on these streams (RFC 6525 §5.1.2), so it belongs to a
+// message of before, or to one that spans the reset and that no honest sender makes. What is parked came for the time after.
+void RxReassembly::drop_before_reset() {
   for (std::size_t i = 0; i < fragments_.size();) {
     const Fragment& fragment = fragments_.at(i);
     const bool is_reset = all_streams_reset_ || reset_streams_.contains(fragment.stream);
-    if (is_reset && fragment.tsn <= last) {
+    if (is_reset && !fragment.key.is_parked()) {
       erase_fragment(FragmentKey(fragment.key));
     } else {
       ++i;

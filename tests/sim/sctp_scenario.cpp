@@ -247,7 +247,8 @@ class Run {
       throw Violation("INV-9: one end goes, the other stays");
     user_a_.become_good();
     user_b_.become_good();
-    const bool by_counter = check_failure(a_, plan_.a) | check_failure(b_, plan_.b);
+    const bool a_by_counter = check_failure(a_, plan_.a), b_by_counter = check_failure(b_, plan_.b);
+    const bool by_counter = a_by_counter || b_by_counter;
     for (const auto& [end, other] : {std::pair(&a_, &b_), std::pair(&b_, &a_)}) {
       const bool told = other->ended()->reason == Close::SctpUnreachable ||
                         other->ended()->reason == Close::Local ||

@@ -188,6 +188,45 @@ TEST_CASE("a black hole leads back to the base size, and from there up again", "
   CHECK(searching.mtu.state() == State::Base);
 }
 
+TEST_CASE("probes that vanish while data arrives do not shrink the packets", "[SCTP-PMTU-05]") {
+  Fixture f;
+  f.mtu.on_data_progress();
+  CHECK(f.run(1000) == 3);
+  CHECK(f.mtu.state() == State::SearchComplete);
+  CHECK(f.mtu.size() == 1128);
+  SECTION("until data vanishes too") {
+    f.mtu.on_black_hole(f.now);
+    CHECK(f.mtu.state() == State::Error);
+    CHECK(f.mtu.size() == PathMtu::kSmallest);
+  }
+  SECTION("and the search goes on later") {
+    f.lose();  // the raise timer
+    CHECK(f.mtu.state() == State::Searching);
+    f.run(1500);
+    CHECK(f.mtu.size() + 69 <= 1500);
+    CHECK(f.mtu.size() > 1128);
+    f.mtu.on_black_hole(f.now);
+    CHECK(f.mtu.state() == State::Base);  // a probe has shown since that they arrive
+  }
+}
+
+TEST_CASE("after an outage the base size is tried as soon as data arrives again", "[SCTP-PMTU-05]") {
+  Fixture f;
+  CHECK(f.run(0) == 3);
+  REQUIRE(f.mtu.state() == State::Error);
+  CHECK(f.mtu.probe_due() == 0);
+  f.mtu.on_data_progress();
+  CHECK(f.send() == 1128);
+  f.lose();
+  CHECK(f.mtu.state() == State::Error);
+  f.mtu.on_data_progress();
+  CHECK(f.mtu.probe_due() == 0);  // once; then after the pause
+  f.lose();
+  f.send();
+  f.answer();
+  CHECK(f.mtu.size() == 1128);
+}
+
 TEST_CASE("a path below the base size means ERROR with a smaller size, until the base works again",
           "[SCTP-PMTU-05]") {
   Fixture f;

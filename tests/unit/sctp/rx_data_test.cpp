@@ -481,4 +481,20 @@ TEST_CASE("without memory a chunk is as if never received, and comes again") {
   }
 }
 
+TEST_CASE("a reset in the middle of a message takes all of what has come of it",
+          "[SCTP-RST-03][SCTP-DATA-09]") {
+  Fixture f;
+  f.data(100, "B", 5, 0, "one");
+  f.data(101, "", 5, 0, "two");
+  f.data(102, "", 5, 0, "three");
+  f.data(104, "B", 6, 0, "other ");
+  REQUIRE(f.rx->reassembly().reserve_reset());
+  f.rx->reassembly().reset_stream(StreamId{5});
+  f.rx->reassembly().drop_before_reset();
+  f.data(103, "E", 5, 0, "its end");
+  f.data(105, "E", 6, 0, "stream");
+  f.data(106, "BE", 5, 0, "anew");
+  CHECK(f.received() == Texts{"6:other stream", "5:anew"});
+}
+
 }  // namespace pollrtc::sctp

@@ -58,10 +58,10 @@ struct Fixture {
     rx->end_of_packet(Time{});
     return taken;
   }
-  void reset(std::uint16_t stream, std::uint32_t last) {
+  void reset(std::uint16_t stream) {
     REQUIRE(rx->reassembly().reserve_reset());
     rx->reassembly().reset_stream(StreamId{stream});
-    rx->reassembly().drop_before_reset(Tsn(last));
+    rx->reassembly().drop_before_reset();
   }
   // All that is ready: "stream:text", and its charge is released.
   Texts received() {
@@ -236,7 +236,7 @@ TEST_CASE("a reset stream begins at MID 0 of both kinds, and what it left unfini
   f.forward(104, {});
   CHECK(f.forward(105, {unordered(1, 5)}));
   CHECK(f.received() == Texts{"1:a", "1:b"});
-  f.reset(1, 105);
+  f.reset(1);
   CHECK(f.used() == kOverhead + 18);
   f.data(106, "BE", 1, 0, 0, "new");
   f.data(107, "BU", 1, 0, 0, "n");
@@ -261,7 +261,7 @@ TEST_CASE("while a reset is put off, I-DATA above its last TSN belongs to the ti
   CHECK(f.received() == Texts{"1:old 0"});
   f.data(102, "E", 1, 1, 1, " 1");
   CHECK(f.received() == Texts{"1:old 1"});
-  f.reset(1, 102);
+  f.reset(1);
   f.rx->reassembly().release_deferred();
   CHECK(f.received().size() == 3);
   CHECK(f.used() == 0);
