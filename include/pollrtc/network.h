@@ -25,9 +25,14 @@ struct Network {
 
   // Only differences count. May stand still; should it go back, the connection's own time stands still.
   Time (*now)(void* context) = nullptr;
-  // Writes addresses of this machine that may become candidates, loopback ones among them only when asked for; how
-  // many there are (at most out.size()). Ports do not matter.
+  // Writes addresses of this machine that may become candidates now, loopback ones among them only when asked for; how
+  // many there are (at most out.size()). Ports do not matter. One that is left out keeps the socket it has, see below.
   std::size_t (*list_addresses)(void* context, bool loopback, std::span<Address> out) = nullptr;
+  // Looks which of `addresses` this machine still has, fit for a new candidate or not, and sets `is_there` of the same size.
+  // False: the system does not say now, and nothing is taken for gone. Asked once a second; the sockets of an address
+  // that went are closed. Empty: those are there that list_addresses names, unless it has filled its span of 64.
+  bool (*find_addresses)(void* context, std::span<const Address> addresses,
+                         std::span<bool> is_there) = nullptr;
   // A UDP socket at that address and a port of first..last (0: any), `bound` the whole address. Negative: it cannot be.
   int (*open)(void* context, const Address& local, std::uint16_t first, std::uint16_t last,
               Address& bound) = nullptr;
@@ -41,7 +46,7 @@ struct Network {
   void* context = nullptr;
 
   bool is_set() const { return now != nullptr; }
-  // All of them but send_whole, or none.
+  // All of them but find_addresses and send_whole, or none.
   bool is_whole() const {
     return list_addresses != nullptr && open != nullptr && close != nullptr && send != nullptr &&
            receive != nullptr;

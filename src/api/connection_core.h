@@ -136,6 +136,8 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   bool open_sockets(bool loopback);
   bool add_to_peer(const Socket& socket);
   void close_socket(std::size_t index);
+  bool find_addresses(std::span<const Address> addresses, std::span<bool> is_there);
+  void close_lost_sockets();
   void watch_addresses();
   void close_sockets();
   void look_up_servers();

@@ -66,6 +66,7 @@ bool ConnectionCore::open_sockets(bool loopback) {
   std::array<Address, kMostAddresses> addresses;
   const std::size_t count = list_addresses(addresses);
   for (const Address& address : std::span(addresses).first(count)) {
+    if (sockets_.size() == kMostAddresses) break;
     if (std::any_of(sockets_.begin(), sockets_.end(),
                     [&](const Socket& s) { return s.local.same_ip(address); }))
       continue;
@@ -89,6 +90,29 @@ void ConnectionCore::close_socket(std::size_t index) {
   blocked_.reset();  // perhaps it was this one's; a datagram is lost, as on any network
 }
 
+// False: nobody can tell now.
+bool ConnectionCore::find_addresses(std::span<const Address> addresses, std::span<bool> is_there) {
+  if (network_.find_addresses != nullptr)
+    return network_.find_addresses(network_.context, addresses, is_there);
+  std::array<Address, kMostAddresses> storage;
+  const std::size_t count = network_.list_addresses(network_.context, has_loopback_, storage);
+  if (count >= storage.size()) return false;  // there may be more
+  for (std::size_t i = 0; i < addresses.size(); ++i)
+    is_there[i] = has_ip(std::span(storage).first(count), addresses[i]);
+  return true;
+}
+
+// By what the machine has, not by what would be chosen for a candidate today: a socket in use outlives the choice.
+void ConnectionCore::close_lost_sockets() {
+  std::array<Address, kMostAddresses> storage;
+  std::array<bool, kMostAddresses> is_there{};
+  const std::size_t count = sockets_.size();
+  for (std::size_t i = 0; i < count; ++i) storage[i] = sockets_[i].local;
+  if (!find_addresses(std::span(storage).first(count), std::span(is_there).first(count))) return;
+  for (std::size_t i = count; i-- > 0;)
+    if (!is_there[i]) close_socket(i);
+}
+
 // Addresses that went take their sockets with them. Those that came join the gathering while it lasts; afterwards they take
 // a restart (RFC 8838 §13), which is worth it when the path is lost.
 void ConnectionCore::watch_addresses() {
@@ -96,8 +120,7 @@ void ConnectionCore::watch_addresses() {
   next_look_ = now() + kAddressLook;
   std::array<Address, kMostAddresses> storage;
   const std::span<const Address> addresses = std::span(storage).first(list_addresses(storage));
-  for (std::size_t i = sockets_.size(); i-- > 0;)
-    if (!has_ip(addresses, sockets_[i].local)) close_socket(i);
+  close_lost_sockets();
   const std::size_t before = sockets_.size();
   if (peer_->gathering_state() == GatheringState::Gathering) (void)open_sockets(has_loopback_);
   const bool is_lost = peer_->connection_state() == ConnectionState::Disconnected;

@@ -52,6 +52,7 @@ Network SystemNetwork::hooks() {
   Network network;
   network.now = now;
   network.list_addresses = list_addresses;
+  network.find_addresses = find_addresses;
   network.open = open;
   network.close = close;
   network.send = send;
@@ -73,6 +74,15 @@ std::size_t SystemNetwork::list_addresses(void* context, bool loopback, std::spa
   std::size_t count = 0;
   for (const net::LocalAddress& local : addresses) out[count++] = local.address;
   return count;
+}
+
+bool SystemNetwork::find_addresses(void* context, std::span<const Address> addresses,
+                                   std::span<bool> is_there) {
+  Vec<net::LocalAddress> present(self(context).environment_.memory);
+  if (!net::list_local_addresses(present)) return false;  // a flood of descriptors, say
+  for (std::size_t i = 0; i < addresses.size(); ++i)
+    is_there[i] = net::is_in_use({present.data(), present.size()}, addresses[i]);
+  return true;
 }
 
 int SystemNetwork::open(void* context, const Address& local, std::uint16_t first, std::uint16_t last,

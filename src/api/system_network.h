@@ -26,6 +26,7 @@ class SystemNetwork {
  private:
   static Time now(void*);
   static std::size_t list_addresses(void* context, bool loopback, std::span<Address> out);
+  static bool find_addresses(void* context, std::span<const Address> addresses, std::span<bool> is_there);
   static int open(void* context, const Address& local, std::uint16_t first, std::uint16_t last,
                   Address& bound);
   static void close(void* context, int socket);

@@ -171,6 +171,12 @@ void select_addresses(const AddressPolicy& policy, Vec<LocalAddress>& addresses)
   if (addresses.size() > policy.most) addresses.erase(policy.most, addresses.size() - policy.most);
 }
 
+bool is_in_use(std::span<const LocalAddress> addresses, const Address& address) {
+  return std::any_of(addresses.begin(), addresses.end(), [&](const LocalAddress& local) {
+    return local.is_up && local.address.same_ip(address);
+  });
+}
+
 void apply_if_inet6(std::string_view text, std::span<LocalAddress> addresses) {
   while (!text.empty()) {
     const std::size_t end = std::min(text.find('\n'), text.size());

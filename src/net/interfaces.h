@@ -37,6 +37,10 @@ Status list_local_addresses(Vec<LocalAddress>& out);
 // Keeps what the policy and RFC 8445 §5.1.1.1 allow, without doubles, in the order given.
 void select_addresses(const AddressPolicy& policy, Vec<LocalAddress>& addresses);
 
+// Whether sockets at that address still serve. One that select_addresses leaves out may: a deprecated one, or a permanent
+// one beside which a temporary one has appeared.
+bool is_in_use(std::span<const LocalAddress> addresses, const Address& address);
+
 // Reads the text of Linux's /proc/net/if_inet6 and sets the IPv6 flags of the addresses it names. Other lines
 // count for nothing.
 void apply_if_inet6(std::string_view text, std::span<LocalAddress> addresses);

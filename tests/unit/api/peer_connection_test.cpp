@@ -1,11 +1,13 @@
 // PeerConnection as Godot's users know it: states, signals, descriptions, closing.
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
 #include <filesystem>
 
+#include "api/system_network.h"
 #include "unit/api/connections.h"
 
 using namespace pollrtc;
@@ -368,4 +370,24 @@ TEST_CASE("checks and data carry the same DSCP, since it is the sockets'", "[ICE
             0);
     CHECK(tos == 46 << 2);
   }
+}
+
+TEST_CASE("without a descriptor to spare the system lists no addresses: none is gone", "[ICE-NAT-04]") {
+  Environment environment;
+  detail::SystemNetwork system(environment);
+  const Network network = system.hooks();
+  const std::array<Address, 2> addresses = {Address::v4(127, 0, 0, 1, 5000),
+                                            Address::v4(203, 0, 113, 1, 5000)};
+  std::array<bool, 2> is_there = {false, true};
+  REQUIRE(network.find_addresses(network.context, addresses, is_there));
+  CHECK(is_there[0]);
+  CHECK_FALSE(is_there[1]);
+  rlimit before{};
+  REQUIRE(getrlimit(RLIMIT_NOFILE, &before) == 0);
+  rlimit none = before;
+  none.rlim_cur = 0;
+  REQUIRE(setrlimit(RLIMIT_NOFILE, &none) == 0);
+  const bool is_known = network.find_addresses(network.context, addresses, is_there);
+  REQUIRE(setrlimit(RLIMIT_NOFILE, &before) == 0);
+  CHECK_FALSE(is_known);
 }

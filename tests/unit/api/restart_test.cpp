@@ -97,6 +97,38 @@ TEST_CASE("an address changes in mid-transfer: noticed, restarted, and on within
     CHECK(end->connection->get_connection_state() == ConnectionState::Connected);
 }
 
+TEST_CASE("a socket stays while its address does, whatever would be chosen today, and goes with it",
+          "[ICE-NAT-04]") {
+  const bool has_hook = GENERATE(true, false);
+  SimPair p([&](Configuration& c) {
+    if (has_hook) c.network.find_addresses = Machine::find_addresses;
+  });
+  p.connect();
+  Machine& machine = p.a.machine;
+  if (has_hook) {
+    SECTION("the system does not list its addresses") { machine.listing_fails = true; }
+    SECTION("the address is deprecated: nothing is chosen") { machine.chosen.emplace(); }
+    SECTION("another one takes its place") { machine.chosen = {kElsewhere}; }
+  } else {
+    SECTION("the list is full, so there may be more") { machine.chosen.emplace(64, kElsewhere); }
+  }
+  p.world.run_for(10s);
+  CHECK(machine.open_sockets == 1);
+  CHECK(p.a.count("disconnected") == 0);
+  REQUIRE(p.ours->send_text("still here"));
+  p.world.run_for(1s);
+  CHECK(p.b.count("message") == 1);
+
+  machine.chosen.reset();
+  machine.listing_fails = false;
+  p.world.run_for(2s);
+  CHECK(machine.open_sockets == 1);
+  machine.move_to(std::nullopt);
+  p.world.run_for(7s);
+  CHECK(machine.open_sockets == 0);
+  CHECK(p.a.count("disconnected") == 1);
+}
+
 TEST_CASE("without the wish nothing restarts by itself, and the loss of the path is the end",
           "[ICE-NAT-04]") {
   SimPair p([](Configuration& c) { c.restart_ice_automatically = false; });

@@ -43,6 +43,14 @@ class Machine final : public sim::Actor {
     return c;
   }
 
+  // The hook that tells what the machine has from what it would choose; not in configuration() by itself.
+  static bool find_addresses(void* context, std::span<const Address> addresses, std::span<bool> is_there) {
+    const Machine& m = self(context);
+    if (m.listing_fails) return false;
+    for (std::size_t i = 0; i < addresses.size(); ++i) is_there[i] = m.ip_ && m.ip_->same_ip(addresses[i]);
+    return true;
+  }
+
   // Its interface has this address from now on; nothing: it is gone.
   void move_to(const std::optional<Address>& ip) {
     ip_ = ip;
@@ -55,6 +63,9 @@ class Machine final : public sim::Actor {
 
   // Faults to order: what the next calls say instead of doing their work.
   std::deque<Network::Outcome> send_outcomes, receive_outcomes;
+  // What list_addresses names instead of the address it has, and whether the system lists nothing for now.
+  std::optional<std::vector<Address>> chosen;
+  bool listing_fails = false;
   // What the machine sees of the time; nothing: the world's.
   std::function<Time(Time)> bend_time;
   std::size_t sends = 0, receives = 0, open_sockets = 0, polls = 0;
@@ -92,8 +103,15 @@ class Machine final : public sim::Actor {
     return m.bend_time ? m.bend_time(m.world_.now()) : m.world_.now();
   }
   static std::size_t list_addresses(void* context, bool, std::span<Address> out) {
-    if (out.empty() || !self(context).ip_) return 0;
-    out[0] = *self(context).ip_;
+    Machine& m = self(context);
+    if (m.listing_fails) return 0;
+    if (m.chosen) {
+      const std::size_t count = std::min(out.size(), m.chosen->size());
+      std::copy_n(m.chosen->begin(), count, out.begin());
+      return count;
+    }
+    if (out.empty() || !m.ip_) return 0;
+    out[0] = *m.ip_;
     return 1;
   }
   static int open(void* context, const Address& local, std::uint16_t, std::uint16_t, Address& bound) {

@@ -132,3 +132,21 @@ TEST_CASE("this machine has a loopback address with its facts") {
   Vec<LocalAddress> none(environment.env.memory);
   CHECK(list_local_addresses(none).error() == ErrorCode::OutOfMemory);
 }
+
+TEST_CASE("an address that would not be chosen today is in use all the same, until it goes", "[ICE-NAT-04]") {
+  LocalAddress down = local("192.0.2.2");
+  down.is_up = false;
+  const LocalAddress present[] = {temporary(local("2001:db8::1"), true), local("2001:db8::2"),
+                                  local("fe80::1"), down, temporary(local("2001:db8::3"))};
+  const auto in_use = [&](const LocalAddress& a) {
+    Address bound = a.address;
+    bound.port = 5000;
+    return is_in_use(present, bound);
+  };
+  CHECK(in_use(local("2001:db8::1")));  // deprecated
+  CHECK(in_use(local("2001:db8::2")));  // a temporary one has appeared beside it
+  CHECK(in_use(local("fe80::1")));
+  CHECK_FALSE(in_use(local("fe80::1", 3)));  // another interface's
+  CHECK_FALSE(in_use(local("192.0.2.2")));
+  CHECK_FALSE(in_use(local("2001:db8::4")));
+}
