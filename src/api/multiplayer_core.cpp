@@ -255,7 +255,7 @@ Status MultiplayerCore::put_to(int to, std::size_t channel, Bytes packet) {
     return put_on(entry->peer, channel, packet);
   }
   for (const Entry& entry : peers)
-    if (entry.id != -to) (void)put_on(entry.peer, channel, packet);
+    if (entry.id + to != 0) (void)put_on(entry.peer, channel, packet);
   return {};
 }
 

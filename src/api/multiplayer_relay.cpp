@@ -4,6 +4,7 @@
 //   | 7 | 1 | id:32 |   | 7 | 2 | id:32 |   server to client: another client has come, has gone
 //   | 7 | 3 | id:32 | inner frame |         client to server: for `id` (0: all, -id: all but one); server to client: from `id`
 #include <algorithm>
+#include <limits>
 
 #include "api/multiplayer_core.h"
 
@@ -76,6 +77,8 @@ void MultiplayerCore::deliver(int from, Bytes inner) {
 
 void MultiplayerCore::on_system_frame(int from, std::size_t channel, Bytes frame) {
   const int id = id_of(frame);
+  if (id == std::numeric_limits<int>::min())
+    return;  // has no opposite, so it is neither an id nor all but one
   const Bytes inner = frame.subspan(kSystemSize);
   if (mode == Mode::Server) {  // clients may ask for one thing only, and speak for themselves alone
     if (frame[1] == kRelay) pass_on(from, channel, id, inner);

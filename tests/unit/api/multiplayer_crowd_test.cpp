@@ -1,5 +1,6 @@
 // Many MultiplayerPeers over bad networks, for a long time: a mesh whose members come and go, a server that passes on.
 #include <charconv>
+#include <limits>
 
 #include "unit/api/players.h"
 
@@ -262,4 +263,30 @@ TEST_CASE("messages of a megabyte, where the announced size allows them", "[API-
       CHECK(b.packets.back().data == megabyte);
     }
   }
+}
+
+TEST_CASE("a frame for the id that has no opposite goes nowhere", "[API-56]") {
+  constexpr int kLeast = std::numeric_limits<int>::min();
+  sim::World world(5);
+  Player server(world, 200, 200), raw(world, 1, 1), other(world, 2, 2);
+  for (Player* const player : {&server, &other}) REQUIRE(player->peer->set_server_relay_enabled(true));
+  REQUIRE(server.peer->create_server());
+  REQUIRE(raw.peer->create_client(100));  // its packets are frames, made by hand
+  REQUIRE(other.peer->create_client(101));
+  introduce(world, raw, 100, server, 1);
+  introduce(world, other, 101, server, 1);
+  REQUIRE(
+      world.run_until([&] { return other.connected.count(100) == 1 && raw.connected.count(1) == 1; }, 30s));
+  REQUIRE(raw.put(1, std::string_view("\7\3\0\0\0\x80\3x", 8)));
+  REQUIRE(raw.put(1, std::string_view("\7\3\1\0\0\x80\3y", 8)));  // all but 2147483647
+  world.run_for(1s);
+  for (const Player* const player : {&server, &other}) {
+    REQUIRE(player->packets.size() == 1);
+    CHECK(player->packets[0].data == "y");
+  }
+  // As a target of our own it leaves nobody out.
+  REQUIRE(server.put(kLeast, "z"));
+  world.run_for(1s);
+  REQUIRE(other.packets.size() == 2);
+  CHECK(other.packets[1].data == "z");
 }
