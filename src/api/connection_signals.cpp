@@ -21,6 +21,7 @@ bool is_failure(Close reason) {
 
 bool ConnectionCore::next_event(Event& event) {
   if (!peer_ || in_hook_) return false;
+  const Call call(*this);
   if (next_description(event)) return true;
   Peer::Event raw;
   while (peer_->poll_event(raw))
@@ -129,6 +130,7 @@ bool ConnectionCore::next_buffered_low(Event& event) {
 
 void ConnectionCore::emit_events() {
   for (Event event; owner_ != nullptr && next_event(event);) {
+    if (owner_ == nullptr) return;  // a hook dropped it meanwhile
     emit_to_connection(event);
     emit_to_channel(event);
     event = {};  // lets go of its channel before the next one is looked for

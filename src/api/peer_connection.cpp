@@ -115,7 +115,11 @@ Status PeerConnection::wait(Duration timeout) {
   const std::shared_ptr<ConnectionCore> core = core_;
   return core->wait(timeout);
 }
-bool PeerConnection::next_event(Event& event) { return core().next_event(event); }
+bool PeerConnection::next_event(Event& event) {
+  (void)core();
+  const std::shared_ptr<ConnectionCore> core = core_;  // a hook may drop this object
+  return core->next_event(event);
+}
 void PeerConnection::close() { core().close(); }
 
 Status poll_all(std::span<PeerConnection* const> connections, Duration timeout) {

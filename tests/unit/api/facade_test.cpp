@@ -411,3 +411,44 @@ TEST_CASE("offers that crossed: one is taken back, and the other one answered", 
       for (const ChannelPtr& channel : end->channels) CHECK(channel->get_ready_state() == ChannelState::Open);
   }
 }
+
+TEST_CASE("a log sink may drop the connection while its events are looked for", "[API-21]") {
+  const bool pulls = GENERATE(true, false);
+  const bool drops_channels = GENERATE(true, false);
+  sim::World world(1);
+  struct Sink {
+    SimEnd* a;
+    bool drops_channels;
+    int dropped = 0;
+    static void write(void* context, LogLevel, std::string_view, std::string_view line) {
+      Sink& sink = *static_cast<Sink*>(context);
+      if (line.find("turn ") != 0) return;
+      ++sink.dropped;
+      if (sink.drops_channels) sink.a->channels.clear();
+      sink.a->connection.reset();
+    }
+  };
+  {
+    SimEnd a(world, 1);
+    Sink sink{&a, drops_channels};
+    a.start([&](Configuration& c) {
+      c.pull_events = pulls;
+      c.log = {Sink::write, &sink, LogLevel::Trace};
+      // The network that is given has no TCP, which is found out when the event that asks for a stream is.
+      c.ice_servers = {{{"turn:192.0.2.9?transport=tcp"}, "user", "secret"}};
+    });
+    (void)a.create();
+    REQUIRE(a.connection->create_offer());
+    for (int i = 0; i < 100 && a.connection; ++i) {
+      PeerConnection::Event event;
+      while (pulls && a.connection && a.connection->next_event(event)) {
+      }
+      world.run_for(10ms);
+    }
+    CHECK(sink.dropped == 1);
+    CHECK(a.machine.open_sockets == 0);
+    for (const ChannelPtr& channel : a.channels) CHECK(channel->get_ready_state() == ChannelState::Closed);
+    a.channels.clear();
+    CHECK(a.machine.environment.bytes_in_use() == 0);
+  }
+}
