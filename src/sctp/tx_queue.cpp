@@ -202,7 +202,11 @@ TxMessageId TxQueue::current(Time now) {
     if (can_send && may_begin(messages_[stream.head])) return stream.head;
     scheduler_.pop_first();
     stream.is_waiting = false;
-    if (can_send) hold(stream);
+    if (can_send) {
+      hold(stream);
+    } else {
+      let_one_go();  // it may have been let go itself, for a message that is gone
+    }
   }
   return kNoMessage;
 }
@@ -227,18 +231,21 @@ void TxQueue::hold(Stream& stream) {
   held_tail_ = index;
 }
 
-// One for each message that begins or ends: so there is always one under way, or one that may begin.
+// One for each message that begins or ends, and for each stream that has nothing to send when its turn comes: so there is
+// always one under way, or one that may begin.
 void TxQueue::let_one_go() {
-  if (held_head_ == kNone) return;
-  Stream& stream = streams_[held_head_];
-  held_head_ = stream.next_held;
-  stream.is_held = false;
-  activate(stream);
+  while (held_head_ != kNone) {
+    Stream& stream = streams_[held_head_];
+    held_head_ = stream.next_held;
+    stream.is_held = false;
+    activate(stream);
+    if (stream.is_waiting) return;
+  }
 }
 
 void TxQueue::end_under_way(const TxMessage& message) {
-  if (!interleaving_ || !message.begun || message.in_pieces) return;
-  under_way_ -= message.size;
+  if (!interleaving_ || !message.begun) return;
+  if (!message.in_pieces) under_way_ -= message.size;
   let_one_go();
 }
 
