@@ -106,6 +106,7 @@ class Agent {
   void on_relay_lost(Time now, const Address& relayed);
   bool next_permission(Path& wanted);
   void on_permission(Time now, const Address& relayed, const Address& peer, bool granted);
+  bool wants_permission(const Address& relayed, const Address& peer) const;
 
   // In any order, before or after gathering. Other credentials than before would be a restart: InvalidState.
   Status set_remote_credentials(Time now, std::string_view ufrag, std::string_view pwd, bool remote_is_lite);

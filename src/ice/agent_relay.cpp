@@ -59,6 +59,13 @@ bool Agent::next_permission(Path& wanted) {
   return false;
 }
 
+bool Agent::wants_permission(const Address& relayed, const Address& peer) const {
+  return std::any_of(permissions_.begin(), permissions_.end(), [&](const Permission& permission) {
+    return permission.relayed == relayed && permission.peer == peer.with_port(0) &&
+           permission.state != Permission::State::Refused;
+  });
+}
+
 void Agent::on_permission(Time now, const Address& relayed, const Address& peer, bool granted) {
   const Address plain = peer.with_port(0);
   const auto local = gatherer_.find_base(relayed);

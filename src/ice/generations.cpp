@@ -60,6 +60,7 @@ void Generations::forget(Owned<Agent>& agent, Time now) {
   agent->close(now);
   past_drops_ += agent->drops();
   agent.reset();
+  generation_gone_ = true;
 }
 
 // RFC 8445 §12.1: data moves when the new generation has a selected pair. From then on the former one neither answers nor
@@ -103,6 +104,12 @@ bool Generations::next_permission(Path& wanted) {
 }
 void Generations::on_permission(Time now, const Address& relayed, const Address& peer, bool granted) {
   for_each([&](Agent& agent) { agent.on_permission(now, relayed, peer, granted); });
+}
+bool Generations::wants_permission(const Address& relayed, const Address& peer) const {
+  const auto wants = [&](const Owned<Agent>& agent) {
+    return agent && agent->wants_permission(relayed, peer);
+  };
+  return wants(current_) || wants(next_) || wants(former_);
 }
 void Generations::on_data_sent(Time now) { const_cast<Agent&>(carrier()).on_data_sent(now); }
 Status Generations::add_server(Time now, const Address& server) { return newest().add_server(now, server); }

@@ -9,6 +9,8 @@
 // former credentials are refused; what is still on its way over its paths is taken for three seconds more (RFC 8445 §8.3.1).
 #pragma once
 
+#include <utility>
+
 #include "base/memory.h"
 #include "ice/agent.h"
 
@@ -50,6 +52,9 @@ class Generations {
   void on_relay_lost(Time now, const Address& relayed);
   bool next_permission(Path& wanted);
   void on_permission(Time now, const Address& relayed, const Address& peer, bool granted);
+  bool wants_permission(const Address& relayed, const Address& peer) const;
+  // Has one of them gone since this was asked last? What it alone wanted is not wanted any more.
+  bool take_generation_gone() { return std::exchange(generation_gone_, false); }
 
   // Of the generation that was agreed on: see Agent.
   Status set_remote_credentials(Time now, std::string_view ufrag, std::string_view pwd, bool remote_is_lite);
@@ -94,6 +99,7 @@ class Generations {
   AgentConfig config_;
   Owned<Agent> current_, next_, former_;
   bool has_restarted_ = false;
+  bool generation_gone_ = false;
   Time former_end_ = kNever;  // former_ is closed, and only its paths still count, until then
   DropCounters past_drops_;   // of agents that are gone
   AgentState told_state_ = AgentState::New;

@@ -45,6 +45,19 @@ Status Relays::add_base(Time now, const Address& base) {
   return {};
 }
 
+// Nothing can be sent from there any more, not even that its allocations may go: they run out.
+void Relays::remove_base(Time now, const Address& base) {
+  Address* const known = std::find(bases_.begin(), bases_.end(), base);
+  if (known == bases_.end()) return;
+  bases_.erase(static_cast<std::size_t>(known - bases_.begin()));
+  for (const Owned<Relay>& relay : relays_) {
+    if (relay->base != base) continue;
+    relay->is_given_up = true;
+    relay->due = kNever;
+    relay->client->on_connection_lost(now, "its socket is gone");
+  }
+}
+
 Status Relays::add_server(Time now, const TurnServer& given) {
   if (is_closed_) return fail(ErrorCode::Closed, "the connection is closed");
   for (const std::string_view text : {given.username, given.credential})

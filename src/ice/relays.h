@@ -67,6 +67,8 @@ class Relays {
 
   // In any order; what was added before is no error. A base is asked from, by UDP; for streams the system chooses one.
   Status add_base(Time now, const Address& base);
+  // Its socket is gone, and with it the allocations made from it: Lost, but not Failed. It may be added again.
+  void remove_base(Time now, const Address& base);
   Status add_server(Time now, const TurnServer& server);
   // Is there an allocation that gathering should wait for?
   bool is_pending() const;
@@ -74,6 +76,15 @@ class Relays {
 
   Status want_permission(Time now, const Address& relayed, const Address& peer);
   bool is_permitted(Time now, const Address& relayed, const Address& peer) const;
+  // Those for which is_wanted(relayed, peer) does not hold: they are not refreshed any more.
+  template <class IsWanted>
+  void forget_permissions(IsWanted is_wanted) {
+    for (const Owned<Relay>& relay : relays_)
+      relay->client->forget_permissions([&](const Address& peer) {
+        return std::any_of(relay->announced.begin(), relay->announced.end(),
+                           [&](const Address& relayed) { return is_wanted(relayed, peer); });
+      });
+  }
   // Data takes this path from now on: a channel pays.
   void bind_channel(Time now, const Path& path);
 

@@ -153,12 +153,22 @@ Status Client::want_permission(Time now, const Address& peer) {
     step(now);
     return {};
   }
+  if (permissions_.size() >= environment_.limits.turn_permissions) drop_refused();
   if (permissions_.size() >= environment_.limits.turn_permissions)
     return fail(ErrorCode::LimitReached, "too many permissions on a TURN server");
   Permission permission;
   permission.peer = without_port(peer);
   if (!permissions_.push_back(permission)) return fail(ErrorCode::OutOfMemory, "permission");
   return {};
+}
+
+// One that was refused, and said so, keeps no place from another.
+void Client::drop_refused() {
+  const Permission* const refused =
+      std::find_if(permissions_.begin(), permissions_.end(),
+                   [](const Permission& p) { return p.state == PermissionState::Refused && p.is_told; });
+  if (refused != permissions_.end())
+    permissions_.erase(static_cast<std::size_t>(refused - permissions_.begin()));
 }
 
 void Client::forget_permission(const Address& peer) {

@@ -79,6 +79,11 @@ class Client {
   // to do for one that stands, or is being asked for.
   Status want_permission(Time now, const Address& peer);
   void forget_permission(const Address& peer);  // not refreshed any more
+  template <class IsWanted>
+  void forget_permissions(IsWanted is_wanted) {  // all but these
+    for (std::size_t i = permissions_.size(); i-- > 0;)
+      if (const Address peer = permissions_[i].peer; !is_wanted(peer)) forget_permission(peer);
+  }
   bool is_permitted(Time now, const Address& peer) const;
   // Requests that wait for their turn (RFC 8445 §14.2 paces them): the first Allocate is start() itself.
   bool has_waiting() const;
@@ -162,6 +167,7 @@ class Client {
   const Channel* find_channel(const Address& peer) const;
   Permission* find_permission(const Address& peer);
   const Permission* find_permission(const Address& peer) const;
+  void drop_refused();
   bool is_relaying(Address::Family family) const;
 
   // turn_requests.cpp

@@ -49,6 +49,10 @@ void Peer::Impl::pump_relays(Time now) {
 }
 
 void Peer::Impl::ask_permissions(Time now) {
+  if (agent.take_generation_gone())
+    relays.forget_permissions([this](const Address& relayed, const Address& peer) {
+      return agent.wants_permission(relayed, peer);
+    });
   Path wanted;
   while (agent.next_permission(wanted)) {
     if (!relays.want_permission(now, wanted.local, wanted.remote))
@@ -68,6 +72,7 @@ void Peer::Impl::drop_allocations_of(Time now, const Address& base) {
   for (const ice::RelayedAddress& allocation : allocations)
     if (allocation.base == base) (void)agent.remove_local_address(now, allocation.relayed);
   std::erase_if(allocations, [&](const auto& allocation) { return allocation.base == base; });
+  relays.remove_base(now, base);
 }
 
 // A check, or an answer to one. Few and small: they are moved to make room for the relay's header.

@@ -375,6 +375,56 @@ TEST_CASE("servers and allocations are limited, and what is given is checked") {
             .size() == 3);
 }
 
+TEST_CASE("a socket that goes takes its allocations along, and leaves their places to others", "[TURN-16]") {
+  Limits limits;
+  limits.turn_allocations = 2;
+  limits.ice_local_candidates = 2;
+  Rig rig(limits);
+  TurnServer& server = rig.add_host("203.0.113.1");
+  const Address other = at("192.0.2.2", 4000);
+  REQUIRE(rig.relays->add_base(rig.now, kBase));
+  REQUIRE(rig.relays->add_base(rig.now, other));
+  REQUIRE(rig.add({server.address}));
+  rig.wait(1s);
+  REQUIRE(rig.all<Relays::Allocated>().size() == 2);
+  const Address relayed = rig.all<Relays::Allocated>()[0].relayed;
+  REQUIRE(rig.all<Relays::Allocated>()[0].base == kBase);
+  for (int flaps = 1; flaps <= 3; ++flaps) {
+    rig.sent.clear();
+    rig.events.clear();
+    rig.relays->remove_base(rig.now, kBase);
+    rig.exchange();
+    rig.wait(50s);
+    REQUIRE(rig.all<Relays::Lost>().size() == 1);
+    if (flaps == 1) CHECK(rig.all<Relays::Lost>()[0].relayed == relayed);
+    CHECK(rig.all<Relays::Failed>().empty());  // it is our own doing
+    CHECK_FALSE(rig.relays->owns(relayed));
+    for (const Path& path : rig.sent) CHECK(path.local == other);
+    // Back at the same port: asked from anew.
+    server.allocations.erase(kBase);
+    REQUIRE(rig.relays->add_base(rig.now, kBase));
+    rig.wait(1s);
+    REQUIRE(rig.all<Relays::Allocated>().size() == 1);
+    CHECK(rig.all<Relays::Allocated>()[0].base == kBase);
+  }
+  // Other ports take the places of those that went, and what has not begun yet does not begin.
+  rig.events.clear();
+  rig.sent.clear();
+  for (std::uint16_t port = 4001; port < 4080; ++port) {
+    rig.relays->remove_base(rig.now, kBase.with_port(static_cast<std::uint16_t>(port - 1)));
+    rig.exchange();
+    REQUIRE(rig.relays->add_base(rig.now, kBase.with_port(port)));
+  }
+  CHECK(rig.relays->is_pending());
+  rig.wait(1s);
+  REQUIRE(rig.all<Relays::Allocated>().size() == 1);
+  CHECK(rig.all<Relays::Allocated>()[0].base == kBase.with_port(4079));
+  for (const Path& path : rig.sent) CHECK((path.local == other || path.local == kBase.with_port(4079)));
+  rig.relays->remove_base(rig.now, at("192.0.2.9", 1));  // no base: nothing happens
+  rig.exchange();
+  CHECK(rig.all<Relays::Lost>().size() == 1);
+}
+
 TEST_CASE("gathering anew keeps what stands, and leaves who asked for it alone", "[TURN-25]") {
   Rig rig;
   TurnServer& server = rig.add_host("203.0.113.1");

@@ -119,6 +119,22 @@ TEST_CASE("permissions are limited", "[TURN-10]") {
   CHECK(rig.permit(kPeer));
 }
 
+TEST_CASE("a refused permission keeps no place from another", "[TURN-10]") {
+  Limits limits;
+  limits.turn_permissions = 2;
+  TurnRig rig(false, true, limits);
+  allocated(rig);
+  CHECK(rig.permit(kOther));
+  rig.server.refusals[Method::CreatePermission].push_back({403});
+  REQUIRE(rig.client->want_permission(rig.now, at("192.0.2.99")));
+  CHECK(rig.client->want_permission(rig.now, kPeer).error() == ErrorCode::LimitReached);  // not known yet
+  CHECK_FALSE(rig.permit(at("192.0.2.99")));
+  REQUIRE(rig.last<Client::Refused>());
+  CHECK(rig.permit(kPeer));
+  CHECK(rig.client->is_permitted(rig.now, kOther));
+  CHECK(rig.client->want_permission(rig.now, at("192.0.2.99")).error() == ErrorCode::LimitReached);
+}
+
 TEST_CASE("Data indications: from whom, and with what", "[TURN-11]") {
   TurnRig rig;
   allocated(rig);

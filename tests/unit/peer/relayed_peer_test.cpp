@@ -1,0 +1,121 @@
+// A whole peer and its TURN server: what becomes of allocations and permissions when sockets and generations go.
+#include "pollrtc/peer.h"
+#include "sim/turn_server.h"
+#include "support/catch.h"
+#include "support/environment.h"
+
+namespace pollrtc::test {
+
+using namespace std::chrono_literals;
+using sim::TurnServer;
+using stun::Method;
+
+namespace {
+
+const Address kBase = *parse_ip("192.0.2.1", 4000), kServer = *parse_ip("203.0.113.9", 3478);
+
+struct Rig {
+  Rig() : alice(make(environment)), bob(make(bob_environment)) {}
+  static Peer make(TestEnvironment& environment) {
+    auto peer = Peer::create(environment.env, PeerConfig{}, Time{});
+    REQUIRE(peer);
+    return *std::move(peer);
+  }
+  void exchange() {
+    ByteVector out(2560);
+    while (const auto transmit = alice.poll_transmit(now, out)) {
+      if (transmit->path.remote != kServer) continue;
+      for (const auto& reply : server.handle(transmit->path.local, kServer, Bytes(out).first(transmit->size)))
+        if (reply.to == transmit->path.local) alice.handle_datagram(now, transmit->path, reply.bytes);
+    }
+    for (Peer::Event event; alice.poll_event(event);) continue;
+  }
+  void wait(Duration time) {
+    const Time end = now + time;
+    exchange();
+    while (alice.next_timeout() <= end) {
+      now = std::max(now, alice.next_timeout());
+      alice.handle_timeout(now);
+      exchange();
+    }
+    now = end;
+  }
+  void offer(bool is_restart = false) {
+    text = *alice.create_offer(now, {.ice_restart = is_restart});
+    REQUIRE(alice.set_local_description(now, SdpType::Offer, text));
+  }
+  void answer() {
+    REQUIRE(bob.set_remote_description(now, SdpType::Offer, text));
+    const auto reply = bob.create_answer(now);
+    REQUIRE(reply);
+    REQUIRE(bob.set_local_description(now, SdpType::Answer, *reply));
+    REQUIRE(alice.set_remote_description(now, SdpType::Answer, *reply));
+  }
+  void add_remote(const Address& address) {
+    const std::string line =
+        "candidate:1 1 udp 2130706431 " + std::string(ip_text(address).view()) + " 6000 typ host";
+    REQUIRE(alice.add_remote_candidate(now, "0", 0, line));
+  }
+  std::size_t permissions_asked(const Address& peer) const {
+    return static_cast<std::size_t>(
+        std::count_if(server.requests.begin(), server.requests.end(), [&](const auto& request) {
+          const auto message = *stun::Message::parse(request.second, stun::Usage::Turn);
+          const auto named = message.xor_address(stun::Attribute::XorPeerAddress);
+          return request.first == Method::CreatePermission && named && named->same_ip(peer) &&
+                 message.has(stun::Attribute::MessageIntegrity);
+        }));
+  }
+
+  Time now{};
+  TestEnvironment environment{3}, bob_environment{4};
+  Peer alice, bob;
+  TurnServer server{kServer};
+  std::string text;
+};
+
+}  // namespace
+
+TEST_CASE("an interface that comes back at the same port is asked from again", "[TURN-16]") {
+  Rig rig;
+  REQUIRE(rig.alice.create_channel(rig.now, {.label = "chat"}));
+  rig.offer();
+  REQUIRE(rig.alice.add_turn_server(rig.now,
+                                    {std::span(&kServer, 1), TurnTransport::Udp, "", "alice", "secret"}));
+  for (int i = 1; i <= 10; ++i) {  // more often than there may be allocations
+    REQUIRE(rig.alice.add_local_address(rig.now, kBase));
+    rig.wait(1s);
+    REQUIRE(rig.server.allocations.count(kBase) == 1);
+    REQUIRE(rig.alice.remove_local_address(rig.now, kBase));
+    rig.server.requests.clear();
+    rig.wait(1s);
+    CHECK(rig.server.count(Method::Refresh) == 0);
+    rig.server.allocations.clear();
+  }
+}
+
+TEST_CASE("a permission that only a past generation wanted is not refreshed", "[TURN-10][ICE-RST-01]") {
+  const Address first = *parse_ip("198.51.100.1", 6000), second = *parse_ip("198.51.100.2", 6000);
+  Rig rig;
+  REQUIRE(rig.alice.create_channel(rig.now, {.label = "chat"}));
+  rig.offer();
+  REQUIRE(rig.alice.add_turn_server(rig.now,
+                                    {std::span(&kServer, 1), TurnTransport::Udp, "", "alice", "secret"}));
+  REQUIRE(rig.alice.add_local_address(rig.now, kBase));
+  rig.wait(1s);
+  rig.answer();
+  rig.add_remote(first);
+  rig.wait(1s);
+  CHECK(rig.permissions_asked(first) == 1);
+  rig.offer(true);
+  rig.wait(1s);
+  rig.answer();  // nothing was ever selected: the first generation goes at once
+  rig.add_remote(second);
+  rig.wait(1s);
+  CHECK(rig.permissions_asked(second) == 1);
+  rig.offer(true);  // what keeps the connection alive without a path
+  rig.wait(290s);
+  CHECK(rig.permissions_asked(first) == 1);
+  CHECK(rig.permissions_asked(second) == 2);
+}
+
+}  // namespace pollrtc::test
