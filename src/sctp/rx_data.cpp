@@ -43,14 +43,17 @@ RxData::Outcome RxData::on_data(const DataChunk& chunk) {
 bool RxData::make_room(const DataChunk& chunk) {
   const bool is_next = chunk.tsn == tracker_.cumulative() + 1;
   const bool is_above = chunk.tsn > tracker_.highest();
-  // DEVIATION RFC 9260 §6.2: a chunk that continues the message which alone fills the buffer is taken even then. Unless
-  // the user takes pieces there is no partial delivery (§6.9), so nothing else could ever free the window.
+  // DEVIATION RFC 9260 §6.2: when only parts of messages fill the buffer, the next TSN is taken even then, into a reserve
+  // of one largest message. Unless the user takes pieces there is no partial delivery (§6.9), so nothing else could ever
+  // free the window.
   const bool is_last_hope = is_next && reassembly_.user_owes_nothing();
   if (is_above && reassembly_.a_rwnd() == 0 && !is_last_hope) return false;
   for (int relieved = 0; !reassembly_.has_room(chunk);) {
     if (!is_above && reassembly_.evict_highest(chunk.tsn, tracker_)) continue;
-    if (!is_last_hope || !reassembly_.user_owes_nothing() || ++relieved > 2) return false;
-    if (!reassembly_.relieve(chunk)) return false;
+    if (!is_last_hope || !reassembly_.user_owes_nothing()) return false;
+    if (reassembly_.give_before(chunk)) continue;
+    if (reassembly_.has_reserve(chunk)) return true;
+    if (++relieved > 2 || !reassembly_.give_up_for(chunk)) return false;
   }
   return true;
 }

@@ -39,8 +39,13 @@ FragmentKey RxReassembly::key_of(const DataChunk& chunk) const {
                        : FragmentKey::of(chunk.tsn);
 }
 
+// Not for fragments so small that they are mostly overhead: book-keeping has no more than half the window.
+bool RxReassembly::has_reserve(const DataChunk& chunk) const {
+  return used_ + chunk.payload.size() + kOverhead <= window_ + max_message_ &&
+         (fragments_.size() + held_count_ + 1) * kOverhead <= window_ / 2;
+}
+
 RxReassembly::Added RxReassembly::add(const DataChunk& chunk, bool is_next) {
-  if (!has_room(chunk)) return Added::NoRoom;
   if (interleaving_ && defer_above_ && chunk.tsn > *defer_above_)
     return park(chunk) ? Added::Accepted : Added::NoRoom;
   if (is_skipped(chunk)) return Added::Accepted;  // it came too late: received, but not kept

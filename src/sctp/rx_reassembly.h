@@ -37,15 +37,20 @@ class RxReassembly {
   RxReassembly(const Environment& env, std::size_t max_message, bool interleaving = false);
 
   bool has_room(const DataChunk& chunk) const;
-  // Only for a chunk whose TSN is new. `is_next`: all TSNs below it have been received.
+  // Beyond the window and sctp_chunks_queued: for the chunk without which nothing of what fills them can be completed. One
+  // message of the largest size fits, and so do messages side by side whose sizes come to no more than half the window.
+  bool has_reserve(const DataChunk& chunk) const;
+  // Only for a chunk that has room or reserve, and whose TSN is new. `is_next`: all TSNs below it have been received.
   Added add(const DataChunk& chunk, bool is_next = false);
   // Gives up the highest TSN above `above` that is held and not yet for the user, to make room (§6.2), and un-acknowledges
   // it. False: there is none.
   bool evict_highest(Tsn above, RxTracker& tracker);
-  // The window is full, and only what is unfinished could be freed. Gives what precedes `chunk` to a user who takes pieces;
-  // else gives up the message that `chunk` continues (SCTP-DATA-12), or, with I-DATA, the largest one of several that
-  // cannot all be held. False: nothing of the kind.
-  bool relieve(const DataChunk& chunk);
+  // The window is full, and only what is unfinished could be freed. Gives what precedes `chunk` to a user who takes pieces.
+  // False: there is none.
+  bool give_before(const DataChunk& chunk);
+  // So is the reserve, which no sane peer brings about: gives up the message that `chunk` continues (SCTP-DATA-12), or,
+  // with I-DATA, the largest one of several that cannot all be held. False: nothing of the kind.
+  bool give_up_for(const DataChunk& chunk);
 
   // All TSNs up to `new_cumulative` are received or skipped; `old_cumulative` was so before.
   void on_forward_tsn(Tsn old_cumulative, const ForwardTsnChunk& forward);
@@ -158,6 +163,7 @@ class RxReassembly {
   void drop_unfinished(Tsn old_cumulative, Tsn new_cumulative);
   void drop_fragment(const FragmentKey& key, Tsn new_cumulative);
   bool shrink_run(const Fragment& fragment);
+  const Fragment* end_before(const DataChunk& chunk);
   Fragment* largest_unfinished();
   void give_up(const Fragment& part);
 

@@ -212,18 +212,28 @@ bool RxReassembly::shrink_run(const Fragment& fragment) {
   return true;
 }
 
-bool RxReassembly::relieve(const DataChunk& chunk) {
+// The end of the run that the chunk continues.
+const Fragment* RxReassembly::end_before(const DataChunk& chunk) {
+  if (interleaving_ && chunk.begin) return nullptr;
   const FragmentKey key = key_of(chunk);
-  const Fragment* part = interleaving_ && chunk.begin ? nullptr : fragments_.find(key.at(key.position - 1));
-  if (part != nullptr && (part->end || part->too_large || part->given)) part = nullptr;
-  if (part != nullptr) {
-    Run run;
-    run.last = key.position - 1;
-    run.first = part->other_end;
-    run.bytes = part->run_bytes;
-    run.begins = fragments_.find(key.at(run.first))->begin;
-    if (is_due_in_pieces(chunk, run, true) && give(key, run)) return true;
-  }
+  const Fragment* const part = fragments_.find(key.at(key.position - 1));
+  return part == nullptr || part->end || part->too_large || part->given ? nullptr : part;
+}
+
+bool RxReassembly::give_before(const DataChunk& chunk) {
+  const Fragment* const part = end_before(chunk);
+  if (part == nullptr) return false;
+  const FragmentKey key = part->key;
+  Run run;
+  run.last = key.position;
+  run.first = part->other_end;
+  run.bytes = part->run_bytes;
+  run.begins = fragments_.find(key.at(run.first))->begin;
+  return is_due_in_pieces(chunk, run, true) && give(key, run);
+}
+
+bool RxReassembly::give_up_for(const DataChunk& chunk) {
+  const Fragment* part = end_before(chunk);
   if (part == nullptr && interleaving_) part = largest_unfinished();
   if (part == nullptr) return false;
   give_up(*part);

@@ -99,8 +99,10 @@ std::size_t TxOutstanding::next_length(Time now, std::size_t room) {
   const std::size_t left = message.unsent_in_one_piece();
   const std::size_t space = (room & ~std::size_t{3}) - header_size();
   const std::size_t length = std::min(left, space);
-  // What is cut is cut into large pieces: no message begins in the last corner of a packet.
-  if (length < left && 2 * length < full_payload()) return 0;
+  // What is cut is cut into large pieces: no message begins in the last corner of a packet. What TxQueue let pass as a
+  // single chunk is not cut at all.
+  const bool is_single = queue_.is_single_chunk(message);
+  if (length < left && (2 * length < full_payload() || is_single)) return 0;
   return is_window_open(now, std::min(left, full_payload())) ? length : 0;
 }
 

@@ -214,9 +214,8 @@ TxMessageId TxQueue::current(Time now) {
 // One may always be under way, however large, and one of a single chunk passes in any case. A message in pieces is none that
 // the peer could hold as a whole.
 bool TxQueue::may_begin(const TxMessage& message) const {
-  constexpr std::size_t kSingleChunk = 400;
   if (!interleaving_ || message.begun || message.in_pieces || under_way_ == 0) return true;
-  return message.size <= kSingleChunk || under_way_ + message.size <= under_way_limit_;
+  return is_single_chunk(message) || under_way_ + message.size <= under_way_limit_;
 }
 
 void TxQueue::hold(Stream& stream) {

@@ -21,6 +21,9 @@ class TxQueue {
   // Counted for each message in the limit of all streams together, so that small ones do not cost more than
   // it says.
   static constexpr std::size_t kMessageOverhead = 128;
+  // Up to this size a message fits one chunk of any path. With I-DATA it goes in one, and does not wait for those under
+  // way, since the peer never holds a part of it.
+  static constexpr std::size_t kSingleChunk = 400;
 
   explicit TxQueue(const Environment& env, SchedulerPolicy policy = SchedulerPolicy::WeightedFair);
 
@@ -49,6 +52,10 @@ class TxQueue {
   // What the peer offered to hold at the start. With I-DATA the messages under way together keep to half of it: a peer that
   // gives messages out whole could else come to hold nothing but parts, with no room for what would complete one.
   void set_peer_window(std::size_t bytes) { under_way_limit_ = bytes / 2; }
+
+  bool is_single_chunk(const TxMessage& message) const {
+    return interleaving_ && !message.begun && !message.in_pieces && message.size <= kSingleChunk;
+  }
 
   // The message whose turn it is; without a push in between it stays the same until it is sent or given up. Messages that
   // expired before they got a TSN vanish here (TR3). kNoMessage: nothing to send.

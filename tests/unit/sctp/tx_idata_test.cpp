@@ -214,6 +214,49 @@ TEST_CASE("abandoning takes the chunks that are left when the first ones are ack
   CHECK(f.i_forward()->tsn == 1006);
 }
 
+TEST_CASE("what is held back for those under way is sent, though what was held before it has expired",
+          "[SCTP-ID-06]") {
+  Fixture f;
+  f.queue->set_peer_window(2000);
+  SendOptions brief = on(2);
+  brief.lifetime = 100ms;
+  REQUIRE(f.send(1500, on(1)));
+  REQUIRE(f.packet().size() == 1);  // the second chunk has to come yet
+  for (const std::uint16_t stream : std::initializer_list<std::uint16_t>{2, 3, 4}) {
+    brief.stream = stream;
+    REQUIRE(f.send(1500, brief));
+  }
+  REQUIRE(f.send(1500, on(5)));
+  REQUIRE(f.send(1500, on(6)));
+  Packet end = f.packet();
+  REQUIRE(end.size() == 1);
+  CHECK((end[0].stream == 1 && end[0].end));
+  f.now += 1s;
+  std::vector<int> begun;
+  for (const SentChunk& c : f.all())
+    if (c.begin) begun.push_back(c.stream);
+  CHECK(begun == std::vector<int>{5, 6});
+  CHECK(f.queue->empty());
+}
+
+TEST_CASE("a message that need not wait for those under way is never cut", "[SCTP-ID-06]") {
+  Fixture f;
+  f.tx->set_mtu(508);
+  f.queue->set_peer_window(1000);
+  for (std::uint16_t stream = 1; stream <= 40; ++stream)
+    REQUIRE(f.send(stream % 2 == 0 ? 150 : TxQueue::kSingleChunk, on(stream)));
+  std::size_t messages = 0;
+  for (int rounds = 0; rounds < 20; ++rounds) {
+    const std::vector<SentChunk> sent = f.all();
+    if (sent.empty()) break;
+    for (const SentChunk& c : sent) CHECK((c.begin && c.end));
+    messages += sent.size();
+    f.sack(sent.back().tsn);
+    f.now += 10ms;
+  }
+  CHECK(messages == 40);
+}
+
 TEST_CASE("with I-DATA at most 65,535 TSNs are unacknowledged, and so are messages of each kind",
           "[SCTP-DATA-23]") {
   Limits limits;
