@@ -18,6 +18,7 @@
 #include "api/ice_server_url.h"
 #include "api/streams.h"
 #include "api/system_network.h"
+#include "api/turn_addresses.h"
 #include "net/poller.h"
 #include "net/resolver.h"
 #include "pollrtc/peer_connection.h"
@@ -67,7 +68,10 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
 
   std::size_t sockets(std::span<int> out) const;
   std::optional<Duration> time_to_next_deadline() const;
-  bool is_due() const { return next_deadline() <= now(); }
+  // The same for one that sleeps with watch(), and so is woken when a socket can be written.
+  std::optional<Duration> time_to_sleep() const;
+  // By the earlier of the two: a caller may have slept by it.
+  bool is_due() const { return time_to_next_deadline() == Duration::zero(); }
   // For poll(2). False: it has no descriptors of its own, since its network was given.
   bool watch(net::Poller& poller) const;
   // Null before anything was asked of the connection.
@@ -93,11 +97,6 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   struct Lookup {
     net::Resolver::Id id;
     std::size_t server;  // index
-  };
-  struct TurnAddress {  // to tell which url a failure is about
-    Address address;
-    TurnTransport transport;
-    std::size_t server;
   };
   struct Outgoing {  // in send_buffer_
     std::size_t socket = 0;
@@ -126,6 +125,7 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   Environment make_environment();
   Time now() const;
   Time next_deadline() const;
+  std::optional<Duration> time_to(Time deadline) const;
 
   Result<Peer*> ensure_peer();
   void trust_somebody();
@@ -176,8 +176,8 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   net::Poller poller_;  // wait()'s, kept for its memory
   std::vector<Socket> sockets_;
   Streams streams_;
-  Time stream_retry_ =
-      kNever;  // something about them waits for the system, and a loop of the user's may not see when
+  Time stream_retry_ = kNever;  // one of them waits for the system, and a loop of the user's may not see when
+  bool more_to_stream_ = false;  // the last round moved bytes, so there may be more
   std::vector<ChannelEntry> channels_;
   std::vector<ChannelHandle> buffered_low_;  // buffered_amount_low is owed
   std::optional<PendingDescription> pending_description_;
@@ -186,7 +186,7 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   std::vector<std::uint8_t> receive_buffer_;
   std::vector<std::uint8_t> send_buffer_;  // holds the blocked datagram from one poll() to the next
   std::vector<Lookup> lookups_;
-  std::vector<TurnAddress> turn_addresses_;
+  TurnAddresses turn_addresses_;
   int calls_ = 0;
   std::shared_ptr<ConnectionCore> kept_by_hook_;  // a hook let go of something in the middle of a call
   std::vector<ChannelHandle> released_by_hook_;

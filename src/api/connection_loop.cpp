@@ -140,7 +140,8 @@ void ConnectionCore::close_sockets() {
   sockets_.clear();
   blocked_.reset();
   streams_.close();
-  more_to_read_ = more_to_send_ = false;
+  more_to_read_ = more_to_send_ = more_to_stream_ = false;
+  stream_retry_ = kNever;
 }
 
 void ConnectionCore::look_up_servers() {
@@ -161,8 +162,7 @@ void ConnectionCore::add_server(const net::Resolver::Answer& answer) {
     for (const Address& address : answer.addresses) (void)peer_->add_stun_server(now(), address);
     return;
   }
-  for (const Address& address : answer.addresses)
-    turn_addresses_.push_back({address, entry.server.transport, index});
+  for (const Address& address : answer.addresses) turn_addresses_.add(address, entry.server.transport, index);
   TurnServer server;
   server.addresses = {answer.addresses.begin(), answer.addresses.size()};
   server.transport = entry.server.transport;
@@ -175,8 +175,7 @@ void ConnectionCore::add_server(const net::Resolver::Answer& answer) {
 }
 
 std::string ConnectionCore::url_of(const Address& server, TurnTransport transport) const {
-  for (const TurnAddress& known : turn_addresses_)
-    if (known.address == server && known.transport == transport) return servers_[known.server].url;
+  if (const auto known = turn_addresses_.find(server, transport)) return servers_[*known].url;
   return std::string(address_text(server).view());  // one that we were redirected to
 }
 
@@ -213,8 +212,12 @@ void ConnectionCore::read_sockets() {
 // True when nothing more is owed, or nothing more can go now. What a stream has taken makes room for more.
 bool ConnectionCore::flush() {
   bool is_done = flush_datagrams();
-  for (int round = 0; round < kStreamRounds && peer_ && streams_.write(*peer_); ++round)
-    is_done = flush_datagrams();
+  if (peer_ && has_ended(peer_->connection_state())) streams_.drop_connecting();
+  more_to_stream_ = true;
+  for (int round = 0; round < kStreamRounds && more_to_stream_; ++round) {
+    more_to_stream_ = peer_ && streams_.write(*peer_);
+    if (more_to_stream_) is_done = flush_datagrams();
+  }
   stream_retry_ = streams_.wants_to_write() ? now() + kBlockedPoll : kNever;
   return is_done;
 }
@@ -287,7 +290,7 @@ Status ConnectionCore::wait(Duration timeout) {
   poller_.clear();
   if (!watch(poller_))
     return fail(ErrorCode::NotSupported, "a connection whose network was given cannot sleep by itself");
-  const auto deadline = time_to_next_deadline();
+  const auto deadline = time_to_sleep();
   poller_.wait(deadline ? std::min(*deadline, timeout) : timeout);
   return poll();
 }
@@ -304,21 +307,26 @@ bool ConnectionCore::watch(net::Poller& poller) const {
 Time ConnectionCore::next_deadline() const {
   if (!peer_) return kNever;
   const Time time = now();
-  if (more_to_read_ || (more_to_send_ && !blocked_) || peer_->has_event()) return time;
+  if (more_to_read_ || more_to_stream_ || (more_to_send_ && !blocked_) || peer_->has_event()) return time;
   if (buffered_outdated_ || !buffered_low_.empty()) return time;
   if (pending_description_ && !pending_description_->wait_for_gathering) return time;
   Time next = peer_->next_timeout();
-  // A loop of the user's own watches for reading only, so it is told to come again soon.
-  if (blocked_) next = std::min(next, blocked_->again);
-  next = std::min(next, stream_retry_);
   if (!lookups_.empty()) next = std::min({next, resolver_.next_timeout(time), time + kLookupPoll});
   return next;
 }
 
+std::optional<Duration> ConnectionCore::time_to(Time deadline) const {
+  if (deadline == kNever) return std::nullopt;
+  return std::max(deadline - now(), Duration::zero());
+}
+
+std::optional<Duration> ConnectionCore::time_to_sleep() const { return time_to(next_deadline()); }
+
+// A loop of the user's own watches for reading only, so it is told to come again soon.
 std::optional<Duration> ConnectionCore::time_to_next_deadline() const {
-  const Time next = next_deadline();
-  if (next == kNever) return std::nullopt;
-  return std::max(next - now(), Duration::zero());
+  Time next = std::min(next_deadline(), stream_retry_);
+  if (blocked_) next = std::min(next, blocked_->again);
+  return time_to(next);
 }
 
 std::size_t ConnectionCore::sockets(std::span<int> out) const {

@@ -92,7 +92,7 @@ void ConnectionCore::handle_stream_event(const Peer::Event& raw) {
     if (configuration_.network.is_set())
       return peer_->stream_closed(now(), needed->stream, "the network that was given has no TCP");
     streams_.open(*peer_, needed->stream, needed->server);
-    stream_retry_ = now();
+    more_to_stream_ = true;
   } else if (const auto* done = std::get_if<Peer::StreamDone>(&raw)) {
     streams_.finish(*peer_, done->stream);
   }

@@ -137,8 +137,7 @@ Status poll_all(std::span<PeerConnection* const> connections, Duration timeout) 
     if (!connection->core_->watch(poller))
       return fail(ErrorCode::NotSupported, "a connection whose network was given cannot be slept for");
     all.push_back({connection->core_, first, poller.size()});
-    if (const auto deadline = connection->core_->time_to_next_deadline())
-      timeout = std::min(timeout, *deadline);
+    if (const auto deadline = connection->core_->time_to_sleep()) timeout = std::min(timeout, *deadline);
   }
   poller.wait(timeout);
   for (const Watched& watched : all) {

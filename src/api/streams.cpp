@@ -35,6 +35,11 @@ void Streams::drop(Peer& peer, StreamId stream, std::string_view why) {
   peer.stream_closed(net::monotonic_now(), stream, why);
 }
 
+void Streams::drop_connecting() {
+  std::erase_if(streams_,
+                [](const Stream& s) { return s.socket.state() == net::TcpSocket::State::Connecting; });
+}
+
 bool Streams::read(Peer& peer) {
   std::array<std::uint8_t, kChunk> buffer;
   bool more = false;

@@ -15,6 +15,8 @@ class Streams {
   // Its last bytes go out if they can, and it is closed.
   void finish(Peer& peer, StreamId stream);
   void close() { streams_.clear(); }
+  // Nobody will ask anything of them any more.
+  void drop_connecting();
 
   // True when there is more than one turn of the loop should take.
   bool read(Peer& peer);
