@@ -3,42 +3,22 @@
 #include <benchmark/benchmark.h>
 
 #include <array>
-#include <new>
+#include <optional>
 
 #include "sctp/association.h"
+#include "support/environment.h"
 
 using namespace pollrtc;
 
 namespace {
 
-struct Heap {
-  std::size_t in_use = 0;
-  static void* allocate(void* context, std::size_t bytes, std::size_t align) {
-    static_cast<Heap*>(context)->in_use += bytes;
-    return ::operator new(bytes, std::align_val_t(align));
-  }
-  static void release(void* context, void* block, std::size_t bytes, std::size_t align) {
-    static_cast<Heap*>(context)->in_use -= bytes;
-    ::operator delete(block, std::align_val_t(align));
-  }
-};
-
-bool fill(void* context, MutBytes out) {
-  for (std::uint8_t& byte : out)
-    byte = static_cast<std::uint8_t>(++*static_cast<std::uint32_t*>(context) * 151);
-  return true;
-}
-
 struct End {
-  explicit End(std::uint32_t seed) : counter(seed) {
-    environment.rng = {fill, &counter};
-    environment.memory = {Heap::allocate, Heap::release, &heap};
-    association.emplace(environment, sctp::AssociationConfig{});
+  explicit End(std::uint64_t seed) : environment(seed) {
+    environment.env.log = {};  // what is measured makes no lines
+    association.emplace(environment.env, sctp::AssociationConfig{});
   }
-  std::size_t bytes() const { return sizeof(sctp::Association) + heap.in_use; }
-  std::uint32_t counter;
-  Heap heap;
-  Environment environment;
+  std::size_t bytes() const { return sizeof(sctp::Association) + environment.bytes_in_use(); }
+  test::TestEnvironment environment;
   std::optional<sctp::Association> association;
 };
 
@@ -57,7 +37,7 @@ struct Ends {
     };
     while (carry(a, b) || carry(b, a)) {
     }
-    sctp::Message message(b.environment.memory);
+    sctp::Message message(b.environment.env.memory);
     while (b.association->receive(message)) b.association->release(message.charge);
     now += std::chrono::milliseconds(300);
     a.association->handle_timeout(now);

@@ -53,13 +53,7 @@ TlsContext::~TlsContext() {
 
 void TlsContext::configure(Role role, Duration initial_timeout) {
   // DEVIATION RFC 8261 §5: it still asks for DTLS 1.0, RFC 8827 §6.5 for 1.2 only.
-#if MBEDTLS_VERSION_NUMBER >= 0x03020000
-  mbedtls_ssl_conf_min_tls_version(&config_, MBEDTLS_SSL_VERSION_TLS1_2);
-  mbedtls_ssl_conf_max_tls_version(&config_, MBEDTLS_SSL_VERSION_TLS1_2);
-#else
-  mbedtls_ssl_conf_min_version(&config_, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
-  mbedtls_ssl_conf_max_version(&config_, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
-#endif
+  allow_one_handshake_of_1_2(config_);
 #if MBEDTLS_VERSION_NUMBER >= 0x03010000
   mbedtls_ssl_conf_groups(&config_, kGroups.data());
 #else
@@ -76,14 +70,8 @@ void TlsContext::configure(Role role, Duration initial_timeout) {
   const std::uint32_t initial_ms = std::min(milliseconds_up(initial_timeout), kMaxTimeoutMs);
   mbedtls_ssl_conf_handshake_timeout(&config_, initial_ms, kMaxTimeoutMs);
   mbedtls_ssl_conf_dtls_anti_replay(&config_, MBEDTLS_SSL_ANTI_REPLAY_ENABLED);
-#if defined(MBEDTLS_SSL_RENEGOTIATION)
-  mbedtls_ssl_conf_renegotiation(&config_, MBEDTLS_SSL_RENEGOTIATION_DISABLED);
-#endif
 #if defined(MBEDTLS_SSL_EXTENDED_MASTER_SECRET)
   mbedtls_ssl_conf_extended_master_secret(&config_, MBEDTLS_SSL_EXTENDED_MS_ENABLED);  // RFC 7627
-#endif
-#if defined(MBEDTLS_SSL_SESSION_TICKETS)
-  mbedtls_ssl_conf_session_tickets(&config_, MBEDTLS_SSL_SESSION_TICKETS_DISABLED);
 #endif
   if (role == Role::Server) {
     // No cookies: ICE has shown that the peer is where it says (RFC 6347 §4.2.1 allows it).
@@ -185,10 +173,6 @@ void TlsContext::send_fatal_alert(std::uint8_t description) {
 }
 
 int TlsContext::progress() const { return static_cast<int>(ssl_.POLLRTC_MBEDTLS_FIELD(state)); }
-
-bool TlsContext::is_handshake_over() const {
-  return progress() >= static_cast<int>(MBEDTLS_SSL_HANDSHAKE_OVER);
-}
 
 std::size_t TlsContext::record_expansion() const {
   const int size = mbedtls_ssl_get_record_expansion(&ssl_);

@@ -57,7 +57,6 @@ class TlsContext {
   void send_close_notify();
   void send_fatal_alert(std::uint8_t description);
 
-  bool is_handshake_over() const;
   int progress() const;                           // a number that grows from step to step of the handshake
   int last_error() const { return last_error_; }  // of Mbed TLS, for logs
   std::size_t record_expansion() const;

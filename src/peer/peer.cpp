@@ -174,7 +174,7 @@ void Peer::Impl::close(Time now) {
 }
 
 std::uint64_t Peer::Impl::remote_max_message_size() const {
-  const auto& remote = remote_current ? remote_current : remote_pending;
+  const auto& remote = remote_in_force();
   return remote ? remote->max_message_size : sdp::kDefaultMaxMessageSize;
 }
 
@@ -204,7 +204,7 @@ PeerStats Peer::Impl::stats() const {
       s.dtls_cipher_suite = dtls->cipher_suite();
     }
   }
-  const auto& remote = remote_current ? remote_current : remote_pending;
+  const auto& remote = remote_in_force();
   s.dtls_is_client = remote && remote->our_role == sdp::DtlsRole::Client;
   if (association) {
     all += association->drops();

@@ -99,6 +99,9 @@ struct [[gnu::visibility("hidden")]] Peer::Impl {
   void become(GatheringState next);
   bool has_ended() const { return close_reason != Close::None; }
   std::size_t max_message_size() const;
+  const std::optional<sdp::Remote>& remote_in_force() const {
+    return remote_current ? remote_current : remote_pending;
+  }
   std::uint64_t remote_max_message_size() const;
   PeerStats stats() const;
 

@@ -129,7 +129,7 @@ void Peer::Impl::on_path(Time now, const Path& selected) {
   if (is_change && association) association->on_path_change(now, path_sizes());
   if (dtls_started || !dtls) return;
   dtls_started = true;
-  const sdp::Remote& remote = remote_current ? *remote_current : *remote_pending;
+  const sdp::Remote& remote = *remote_in_force();
   const auto role = remote.our_role == sdp::DtlsRole::Client ? dtls::Role::Client : dtls::Role::Server;
   if (!dtls->start(now, role, first_dtls_timeout(agent.round_trip_time())))
     end(now, ConnectionState::Failed, Close::DtlsFailed);
@@ -156,7 +156,7 @@ void Peer::Impl::pump_dtls(Time now) {
 
 void Peer::Impl::on_dtls_connected(Time now) {
   if (has_ended() || association) return;
-  const sdp::Remote& remote = remote_current ? *remote_current : *remote_pending;
+  const sdp::Remote& remote = *remote_in_force();
   if (remote.sctp_port == 0) return;  // RFC 8841 §9.3: no association is wanted
   sctp::AssociationConfig c;
   c.local_port = config.sctp_port;

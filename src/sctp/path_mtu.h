@@ -49,7 +49,6 @@ class PathMtu {
   // The packets we send, probes excepted, are no larger.
   std::uint32_t size() const { return size_; }
   std::uint32_t base() const { return base_; }
-  bool is_probing() const { return state_ != State::Disabled; }
 
   // The probe that is owed; 0: none is.
   std::uint32_t probe_due() const { return probe_due_ ? probed_ : 0; }

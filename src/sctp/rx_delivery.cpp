@@ -122,7 +122,6 @@ void RxReassembly::make_ready(std::uint32_t id) {
     held_[ready_tail_].next = id;
   }
   ready_tail_ = id;
-  ++ready_count_;
 }
 
 // Those whose turn has come: by number, or because the order has been moved past them (RFC 3758 §3.6).
@@ -165,7 +164,6 @@ bool RxReassembly::receive(Message& out) {
   const std::uint32_t id = ready_head_;
   Held& held = held_[id];
   ready_head_ = held.next;
-  --ready_count_;
   user_charge_ += held.message.charge;
   out = std::move(held.message);
   held = Held(memory_);

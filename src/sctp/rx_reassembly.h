@@ -87,7 +87,6 @@ class RxReassembly {
   std::size_t a_rwnd() const;
   // The user holds nothing and nothing waits for the user: only the network can free the window.
   bool user_owes_nothing() const { return user_charge_ == 0 && ready_head_ == kNone; }
-  std::size_t ready_messages() const { return ready_count_; }
 
  private:
   static constexpr std::uint32_t kNone = 0xFFFFFFFF;
@@ -186,7 +185,6 @@ class RxReassembly {
   std::uint32_t free_held_ = kNone;
   std::size_t held_count_ = 0;
   std::uint32_t ready_head_ = kNone, ready_tail_ = kNone;
-  std::size_t ready_count_ = 0;
   Vec<Waiting> waiting_;  // by stream, then ordered before unordered, then number
   Vec<std::uint32_t> deferred_;
   std::optional<Tsn> defer_above_;

@@ -99,7 +99,6 @@ class TxOutstanding {
   std::size_t cwnd() const { return congestion_.cwnd(); }
   std::size_t ssthresh() const { return congestion_.ssthresh(); }
   std::size_t flight_bytes() const { return flight_bytes_; }
-  std::size_t outstanding_payload() const { return flight_payload_; }
   std::uint32_t peer_rwnd() const { return peer_rwnd_; }
   bool in_fast_recovery() const { return fast_recovery_exit_.has_value(); }
   std::uint64_t retransmissions() const { return retransmissions_; }

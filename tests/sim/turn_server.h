@@ -2,6 +2,7 @@
 // It knows no sockets: datagrams go in with their two addresses, and datagrams come out.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <functional>
 #include <map>
@@ -86,11 +87,10 @@ class TurnServer {
     return out;
   }
   static test::ByteVector channel_data(std::uint16_t number, Bytes data, std::size_t padding = 0) {
-    test::ByteVector out(4);
+    test::ByteVector out(4 + data.size() + padding);
     store_u16(out.data(), number);
     store_u16(out.data() + 2, static_cast<std::uint16_t>(data.size()));
-    out.insert(out.end(), data.begin(), data.end());
-    out.resize(out.size() + padding);
+    std::copy(data.begin(), data.end(), out.begin() + 4);
     return out;
   }
 
