@@ -53,9 +53,11 @@ inline std::string to_hex(Bytes bytes) {
 inline ByteVector to_vector(Bytes bytes) { return {bytes.begin(), bytes.end()}; }
 inline ByteVector to_vector(std::string_view text) { return {text.begin(), text.end()}; }
 
+extern const char* const kTestFolder;  // tests/
+
 // `path` is relative to tests/, for example "vectors/stun/rfc5769-2.1-request.hex".
 inline std::string read_test_file(const std::string& path) {
-  std::ifstream file(std::string(POLLRTC_TEST_DATA) + "/" + path, std::ios::binary);
+  std::ifstream file(std::string(kTestFolder) + "/" + path, std::ios::binary);
   if (!file) throw std::runtime_error("no test file " + path);
   std::ostringstream text;
   text << file.rdbuf();
