@@ -147,6 +147,8 @@ async function closingChannels({ pair, traits }) {
       // What was sent before the close still arrives.
       const count = closer === p.ours || traits.sendsQueuedAtClose ? 20 : 0;
       for (let i = 0; i < count; i++) closer.do('send', { label, size: 16384, seed: i });
+      if (closer === p.ours && !traits.awaitsDataBeforeReset)
+        await watcher.wait(`${count} messages on ${label}`, () => watcher.received(label).length === count);
       closer.do('close', { label });
       await watcher.event('channel-close', { label }, { ms: 2000 });
       await closer.event('channel-close', { label }, { ms: 2000 });

@@ -4,7 +4,7 @@ import { Pair } from './driver.mjs';
 export class Runner {
   // `traits`: what the other end can do, where it is less than a browser can.
   constructor(ours, { only, limit = 60000, traits = {} } = {}) {
-    const able = { largestMessage: 262144, sendsUnicodeLabels: true, sendsQueuedAtClose: true };
+    const able = { largestMessage: 262144, sendsUnicodeLabels: true, sendsQueuedAtClose: true, awaitsDataBeforeReset: true };
     Object.assign(this, { ours, only, limit, traits: { ...able, ...traits }, passed: 0, failed: 0 });
   }
 
