@@ -285,6 +285,7 @@ void Association::end_of_packet(Time now) {
   if (packet_had_data_)
     tcb_->rx.end_of_packet(now, tcb_->tx.rto().shortest().value_or(RxWindow::kUnknownRoundTrip));
   finish_deferred_reset();
+  tcb_->rx.reassembly().drop_before_reset();  // once, however many resets the packet held
   if (state_ == AssociationState::ShutdownSent && packet_had_data_) {
     owed_.shutdown = true;  // RFC 9260 §9.2: each packet with DATA is answered by SHUTDOWN at once
     start_t2(now);

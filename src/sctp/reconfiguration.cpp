@@ -117,7 +117,6 @@ void Association::perform_incoming_reset() {
     tcb_->rx.reassembly().reset_stream(stream);
     streams_reset_events_.insert(stream);
   }
-  tcb_->rx.reassembly().drop_before_reset();
 }
 
 // §5.2.2 E3 to E6: what the peer sent before the reset has come.
@@ -125,6 +124,7 @@ void Association::finish_deferred_reset() {
   IncomingReset& reset = tcb_->incoming_reset;
   if (!reset.is_put_off() || reset.last_tsn() > tcb_->rx.tracker().cumulative()) return;
   perform_incoming_reset();
+  tcb_->rx.reassembly().drop_before_reset();
   tcb_->rx.reassembly().release_deferred();
   const std::array<ReconfigResponse, 1> answer = {reset.complete()};
   replies_.add(tcb_->peer_tag, false, [&](ByteWriter& out) { write_reconfig_responses(out, answer); });

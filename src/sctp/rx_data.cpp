@@ -43,18 +43,28 @@ RxData::Outcome RxData::on_data(const DataChunk& chunk) {
 bool RxData::make_room(const DataChunk& chunk) {
   const bool is_next = chunk.tsn == tracker_.cumulative() + 1;
   const bool is_above = chunk.tsn > tracker_.highest();
-  // DEVIATION RFC 9260 §6.2: when only parts of messages fill the buffer, the next TSN is taken even then, into a reserve
-  // of one largest message. Unless the user takes pieces there is no partial delivery (§6.9), so nothing else could ever
-  // free the window.
+  // DEVIATION RFC 9260 §6.2: when only parts of messages fill the buffer, the next TSN is taken even then: the window
+  // grows by a step, or lends from a reserve of one largest message. Unless the user takes pieces there is no partial
+  // delivery (§6.9), so nothing else could ever free the window.
   const bool is_last_hope = is_next && reassembly_.user_owes_nothing();
   if (is_above && reassembly_.a_rwnd() == 0 && !is_last_hope) return false;
-  for (int relieved = 0; !reassembly_.has_room(chunk);) {
+  while (!reassembly_.has_room(chunk)) {
     if (!is_above && reassembly_.evict_highest(chunk.tsn, tracker_)) continue;
     if (!is_last_hope || !reassembly_.user_owes_nothing()) return false;
     if (reassembly_.give_before(chunk)) continue;
+    if (!reassembly_.fits_window(chunk) && grow_window()) continue;
     if (reassembly_.has_reserve(chunk)) return true;
-    if (++relieved > 2 || !reassembly_.give_up_for(chunk)) return false;
+    // Once a packet: to find the message takes a walk over all fragments, and a packet holds many chunks.
+    if (packet_gave_up_ || !reassembly_.give_up_for(chunk)) return false;
+    packet_gave_up_ = true;
   }
+  return true;
+}
+
+bool RxData::grow_window() {
+  if (!window_.grow()) return false;
+  reassembly_.set_window(window_.size());
+  tracker_.on_window(reassembly_.a_rwnd(), reassembly_.window());
   return true;
 }
 
@@ -73,11 +83,15 @@ bool RxData::on_i_forward_tsn(const IForwardTsnChunk& forward) {
 }
 
 void RxData::end_of_packet(Time now, Duration round_trip) {
+  packet_gave_up_ = false;
   reassembly_.end_of_packet();
   if (window_.on_data(now, round_trip)) {
     reassembly_.set_window(window_.size());
     tracker_.on_window(reassembly_.a_rwnd(), reassembly_.window());
   }
+  // No TSN is missing and the user owes nothing, so parts of messages fill the window: it grows before the sender stops.
+  if (reassembly_.a_rwnd() == 0 && !tracker_.has_gaps() && reassembly_.user_owes_nothing())
+    static_cast<void>(grow_window());
   tracker_.end_of_packet(now);
 }
 

@@ -45,8 +45,10 @@ class RxData {
 
  private:
   bool make_room(const DataChunk& chunk);
+  bool grow_window();
 
   std::uint16_t inbound_streams_;
+  bool packet_gave_up_ = false;
   RxWindow window_;
   RxTracker tracker_;
   RxReassembly reassembly_;

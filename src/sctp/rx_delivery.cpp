@@ -81,7 +81,12 @@ bool RxReassembly::deliver(std::uint32_t id) {
   const Held& held = held_[id];
   const StreamId stream{held.message.stream};
   const bool unordered = held.message.unordered;
-  if (defer_above_ && held.first > *defer_above_) return deferred_.push_back(id);
+  if (defer_above_ && held.first > *defer_above_) {
+    const std::uint32_t* const after =
+        std::partition_point(deferred_.begin(), deferred_.end(),
+                             [this, &held](std::uint32_t other) { return held_[other].first < held.first; });
+    return deferred_.insert(static_cast<std::size_t>(after - deferred_.begin()), id);
+  }
   Mid number = interleaving_ ? Mid(held.number) : Mid(held.first.value());
   if (!unordered) {
     Mid* const next = next_number(stream);

@@ -16,6 +16,8 @@ RxReassembly::RxReassembly(const Environment& env, std::size_t max_message, bool
       max_chunks_(env.limits.sctp_chunks_queued),
       interleaving_(interleaving),
       fragments_(env.memory, interleaving),
+      span_(env.limits.sctp_tsn_span),
+      steps_left_(span_),
       held_(env.memory),
       waiting_(env.memory),
       deferred_(env.memory),
@@ -31,7 +33,7 @@ std::size_t RxReassembly::a_rwnd() const {
 }
 
 bool RxReassembly::has_room(const DataChunk& chunk) const {
-  return used_ + chunk.payload.size() + kOverhead <= window_ && fragments_.size() + held_count_ < max_chunks_;
+  return fits_window(chunk) && fragments_.size() + held_count_ < max_chunks_;
 }
 
 FragmentKey RxReassembly::key_of(const DataChunk& chunk) const {
@@ -161,7 +163,9 @@ RxReassembly::Added RxReassembly::complete(const DataChunk& chunk, const Run& ru
     std::memcpy(to, piece.data(), piece.size());
     to += piece.size();
     if (tsns == 0) continue;
-    store_u32(tsn_to, (fragment == nullptr ? chunk.tsn : fragment->tsn).value());
+    const Tsn tsn = fragment == nullptr ? chunk.tsn : fragment->tsn;
+    held.first = std::min(held.first, tsn);
+    store_u32(tsn_to, tsn.value());
     tsn_to += sizeof(Tsn);
   }
   // All fragments should carry the same PPID; if not, the first one's counts (SCTP-DATA-14).

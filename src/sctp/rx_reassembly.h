@@ -37,13 +37,16 @@ class RxReassembly {
   RxReassembly(const Environment& env, std::size_t max_message, bool interleaving = false);
 
   bool has_room(const DataChunk& chunk) const;
+  bool fits_window(const DataChunk& chunk) const {
+    return used_ + chunk.payload.size() + kOverhead <= window_;
+  }
   // Beyond the window and sctp_chunks_queued: for the chunk without which nothing of what fills them can be completed. One
   // message of the largest size fits, and so do messages side by side whose sizes come to no more than half the window.
   bool has_reserve(const DataChunk& chunk) const;
   // Only for a chunk that has room or reserve, and whose TSN is new. `is_next`: all TSNs below it have been received.
   Added add(const DataChunk& chunk, bool is_next = false);
   // Gives up the highest TSN above `above` that is held and not yet for the user, to make room (§6.2), and un-acknowledges
-  // it. False: there is none.
+  // it. False: there is none, or this packet has searched enough.
   bool evict_highest(Tsn above, RxTracker& tracker);
   // The window is full, and only what is unfinished could be freed. Gives what precedes `chunk` to a user who takes pieces.
   // False: there is none.
@@ -60,7 +63,7 @@ class RxReassembly {
   // The peer reset its outgoing stream (RFC 6525 §5.2.2): SSN and MIDs begin at 0 again.
   void reset_stream(StreamId stream);
   void reset_all_streams();
-  // What those streams left unfinished.
+  // What those streams left unfinished is freed; a walk over all fragments too.
   void drop_before_reset();
   [[nodiscard]] bool reserve_reset() { return reset_streams_.reserve(); }
   // For tests of wrap-around; the FSN is of the message of which a part has been given out.
@@ -93,7 +96,7 @@ class RxReassembly {
   struct Held {  // a complete message, or a piece
     explicit Held(const Memory& memory) : message(memory) {}
     Message message;
-    Tsn first, last;  // DATA, or of one fragment
+    Tsn first, last;  // the lowest; the highest: DATA, or of one fragment
     std::uint32_t tsns =
         0;  // I-DATA of several fragments, as long as it waits: so many TSNs lie behind the payload
     std::uint32_t number = 0;  // SSN or MID
@@ -161,6 +164,9 @@ class RxReassembly {
   void skip(StreamId stream, bool unordered, Mid up_to);
   void drop_unfinished(Tsn old_cumulative, Tsn new_cumulative);
   void drop_fragment(const FragmentKey& key, Tsn new_cumulative);
+  bool evict_fragment(Tsn above, RxTracker& tracker);
+  bool evict_deferred(Tsn above, RxTracker& tracker);
+  bool evict_waiting(Tsn above, RxTracker& tracker);
   bool shrink_run(const Fragment& fragment);
   const Fragment* end_before(const DataChunk& chunk);
   Fragment* largest_unfinished();
@@ -180,13 +186,14 @@ class RxReassembly {
   std::size_t used_ = 0;         // everything charged
   std::size_t user_charge_ = 0;  // of it, what the user has taken and not released
   FragmentTable fragments_;
-  Tsn fragment_high_;  // no fragment is held above it
+  Tsn fragment_high_;                // no fragment is held above it
+  std::uint32_t span_, steps_left_;  // of the packet, in search of the highest fragment
   Vec<Held> held_;
   std::uint32_t free_held_ = kNone;
   std::size_t held_count_ = 0;
   std::uint32_t ready_head_ = kNone, ready_tail_ = kNone;
-  Vec<Waiting> waiting_;  // by stream, then ordered before unordered, then number
-  Vec<std::uint32_t> deferred_;
+  Vec<Waiting> waiting_;         // by stream, then ordered before unordered, then number
+  Vec<std::uint32_t> deferred_;  // by TSN
   std::optional<Tsn> defer_above_;
   FlatMap<std::uint16_t, Mid> next_number_;  // of ordered messages; a stream that is not here is at 0
   FlatMap<std::uint16_t, Mid>

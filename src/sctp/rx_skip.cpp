@@ -43,6 +43,7 @@ void RxReassembly::on_i_forward_tsn(const IForwardTsnChunk& forward) {
 }
 
 void RxReassembly::end_of_packet() {
+  steps_left_ = span_;
   if (!std::exchange(has_skipped_, false)) return;
   for (std::size_t i = 0; i < fragments_.size();) {
     const Fragment& fragment = fragments_.at(i);
@@ -118,6 +119,7 @@ void RxReassembly::reset_all_streams() {
 // until its request is answered the sender begins nothing new on these streams (RFC 6525 §5.1.2), so it belongs to a
 // message of before, or to one that spans the reset and that no honest sender makes. What is parked came for the time after.
 void RxReassembly::drop_before_reset() {
+  if (!all_streams_reset_ && reset_streams_.empty()) return;
   for (std::size_t i = 0; i < fragments_.size();) {
     const Fragment& fragment = fragments_.at(i);
     const bool is_reset = all_streams_reset_ || reset_streams_.contains(fragment.stream);
@@ -170,26 +172,43 @@ void RxReassembly::unpark() {
 }
 
 bool RxReassembly::evict_highest(Tsn above, RxTracker& tracker) {
-  // Fragments first. fragment_high_ only ever comes down here, so a full buffer costs its span once.
-  if (fragments_.size() != 0) {
-    for (; fragment_high_ > above; fragment_high_ = fragment_high_ - 1) {
-      const Fragment* const fragment = fragments_.find_tsn(fragment_high_);
-      if (fragment == nullptr || fragment->too_large || fragment->given || !shrink_run(*fragment)) continue;
-      tracker.forget(fragment_high_);
-      return true;
-    }
+  return evict_fragment(above, tracker) || evict_deferred(above, tracker) || evict_waiting(above, tracker);
+}
+
+// fragment_high_ only ever comes down here, so a full buffer costs its span once. Not more than that for a packet: its
+// chunks might send it up again by turns.
+bool RxReassembly::evict_fragment(Tsn above, RxTracker& tracker) {
+  if (fragments_.size() == 0) return false;
+  for (; fragment_high_ > above && steps_left_ != 0; --steps_left_, fragment_high_ = fragment_high_ - 1) {
+    const Fragment* const fragment = fragments_.find_tsn(fragment_high_);
+    if (fragment == nullptr || fragment->too_large || fragment->given || !shrink_run(*fragment)) continue;
+    tracker.forget(fragment_high_);
+    return true;
   }
-  // Then a message that waits for its turn: the last of its stream.
+  return false;
+}
+
+// A message that waits for a reset, which waits for a lower TSN: if it stayed, that one might never find room.
+bool RxReassembly::evict_deferred(Tsn above, RxTracker& tracker) {
+  if (deferred_.empty()) return false;
+  const std::uint32_t id = deferred_.back();
+  const Held& held = held_[id];
+  if (held.first < above) return false;
+  for (Tsn at = held.first; at <= held.last; ++at) tracker.forget(at);
+  deferred_.pop_back();
+  free_held(id);
+  return true;
+}
+
+// A message that waits for its turn: the last of its stream.
+bool RxReassembly::evict_waiting(Tsn above, RxTracker& tracker) {
   if (waiting_.empty()) return false;
   const std::uint32_t id = waiting_.back().held;
   const Held& held = held_[id];
+  if (held.first < above || (interleaving_ && held.too_large)) return false;
   const Bytes tsns = Bytes(held.message.payload).last(held.tsns * sizeof(Tsn));
-  const auto tsn = [&tsns](std::size_t i) { return Tsn(load_u32(tsns.data() + i * sizeof(Tsn))); };
-  bool can_go = held.first > above && !(interleaving_ && held.too_large);
-  for (std::size_t i = 0; i < held.tsns; ++i) can_go = can_go && tsn(i) > above;
-  if (!can_go) return false;
-  for (Tsn at = held.first; held.tsns == 0 && at <= held.last; ++at) tracker.forget(at);
-  for (std::size_t i = 0; i < held.tsns; ++i) tracker.forget(tsn(i));
+  for (Tsn at = held.first; tsns.empty() && at <= held.last; ++at) tracker.forget(at);
+  for (std::size_t i = 0; i < tsns.size(); i += sizeof(Tsn)) tracker.forget(Tsn(load_u32(tsns.data() + i)));
   waiting_.pop_back();
   free_held(id);
   return true;

@@ -1,5 +1,6 @@
-// How large the receive window is (RFC 9260 §6.2): it begins small, grows to twice what the user takes in a round trip,
-// and goes back when the peer falls silent. A plain value: it is told what happened, and holds nothing itself.
+// How large the receive window is (RFC 9260 §6.2): it begins small, grows to twice what the user takes in a round trip, or
+// by a step when parts of messages alone fill it, and goes back when the peer falls silent. A plain value: it is told what
+// happened, and holds nothing itself.
 //
 // A sender needs a window of one bandwidth-delay product, and twice that while it still speeds up. What the user took in a
 // round trip is that product as far as it is worth anything: a network that is faster than the user cannot widen it. All
@@ -42,6 +43,12 @@ class RxWindow {
     taken_ = 0;
     if (wanted <= size_) return false;
     size_ = wanted;
+    return true;
+  }
+  // Only parts of messages fill it, and what would complete them finds no room. True: it grew by a step.
+  bool grow() {
+    if (size_ >= most_) return false;
+    size_ = std::min(2 * size_, most_);
     return true;
   }
   // True: the window went back to its start size, and the peer should hear of it. `is_empty`: nothing is held.

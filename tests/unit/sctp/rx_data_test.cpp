@@ -298,7 +298,7 @@ TEST_CASE("a message that alone fills the buffer can be completed", "[SCTP-DATA-
 TEST_CASE("fragments too small to ever fit their message into the window end as a message too large",
           "[SCTP-DATA-12][ATK-09]") {
   Limits limits;
-  limits.sctp_rx_window = 10000;
+  limits.sctp_rx_window = limits.sctp_rx_window_max = 10000;
   Fixture f(limits, 5000);
   std::uint32_t tsn = 100;
   for (; tsn < 100 + 4000; ++tsn) REQUIRE(f.bulk(tsn, tsn == 100 ? "B" : "", 7, 0, 1) == Outcome::Accepted);
@@ -458,6 +458,55 @@ TEST_CASE("what is sent behind a reset that waits is held until the reset is don
   f.rx->reassembly().reset_stream(StreamId{1});
   f.rx->reassembly().release_deferred();
   CHECK(f.received() == Texts{"1:new 0", "1:new u"});
+}
+
+TEST_CASE("messages that wait for a reset make room for what the reset waits for",
+          "[SCTP-DATA-12][SCTP-RST-03]") {
+  Limits limits;
+  limits.sctp_rx_window = limits.sctp_rx_window_max = 10000;
+  Fixture f(limits, 4000);
+  f.rx->reassembly().defer_above(Tsn(101));
+  // All whole, in no order: a message of two fragments is the lowest of them and comes last.
+  const std::uint32_t tsns[] = {105, 104, 109, 106, 108, 107};
+  for (const std::uint32_t tsn : tsns) REQUIRE(f.bulk(tsn, "UBE", 2, 0, 1000) == Outcome::Accepted);
+  REQUIRE(f.bulk(102, "B", 4, 0, 1000) == Outcome::Accepted);
+  REQUIRE(f.bulk(103, "E", 4, 0, 1000) == Outcome::Accepted);
+  f.rx->end_of_packet(Time{});
+  REQUIRE(f.rx->tracker().highest() == Tsn(109));
+  // 8896 of 10000 are used, and the user can free none of it.
+  CHECK(f.bulk(100, "BE", 1, 0, 1000) == Outcome::Accepted);
+  CHECK(f.rx->tracker().highest() == Tsn(108));
+  CHECK(f.bulk(101, "BE", 3, 0, 2000) == Outcome::Accepted);
+  CHECK(f.rx->tracker().highest() == Tsn(107));
+  CHECK(f.used() <= 10000);
+  CHECK(f.cumulative() == 107);
+  CHECK(f.received().size() == 2);
+  f.rx->reassembly().release_deferred();
+  for (const std::uint32_t tsn : {108u, 109u})
+    CHECK(f.bulk(tsn, "UBE", 2, 0, 1000) == Outcome::Accepted);  // they come again
+  CHECK(f.received().size() == 6 + 1);
+  CHECK(f.used() == 0);
+}
+
+TEST_CASE("one packet buys one search for the highest fragment, however it moves it", "[ATK-09]") {
+  Limits limits;
+  limits.sctp_tsn_span = 1000;
+  limits.sctp_chunks_queued = 3;
+  Fixture f(limits);
+  // Each round searches 400 TSNs, from the second highest to the third.
+  const auto round = [&f](std::uint32_t base) {
+    for (const std::uint32_t tsn : {2u, 500u, 900u})
+      REQUIRE(f.bulk(base + tsn, "B", 1, 0, 10) == Outcome::Accepted);
+    REQUIRE(f.bulk(base + 4, "B", 1, 0, 10) == Outcome::Accepted);
+    const Outcome outcome = f.bulk(base + 6, "B", 1, 0, 10);
+    REQUIRE(f.forward(base + 510));
+    return outcome;
+  };
+  CHECK(round(100) == Outcome::Accepted);
+  CHECK(round(620) == Outcome::Accepted);
+  CHECK(round(1140) == Outcome::Refused);
+  f.rx->end_of_packet(Time{});
+  CHECK(round(1660) == Outcome::Accepted);
 }
 
 TEST_CASE("without memory a chunk is as if never received, and comes again") {

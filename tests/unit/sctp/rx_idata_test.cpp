@@ -167,7 +167,7 @@ TEST_CASE("I-DATA fragments that contradict each other are a violation, and cost
 
 TEST_CASE("crafted MIDs and gaps of FSNs fill the window and nothing else", "[SCTP-ID-01][SCTP-ID-02]") {
   Limits limits;
-  limits.sctp_rx_window = 64 * 1024;
+  limits.sctp_rx_window = limits.sctp_rx_window_max = 64 * 1024;
   limits.sctp_chunks_queued = 100000;
   Fixture f(limits);
   std::uint32_t tsn = 100, refused = 0;
@@ -297,7 +297,7 @@ TEST_CASE(
     "[SCTP-DATA-12]") {
   for (const bool by_number : {false, true}) {
     Limits limits;
-    limits.sctp_rx_window = (by_number ? 40 : 20) * 1024;
+    limits.sctp_rx_window = limits.sctp_rx_window_max = (by_number ? 40 : 20) * 1024;
     limits.sctp_chunks_queued = by_number ? 20 : 1000;
     constexpr std::size_t kMost = 16 * 1024;
     Fixture f(limits, kMost);
@@ -323,7 +323,7 @@ TEST_CASE(
     "messages without end or number, each TSN the next: window and reserve hold, for small chunks the window",
     "[SCTP-DATA-12][ATK-09]") {
   Limits limits;
-  limits.sctp_rx_window = 128 * 1024;
+  limits.sctp_rx_window = limits.sctp_rx_window_max = 128 * 1024;
   constexpr std::size_t kMost = 64 * 1024;
   for (const std::size_t size : {1u, 100u, 1000u}) {
     Fixture f(limits, kMost);
@@ -337,29 +337,87 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("messages side by side that no window can hold: the largest is given up and the rest goes on",
-          "[SCTP-DATA-12]") {
-  Limits limits;
-  limits.sctp_rx_window = 20 * 1024;
-  Fixture f(limits, 20 * 1024);
+// Three streams with 16 KiB each, in turn. A chunk that is refused comes again in another packet.
+std::size_t three_side_by_side(Fixture& f) {
   std::uint32_t tsn = 100;
   std::size_t messages = 0;
   std::uint32_t fsn[3] = {};
-  // Three streams with 16 KiB each, in turn.
   for (int round = 0; round < 16; ++round) {
     for (std::uint16_t stream = 0; stream < 3; ++stream) {
       const std::uint32_t at = fsn[stream]++;
       const char* const flags = at == 0 ? "B" : at == 15 ? "E" : "";
       for (int tries = 0; f.bulk(tsn, flags, stream, 0, at, 1024) != Outcome::Accepted; ++tries) {
         REQUIRE(tries < 3);
+        f.rx->end_of_packet(Time{});
       }
       ++tsn;
       messages += f.received().size();
     }
   }
-  CHECK(f.rx->pop_too_large());
-  CHECK(messages == 2);
   CHECK(f.used() == 0);
+  return messages;
+}
+
+TEST_CASE("messages side by side that no window can hold: the largest is given up and the rest goes on",
+          "[SCTP-DATA-12]") {
+  Limits limits;
+  limits.sctp_rx_window = limits.sctp_rx_window_max = 20 * 1024;
+  Fixture f(limits, 20 * 1024);
+  CHECK(three_side_by_side(f) == 2);
+  CHECK(f.rx->pop_too_large());
+  CHECK_FALSE(f.rx->pop_too_large());
+}
+
+TEST_CASE("messages side by side that fill the window: it grows as far as it may before one is given up",
+          "[SCTP-DATA-11][SCTP-DATA-12][lim.sctp.rx_window]") {
+  Limits limits;
+  limits.sctp_rx_window = 20 * 1024;
+  limits.sctp_rx_window_max = 50 * 1024;
+  {
+    Fixture f(limits, 20 * 1024);
+    CHECK(three_side_by_side(f) == 3);
+    CHECK_FALSE(f.rx->pop_too_large());
+    CHECK(f.rx->reassembly().window() == 50 * 1024);
+  }
+  // With packets that end: it has grown before the sender hears that it is closed, and the SACK says so at once.
+  Fixture f(limits, 20 * 1024);
+  std::uint32_t tsn = 100;
+  for (; f.rx->reassembly().window() == 20 * 1024; ++tsn) {
+    REQUIRE(f.bulk(tsn, tsn < 102 ? "B" : "", static_cast<std::uint16_t>(tsn % 2), 0, (tsn - 100) / 2,
+                   1024) == Outcome::Accepted);
+    f.rx->end_of_packet(Time{});
+    REQUIRE(f.rx->reassembly().a_rwnd() != 0);
+  }
+  CHECK(f.rx->tracker().sack_is_due(Time{}));
+  CHECK(f.rx->reassembly().window() == 40 * 1024);
+  // A window filled above a missing TSN does not grow: that TSN, once it comes, lets the rest go to the user.
+  Fixture gap(limits, 20 * 1024);
+  for (tsn = 101; gap.bulk(tsn, "BE", 1, tsn - 100, 0, 1024) == Outcome::Accepted; ++tsn)
+    gap.rx->end_of_packet(Time{});
+  CHECK(gap.rx->reassembly().window() == 20 * 1024);
+  // Nor does one filled with what the user has not taken.
+  Fixture slow(limits, 20 * 1024);
+  for (tsn = 100; slow.bulk(tsn, "BE", 1, tsn - 100, 0, 1024) == Outcome::Accepted; ++tsn)
+    slow.rx->end_of_packet(Time{});
+  CHECK(slow.rx->reassembly().window() == 20 * 1024);
+}
+
+TEST_CASE("one packet gives up one message, however many chunks it holds", "[SCTP-DATA-12][ATK-09]") {
+  Limits limits;
+  limits.sctp_rx_window = limits.sctp_rx_window_max = 20 * 1024;
+  Fixture f(limits, 8 * 1024);
+  const auto begin_another = [&f](std::size_t size) {
+    const std::uint32_t tsn = f.cumulative() + 1;
+    return f.bulk(tsn, "B", static_cast<std::uint16_t>(tsn % 100), tsn, 0, size);
+  };
+  while (!f.rx->pop_too_large()) REQUIRE(begin_another(1000) == Outcome::Accepted);
+  for (int packet = 0; packet < 3; ++packet) {
+    while (begin_another(800) == Outcome::Accepted) CHECK_FALSE(f.rx->pop_too_large());
+    CHECK_FALSE(f.rx->pop_too_large());
+    f.rx->end_of_packet(Time{});
+    CHECK(begin_another(800) == Outcome::Accepted);
+    CHECK(f.rx->pop_too_large());
+  }
 }
 
 }  // namespace pollrtc::sctp
