@@ -207,8 +207,8 @@ class POLLRTC_API PeerConnection {
   std::function<void(GatheringState state)> gathering_state_changed;
   std::function<void(SignalingState state)> signaling_state_changed;
 
-  // Beyond Godot, like W3C's icecandidateerror: a TURN server is of no use. `url` is its url, `code` STUN's (401: wrong
-  // credentials), or 701 when it could not be reached.
+  // Beyond Godot, like W3C's icecandidateerror: a server is of no use. `url` is its url, `code` STUN's (401: wrong
+  // credentials), or 701 when a TURN server could not be reached, or the name of any server has no address.
   std::function<void(const std::string& url, int code, const std::string& text)> ice_server_failed;
 
   // Event loops. wait() sleeps until a datagram comes, a deadline is due or `timeout` has passed, and then

@@ -1,4 +1,5 @@
-// HostResolver: a hook for who wants host names resolved some other way than by our own DNS client.
+// HostResolver: a hook for who wants host names resolved some other way than by c-ares, or has built without it. It is not asked
+// about addresses, nor about the names that stand for this machine ("localhost") or for none ("x.invalid").
 #pragma once
 
 #include <cstdint>

@@ -123,6 +123,7 @@ void ConnectionCore::close() {
   const Call call(*this);
   pending_description_.reset();
   buffered_low_.clear();
+  lost_servers_.clear();
   if (!peer_ && !ensure_peer()) return;  // a connection closed before its first use is closed all the same
   peer_->close(now());
   while (!flush()) {

@@ -142,6 +142,7 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   void close_sockets();
   void look_up_servers();
   void add_server(const net::Resolver::Answer& answer);
+  void report_lost_server(std::size_t server, std::string_view why);
   std::string url_of(const Address& server, TurnTransport transport) const;
   void step_resolver();
   void read_sockets();
@@ -186,6 +187,8 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   std::vector<std::uint8_t> receive_buffer_;
   std::vector<std::uint8_t> send_buffer_;  // holds the blocked datagram from one poll() to the next
   std::vector<Lookup> lookups_;
+  std::vector<PeerConnection::IceServerFailed>
+      lost_servers_;  // their names cannot be resolved: owed to the user
   TurnAddresses turn_addresses_;
   int calls_ = 0;
   std::shared_ptr<ConnectionCore> kept_by_hook_;  // a hook let go of something in the middle of a call

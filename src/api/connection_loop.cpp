@@ -147,8 +147,18 @@ void ConnectionCore::close_sockets() {
 void ConnectionCore::look_up_servers() {
   for (std::size_t i = 0; i < servers_.size(); ++i) {
     const IceServerUrl& server = servers_[i].server;
-    if (const auto id = resolver_.resolve(now(), server.host, server.port)) lookups_.push_back({*id, i});
+    if (const auto id = resolver_.resolve(now(), server.host, server.port)) {
+      lookups_.push_back({*id, i});
+    } else {
+      report_lost_server(i, id.error().detail());
+    }
   }
+}
+
+// W3C webrtc-pc §4.8.2: 701 for a server that could not be reached.
+void ConnectionCore::report_lost_server(std::size_t server, std::string_view why) {
+  POLLRTC_LOG(environment_, Warning, "api", "{}: {}", servers_[server].url, why);
+  lost_servers_.push_back({servers_[server].url, 701, std::string(why)});
 }
 
 void ConnectionCore::add_server(const net::Resolver::Answer& answer) {
@@ -158,6 +168,7 @@ void ConnectionCore::add_server(const net::Resolver::Answer& answer) {
   const std::size_t index = lookup->server;
   lookups_.erase(lookup);
   const IceServerEntry& entry = servers_[index];
+  if (answer.addresses.empty()) return report_lost_server(index, "the name has no address");
   if (!entry.server.is_turn) {
     for (const Address& address : answer.addresses) (void)peer_->add_stun_server(now(), address);
     return;
@@ -308,7 +319,7 @@ Time ConnectionCore::next_deadline() const {
   if (!peer_) return kNever;
   const Time time = now();
   if (more_to_read_ || more_to_stream_ || (more_to_send_ && !blocked_) || peer_->has_event()) return time;
-  if (buffered_outdated_ || !buffered_low_.empty()) return time;
+  if (buffered_outdated_ || !buffered_low_.empty() || !lost_servers_.empty()) return time;
   if (pending_description_ && !pending_description_->wait_for_gathering) return time;
   Time next = peer_->next_timeout();
   if (!lookups_.empty()) next = std::min({next, resolver_.next_timeout(time), time + kLookupPoll});

@@ -23,6 +23,11 @@ bool ConnectionCore::next_event(Event& event) {
   if (!peer_ || in_hook_) return false;
   const Call call(*this);
   if (next_description(event)) return true;
+  if (!lost_servers_.empty()) {
+    event = lost_servers_.front();
+    lost_servers_.erase(lost_servers_.begin());
+    return true;
+  }
   Peer::Event raw;
   while (peer_->poll_event(raw))
     if (translate(raw, event)) return true;

@@ -1,8 +1,5 @@
-// One DNS message: a question written, a response read (RFC 1035 §4; RFC 3596 for AAAA; RFC 2181 §5 on what
-// to trust).
-//
-// Only what a stub resolver for addresses needs: questions for A and AAAA, and CNAMEs followed inside one
-// response.
+// What DNS messages are made of: names and records (RFC 1035 §3.1, §4.1; RFC 3596 for AAAA). Multicast DNS is built of it
+// (mdns_message.h); the other DNS is c-ares' business.
 #pragma once
 
 #include <optional>
@@ -13,14 +10,9 @@
 
 namespace pollrtc::net {
 
-inline constexpr std::uint16_t kDnsPort = 53;
-inline constexpr std::size_t kMaxDnsAnswers = 16;
-// RFC 1035 §2.3.4: without EDNS, which we do not speak, no message over UDP is longer.
-inline constexpr std::size_t kMaxDnsMessage = 512;
+inline constexpr std::size_t kDnsHeaderSize = 12;
 
-using DnsAddresses = FixedVec<Address, kMaxDnsAnswers>;
-
-enum class DnsType : std::uint16_t { A = 1, Cname = 5, Aaaa = 28 };
+enum class DnsType : std::uint16_t { A = 1, Aaaa = 28, Nsec = 47, Any = 255 };
 
 // A name as it stands on the wire, uncompressed and in lower case, so that equal names have equal bytes. A
 // label may hold any byte, a dot too, which a name kept as text would confuse.
@@ -42,29 +34,34 @@ class DnsName {
   FixedVec<std::uint8_t, 255> wire_;  // the last byte, the root, included
 };
 
+// RFC 1035 §4.1.1
+struct DnsHeader {
+  static constexpr unsigned kResponse = 0x8000, kOpcode = 0x7800, kAuthoritative = 0x0400,
+                            kTruncated = 0x0200, kRcode = 0x000f;
+  std::uint16_t id = 0, flags = 0, questions = 0, answers = 0, authorities = 0, additionals = 0;
+  bool is_response() const { return (flags & kResponse) != 0; }
+
+  static std::optional<DnsHeader> read(Bytes message);
+};
+
+// RFC 1035 §4.1.2
 struct DnsQuestion {
-  std::uint16_t id = 0;
   DnsName name;
-  DnsType type = DnsType::A;
+  std::uint16_t type = 0, rr_class = 0;
+
+  static std::optional<DnsQuestion> read(Bytes message, std::size_t& at);
 };
 
-// The size of the message; 0 when it does not fit.
-std::size_t write_dns_question(const DnsQuestion& question, MutBytes out);
+// RFC 1035 §4.1.3
+struct DnsRecord {
+  DnsName owner;
+  std::uint16_t type = 0, rr_class = 0;
+  std::uint32_t ttl = 0;
+  Bytes data;
 
-enum class DnsOutcome : std::uint8_t {
-  Malformed,
-  NotOurs,       // no response, or to another question
-  Answered,      // at least one address
-  NoAddress,     // the name has none of this type, or does not exist
-  ServerFailed,  // this server cannot or will not say: another one might
+  static std::optional<DnsRecord> read(Bytes message, std::size_t& at);
+  // Port 0; nothing when it is no A of four bytes and no AAAA of sixteen.
+  std::optional<Address> address() const;
 };
-
-// Reads a response to `question`. Adds the first addresses to `out` until it holds `most`, each once; port 0.
-// Every record that decides is checked to belong to the name asked for, or to what its CNAMEs lead to.
-DnsOutcome read_dns_response(Bytes message, const DnsQuestion& question, std::size_t most, DnsAddresses& out);
-
-// What a name on the network may mean. Loopback is not among it: a stranger's name must not make us talk to
-// ourselves.
-bool is_usable_dns_address(const Address& address);
 
 }  // namespace pollrtc::net

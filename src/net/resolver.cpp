@@ -1,35 +1,13 @@
 #include "net/resolver.h"
 
 #include "base/address.h"
-#include "base/bytes.h"
-#include "base/log.h"
-#include "base/memory.h"
-#include "net/host_files.h"
+#include "net/dns_message.h"
+#include "net/special_names.h"
 
 namespace pollrtc::net {
 namespace {
 
-constexpr std::size_t kMaxFile = 64 * 1024;  // of hosts(5); what lies behind is not read
-constexpr std::size_t kReadsAStep =
-    64;  // datagrams taken from one socket, so that a flood cannot hold the loop
 constexpr Duration kHookInterval = std::chrono::milliseconds(10);
-
-// A small local file, read in one go: no wait that a network could lengthen.
-bool read_file(const char* path, Buffer& out) {
-  const FileDescriptor file = FileDescriptor::open_for_reading(path);
-  if (!file.is_open() || !out.resize_discarding(kMaxFile)) return false;
-  out.truncate(file.read(out.writable()));
-  return true;
-}
-
-DnsServers servers_from(Environment& environment, const Resolver::Config& config) {
-  DnsServers servers = config.servers;
-  if (!servers.addresses.empty()) return servers;
-  Buffer text(environment.memory);
-  const bool readable = read_file(config.servers_file, text);
-  servers.addresses = name_servers_in(readable ? as_text(text) : std::string_view());
-  return servers;
-}
 
 std::string_view without_brackets(std::string_view host) {
   return host.size() > 2 && host.front() == '[' && host.back() == ']' ? host.substr(1, host.size() - 2)
@@ -47,7 +25,7 @@ Resolver::~Resolver() {
 
 Result<Resolver::Id> Resolver::resolve(Time now, std::string_view host, std::uint16_t port) {
   if (lookups_.full()) return fail(ErrorCode::LimitReached, "too many names are being resolved");
-  auto lookup = Owned<Lookup>::make(environment_.memory, environment_, servers_from(environment_, config_));
+  auto lookup = Owned<Lookup>::make(environment_.memory, environment_.memory);
   if (!lookup) return fail(ErrorCode::OutOfMemory, "no memory to resolve a name");
   lookup->id = next_id_;
   lookup->port = port;
@@ -69,22 +47,27 @@ Status Resolver::begin(Time now, Lookup& lookup, std::string_view host) {
     lookup.done = true;
     return {};
   }
+  if (is_never_resolved(host)) return fail(ErrorCode::NotFound, "a name of a kind that is never resolved");
   if (has_hook()) {
     lookup.by_hook = config_.hook.start(config_.hook.context, lookup.id, host);
     return lookup.by_hook ? Status()
                           : fail(ErrorCode::Network, "the resolver given by the caller refused the name");
   }
-  Buffer hosts(environment_.memory);
-  if (read_file(config_.hosts_file, hosts)) find_in_hosts(as_text(hosts), host, lookup.addresses);
-  if (!lookup.addresses.empty()) {
-    lookup.done = true;
-    return {};
-  }
   if (is_multicast_dns_name(host))
     return fail(ErrorCode::NotSupported, "a .local name belongs to multicast DNS");
-  if (const Status status = lookup.query.start(now, host); !status) return status;
-  write(now, lookup);
+  if (const Status status = lookup.query.start(now, config_.query, host); !status) return status;
+  take_outcome(lookup);
   return {};
+}
+
+void Resolver::take_outcome(Lookup& lookup) {
+  if (!lookup.query.is_done()) return;
+  lookup.addresses = lookup.query.addresses(most_addresses());
+  lookup.done = true;
+}
+
+std::size_t Resolver::most_addresses() const {
+  return std::min<std::size_t>(environment_.limits.dns_answers, kMaxNameAddresses);
 }
 
 void Resolver::cancel(Id id) {
@@ -97,10 +80,7 @@ void Resolver::cancel(Id id) {
 }
 
 void Resolver::watch(Poller& poller) const {
-  for (const auto& lookup : lookups_)
-    for (const UdpSocket* socket : {&lookup->v4, &lookup->v6})
-      if (socket->is_open())
-        static_cast<void>(poller.add(socket->fd()));  // no room: the deadlines still drive us
+  for (const auto& lookup : lookups_) lookup->query.watch(poller);
 }
 
 void Resolver::step(Time now) {
@@ -108,55 +88,17 @@ void Resolver::step(Time now) {
     if (lookup->done) continue;
     if (lookup->by_hook) {
       poll_hook(*lookup);
-      continue;
+    } else {
+      lookup->query.step(now);
+      take_outcome(*lookup);
     }
-    read(now, *lookup, lookup->v4);
-    read(now, *lookup, lookup->v6);
-    if (lookup->query.next_timeout() <= now) lookup->query.handle_timeout(now);
-    write(now, *lookup);
-    if (!lookup->query.is_done()) continue;
-    lookup->addresses = lookup->query.addresses();
-    lookup->done = true;
-    lookup->v4 = UdpSocket();
-    lookup->v6 = UdpSocket();
-  }
-}
-
-void Resolver::read(Time now, Lookup& lookup, UdpSocket& socket) {
-  if (!socket.is_open()) return;
-  std::array<std::uint8_t, kMaxDnsMessage> buffer;
-  for (std::size_t i = 0; i < kReadsAStep; ++i) {
-    const Received received = socket.receive(buffer);
-    if (received.result == ReceiveResult::Nothing || received.result == ReceiveResult::Error) return;
-    if (received.result == ReceiveResult::Truncated)
-      continue;  // longer than a server may answer without EDNS
-    const Path path{socket.local(), received.source, Transport::Udp};
-    const Drop drop = lookup.query.handle_datagram(now, path, Bytes(buffer).first(received.size));
-    if (drop != Drop::None) POLLRTC_LOG(environment_, Debug, "net", "DNS: dropped, {}", name_of(drop));
-  }
-}
-
-// What cannot be sent is lost, and asked again at the next attempt.
-void Resolver::write(Time now, Lookup& lookup) {
-  std::array<std::uint8_t, kMaxDnsMessage> buffer;
-  while (const auto transmit = lookup.query.poll_transmit(now, buffer)) {
-    const Address& server = transmit->path.remote;
-    UdpSocket& socket = server.family == Address::Family::IPv4 ? lookup.v4 : lookup.v6;
-    if (!socket.is_open()) {
-      Address any;
-      any.family = server.family;
-      auto bound = UdpSocket::bind(any);
-      if (!bound) continue;
-      socket = std::move(*bound);
-    }
-    socket.send_to(server, Bytes(buffer).first(transmit->size));
   }
 }
 
 void Resolver::poll_hook(Lookup& lookup) {
-  std::array<Address, kMaxDnsAnswers> found;
+  std::array<Address, kMaxNameAddresses> found;
   std::size_t count = 0;
-  const std::size_t most = std::min<std::size_t>(environment_.limits.dns_answers, found.size());
+  const std::size_t most = most_addresses();
   if (!config_.hook.poll(config_.hook.context, lookup.id, std::span(found).first(most), count)) return;
   for (std::size_t i = 0; i < count && i < most; ++i)
     if (found[i].is_valid()) static_cast<void>(lookup.addresses.push_back(found[i]));
@@ -167,7 +109,7 @@ Time Resolver::next_timeout(Time now) const {
   Time next = kNever;
   for (const auto& lookup : lookups_) {
     if (lookup->done) return now;
-    next = std::min(next, lookup->by_hook ? now + kHookInterval : lookup->query.next_timeout());
+    next = std::min(next, lookup->by_hook ? now + kHookInterval : lookup->query.next_timeout(now));
   }
   return next;
 }

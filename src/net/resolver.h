@@ -5,15 +5,12 @@
 //   resolver.step(now);
 //                           while (resolver.poll_result(result)) ...
 //
-// Literals, "localhost" and hosts(5) are answered at once, in the next poll_result(); other names go to the
-// name servers of resolv.conf(5), or to the caller's HostResolver. Each lookup has a socket, and so an
-// unforeseeable port, of its own (RFC 5452 §9.2).
+// Literals, "localhost" and hosts(5) are answered at once, in the next poll_result(); other names go to the name servers of
+// resolv.conf(5) by c-ares (name_query.h), or to the caller's HostResolver.
 #pragma once
 
 #include "base/memory.h"
-#include "net/dns_query.h"
-#include "net/poller.h"
-#include "net/udp_socket.h"
+#include "net/name_query.h"
 #include "pollrtc/resolver.h"
 
 namespace pollrtc::net {
@@ -25,14 +22,12 @@ class Resolver {
 
   struct Answer {
     Id id = 0;
-    DnsAddresses addresses;  // with the port asked for; empty when the name cannot be resolved
+    NameAddresses addresses;  // with the port asked for; empty when the name cannot be resolved
   };
 
   struct Config {
     HostResolver hook;  // used when its start and poll are set
-    const char* hosts_file = "/etc/hosts";
-    const char* servers_file = "/etc/resolv.conf";  // read anew for each name: networks change
-    DnsServers servers;                             // used as they are, when they hold addresses
+    NameQuery::Config query;
   };
 
   explicit Resolver(Environment& environment) : Resolver(environment, Config{}) {}
@@ -53,20 +48,19 @@ class Resolver {
 
  private:
   struct Lookup {
-    Lookup(Environment& environment, const DnsServers& servers) : query(environment, servers) {}
+    explicit Lookup(const Memory& memory) : query(memory) {}
     Id id = 0;
     std::uint16_t port = 0;
     bool by_hook = false;
     bool done = false;
-    DnsAddresses addresses;
-    DnsQuery query;
-    UdpSocket v4, v6;  // opened when a server of that family is asked
+    NameAddresses addresses;
+    NameQuery query;
   };
 
   Status begin(Time now, Lookup& lookup, std::string_view host);
-  void read(Time now, Lookup& lookup, UdpSocket& socket);
-  void write(Time now, Lookup& lookup);
   void poll_hook(Lookup& lookup);
+  void take_outcome(Lookup& lookup);
+  std::size_t most_addresses() const;
   bool has_hook() const { return config_.hook.start != nullptr && config_.hook.poll != nullptr; }
 
   Environment& environment_;
