@@ -9,7 +9,7 @@ const here = name => fileURLToPath(new URL(name, import.meta.url));
 export const sleep = ms => new Promise(resolve => setTimeout(resolve, ms));
 
 // A child process that speaks lines. It is ended by its own id, and by nothing else.
-class LineProcess {
+export class LineProcess {
   constructor(program, args, { name, verbose }) {
     this.name = name;
     this.onLine = () => {};
@@ -51,7 +51,7 @@ class LineProcess {
 }
 
 // One end of one connection. Every line it says is kept in `lines`.
-class End {
+export class End {
   constructor(name) {
     this.name = name;
     this.lines = [];

@@ -1,12 +1,14 @@
 // pollrtc: the library as a program. `pollrtc peer` is one end of a connection for tests and measurements, `pollrtc
-// demo` shows a whole one.
+// demo` shows a whole one, `pollrtc serve` and `pollrtc join` bring many together.
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
 #include <string_view>
 
 #include "pollrtc/demo.h"
+#include "pollrtc/join.h"
 #include "pollrtc/peer_command.h"
+#include "pollrtc/serve.h"
 
 namespace {
 
@@ -37,6 +39,15 @@ int main(int argc, char** argv) {
       *app.add_subcommand("demo", "a connection between this program and a browser, step by step");
   add_demo_options(demo, demo_options);
 
+  ServeOptions serve_options;
+  CLI::App& serve =
+      *app.add_subcommand("serve", "a signalling server with lobbies, and a page that joins them");
+  add_serve_options(serve, serve_options);
+
+  JoinOptions join_options;
+  CLI::App& join = *app.add_subcommand("join", "join a lobby: a MultiplayerPeer driven by JSON lines");
+  add_join_options(join, join_options);
+
   const CLI::App& version = *app.add_subcommand("version", "the version of the library");
 
   try {
@@ -47,5 +58,7 @@ int main(int argc, char** argv) {
   if (version) std::puts("pollrtc " POLLRTC_VERSION);
   if (demo) return run_demo(demo_options);
   if (peer) return run_peer(peer_options);
+  if (serve) return run_serve(serve_options);
+  if (join) return run_join(join_options);
   return 0;
 }

@@ -3,26 +3,10 @@
 #include <algorithm>
 
 #include "pollrtc/modes.h"
+#include "pollrtc/payload.h"
 
 namespace pollrtc::tool {
 namespace {
-
-// FNV-1a, 32 bits: enough to see that a message is the one that was sent, and short in every language.
-std::uint32_t digest_of(Bytes data) {
-  std::uint32_t hash = 2166136261U;
-  for (const std::uint8_t byte : data) hash = (hash ^ byte) * 16777619U;
-  return hash;
-}
-
-// Message content from a size and a seed, the same at both ends.
-std::vector<std::uint8_t> make_content(std::size_t size, std::uint32_t seed, bool is_text) {
-  std::vector<std::uint8_t> content(size);
-  for (std::uint8_t& byte : content) {
-    seed = seed * 1664525U + 1013904223U;
-    byte = static_cast<std::uint8_t>(is_text ? 'a' + (seed >> 24) % 26 : seed >> 24);
-  }
-  return content;
-}
 
 class Script : public Mode {
  public:

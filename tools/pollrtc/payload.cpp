@@ -75,4 +75,19 @@ void Sequence::note(std::uint64_t number, Verdict& verdict) {
   if (number >= end_) end_ = number + 1;
 }
 
+std::uint32_t digest_of(Bytes data) {
+  std::uint32_t hash = 2166136261U;
+  for (const std::uint8_t byte : data) hash = (hash ^ byte) * 16777619U;
+  return hash;
+}
+
+std::vector<std::uint8_t> make_content(std::size_t size, std::uint32_t seed, bool is_text) {
+  std::vector<std::uint8_t> content(size);
+  for (std::uint8_t& byte : content) {
+    seed = seed * 1664525U + 1013904223U;
+    byte = static_cast<std::uint8_t>(is_text ? 'a' + (seed >> 24) % 26 : seed >> 24);
+  }
+  return content;
+}
+
 }  // namespace pollrtc::tool

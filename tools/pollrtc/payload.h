@@ -38,6 +38,11 @@ class Payload {
   std::vector<std::uint8_t> pattern_;  // the bytes of number 0 from byte 0 on, and one period more
 };
 
+// FNV-1a, 32 bits: enough to see that a message is the one that was sent, and short in every language.
+std::uint32_t digest_of(Bytes data);
+// Message content from a size and a seed, the same at both ends (docs/pollrtc-peer.md).
+std::vector<std::uint8_t> make_content(std::size_t size, std::uint32_t seed, bool is_text);
+
 // What --verify counts, over all channels of the run.
 struct Verdict {
   std::uint64_t bad = 0, duplicate = 0, missing = 0, out_of_order = 0;

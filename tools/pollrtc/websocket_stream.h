@@ -1,0 +1,47 @@
+// A WebSocket on a TCP socket in the event loop.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "pollrtc/event_loop.h"
+#include "pollrtc/websocket.h"
+
+namespace pollrtc::tool {
+
+class WebSocketStream {
+ public:
+  // Closed comes once and last; the stream may be destroyed in it.
+  using Handler = std::function<void(const WebSocket::Event& event)>;
+
+  // Takes the descriptor over; it does not block.
+  WebSocketStream(EventLoop& loop, int fd, std::unique_ptr<WebSocket> end, Handler handler);
+  ~WebSocketStream();
+  WebSocketStream(const WebSocketStream&) = delete;
+  WebSocketStream& operator=(const WebSocketStream&) = delete;
+
+  // The client's end; the connection is made in the background. Null, and why in `fault`: the url or the name of its host
+  // is of no use.
+  static std::unique_ptr<WebSocketStream> connect(EventLoop& loop, const std::string& url, Handler handler,
+                                                  std::string& fault);
+
+  void send(const std::string& text);
+  void close(const std::string& reason);
+  // Bytes that the other end has not taken yet.
+  std::size_t waiting() const { return end_->output().size(); }
+
+ private:
+  void ready();
+  void write();
+  void tell();
+
+  EventLoop& loop_;
+  int fd_;
+  std::unique_ptr<WebSocket> end_;
+  Handler handler_;
+  std::optional<WebSocket::Event> closing_;  // Closed, which is told last
+};
+
+}  // namespace pollrtc::tool
