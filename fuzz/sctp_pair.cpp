@@ -36,7 +36,7 @@ class Program {
     AssociationOptions a = options(first), b = options(second);
     a.config.initial_tsn = b.peer_initial_tsn = 0xFFFFFFF0u + (first >> 4);
     b.config.initial_tsn = a.peer_initial_tsn = 0x7FFFFFF8u + (second >> 4);
-    if ((first & 8) != 0) a.first_ssns = b.first_ssns = {{0, 65533}, {1, 65535}};
+    if ((first & 8) != 0) a.first_numbers = b.first_numbers = {{0, 0xFFFFFFFD}, {1, 0xFFFFFFFF}};
     protects_ = a.config.announce_zero_checksum || b.config.announce_zero_checksum;
     a_.emplace(a, a_to_b_, b_to_a_);
     b_.emplace(b, b_to_a_, a_to_b_);

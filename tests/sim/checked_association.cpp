@@ -39,9 +39,10 @@ struct Inspector {
                       64 * tx.chunks_.size();
   }
 
-  static void set_next_ssn(Association& association, std::uint16_t stream, std::uint16_t ssn) {
-    association.tcb_->queue.set_next_ssn(StreamId{stream}, Ssn(ssn));
-    association.tcb_->rx.reassembly().set_next_ssn(StreamId{stream}, Ssn(ssn));
+  static void set_next_number(Association& association, std::uint16_t stream, bool unordered,
+                              std::uint32_t number) {
+    association.tcb_->queue.set_next_mid(StreamId{stream}, unordered, Mid(number));
+    association.tcb_->rx.reassembly().set_next_mid(StreamId{stream}, unordered, Mid(number));
   }
 };
 
@@ -58,7 +59,9 @@ SctpState same(AssociationState state) { return static_cast<SctpState>(state); }
 
 SctpSetup setup_of(const AssociationOptions& options) {
   SctpSetup setup;
-  setup.packet_size = std::clamp<std::uint32_t>(options.config.mtu, 508, 65528) & ~3u;
+  setup.base_size = std::clamp<std::uint32_t>(options.config.mtu, 508, 16384) & ~3u;
+  setup.most_tried =
+      options.config.max_ip == 0 ? 0 : std::min(options.config.max_ip - options.config.below, 16384u) & ~3u;
   setup.local_initial_tsn = options.config.initial_tsn.value();
   setup.peer_initial_tsn = options.peer_initial_tsn;
   setup.interleaves = options.config.interleaving;  // of both ends alike
@@ -74,7 +77,10 @@ SctpSetup setup_of(const AssociationOptions& options) {
 }  // namespace
 
 CheckedAssociation::CheckedAssociation(const AssociationOptions& options)
-    : environment_(options.seed), first_ssns_(options.first_ssns), invariants_(setup_of(options)) {
+    : environment_(options.seed),
+      first_numbers_(options.first_numbers),
+      interleaves_(options.config.interleaving),
+      invariants_(setup_of(options)) {
   environment_.env.limits = options.limits;
   environment_.env.log = {on_log, this, LogLevel::Info};
   association_ = std::make_unique<sctp::Association>(environment_.env, options.config);
@@ -111,6 +117,8 @@ SctpFacts CheckedAssociation::facts() const {
   facts.buffered_total = association_->buffered_total();
   facts.heap = environment_.bytes_in_use();
   facts.next_timeout = association_->next_timeout();
+  facts.packet_size = association_->stats().mtu;
+  facts.dont_fragment = association_->dont_fragment();
   sctp::Inspector::look(*association_, facts);
   facts.own_bytes = peak_own_bytes_ = std::max(peak_own_bytes_, facts.own_bytes);
   return facts;
@@ -133,9 +141,13 @@ void CheckedAssociation::check(Time now) {
 void CheckedAssociation::begin_numbers() {
   if (numbers_begun_ || association_->state() < AssociationState::Established) return;
   numbers_begun_ = true;
-  for (const auto& [stream, ssn] : first_ssns_) {
-    sctp::Inspector::set_next_ssn(*association_, stream, ssn);
-    invariants_.set_next_ssn(stream, ssn);
+  for (const auto& [stream, number] : first_numbers_) {
+    for (const bool unordered : std::initializer_list<bool>{false, true}) {
+      if (unordered && !interleaves_) continue;
+      const std::uint32_t first = interleaves_ ? number : number & 0xFFFF;
+      sctp::Inspector::set_next_number(*association_, stream, unordered, first);
+      invariants_.set_next_number(stream, unordered, first);
+    }
   }
 }
 

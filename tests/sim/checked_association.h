@@ -18,8 +18,9 @@ struct AssociationOptions {
   std::uint64_t seed = 1;
   // Of the other end:
   std::uint32_t peer_initial_tsn = 0;
-  // Both ends count the messages of these streams from here, as if so many had been sent: for runs across the wrap.
-  std::map<std::uint16_t, std::uint16_t> first_ssns = {};
+  // Both ends count the messages of these streams from here, as if so many had been sent: for runs across the wrap. A MID,
+  // of which the lower half is the SSN.
+  std::map<std::uint16_t, std::uint32_t> first_numbers = {};
 };
 
 class CheckedAssociation {
@@ -33,6 +34,7 @@ class CheckedAssociation {
   Drop handle_packet(Time now, Bytes packet);
   std::size_t poll_packet(Time now, MutBytes out);
   void handle_timeout(Time now);
+  bool dont_fragment() const { return association_->dont_fragment(); }
   Time next_timeout() const { return association_->next_timeout(); }
   bool poll_event(Event& event);
 
@@ -68,7 +70,8 @@ class CheckedAssociation {
   std::ostream* log_ = nullptr;
   std::string name_;
   Time now_{};
-  const std::map<std::uint16_t, std::uint16_t> first_ssns_;
+  const std::map<std::uint16_t, std::uint32_t> first_numbers_;
+  const bool interleaves_;
   SctpInvariants invariants_;
   std::unique_ptr<sctp::Association> association_;
   std::map<std::uint16_t, bool> streams_;  // that were sent on

@@ -18,10 +18,11 @@ bool Link::is_lost() {
   return (in_burst_ && random_.chance(config.burst_loss)) || random_.chance(config.loss);
 }
 
-Link::Result Link::send(Time now, Bytes datagram, std::size_t header_bytes) {
+Link::Result Link::send(Time now, Bytes datagram, std::size_t header_bytes, bool dont_fragment) {
   const std::size_t size = datagram.size() + header_bytes;
   if (config.cut) return {Fate::Cut, {}};
-  if (config.mtu != 0 && size > config.mtu) return {Fate::TooLarge, {}};
+  const bool may_be_cut = config.cuts && !dont_fragment;
+  if (config.mtu != 0 && size > config.mtu && !may_be_cut) return {Fate::TooLarge, {}};
   Time departure = now;
   if (config.bits_per_second != 0) {
     const auto microseconds = [&](std::size_t bytes) {

@@ -17,6 +17,7 @@ struct LinkConfig {
   std::uint64_t bits_per_second = 0;    // 0: no limit
   std::size_t queue_bytes = 64 * 1024;  // what waits for the rate; the rest is dropped at the tail
   std::size_t mtu = 0;  // largest IP packet, headers included; larger ones vanish. 0: no limit
+  bool cuts = false;    // ... unless they may be cut, as in IPv4: then they pass
 
   // Faults, as probabilities
   double loss = 0;
@@ -65,7 +66,7 @@ class Link {
   Link(const LinkConfig& initial, Random random) : config(initial), random_(random) {}
 
   // `header_bytes` of IP and UDP count for the rate and the MTU.
-  Result send(Time now, Bytes datagram, std::size_t header_bytes);
+  Result send(Time now, Bytes datagram, std::size_t header_bytes, bool dont_fragment = true);
 
   LinkConfig config;  // may be changed while it runs
 

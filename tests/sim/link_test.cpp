@@ -110,7 +110,11 @@ TEST_CASE("what is larger than the MTU vanishes, headers counted") {
   Link link(config([](LinkConfig& c) { c.mtu = 1280; }), Random(1));
   CHECK(link.send(at(0ms), test::ByteVector(1252), 28).fate == Fate::Sent);
   CHECK(link.send(at(0ms), test::ByteVector(1253), 28).fate == Fate::TooLarge);
+  CHECK(link.send(at(0ms), test::ByteVector(1253), 28, false).fate == Fate::TooLarge);
   CHECK(link.send(at(0ms), test::ByteVector(1252), 48).fate == Fate::TooLarge);
+  link.config.cuts = true;
+  CHECK(link.send(at(0ms), test::ByteVector(1253), 28, true).fate == Fate::TooLarge);
+  CHECK(link.send(at(0ms), test::ByteVector(1253), 28, false).fate == Fate::Sent);
 }
 
 TEST_CASE("healing takes all faults away and leaves the delay") {

@@ -84,7 +84,7 @@ class Node final : public Actor {
         ++datagrams_out_;
         quiet = false;
         if (on_send) on_send(now, path, Bytes(buffer_).first(size));
-        world_.send(host_, path, Bytes(buffer_).first(size));
+        world_.send(host_, path, Bytes(buffer_).first(size), dont_fragment_);
       }
       for (typename Engine::Event event{}; engine_.poll_event(event);) {
         if (++events > max_burst) throw Violation("events without end");
@@ -101,6 +101,7 @@ class Node final : public Actor {
       const auto transmit = engine_.poll_transmit(now, buffer_);
       if (!transmit) return 0;
       path = transmit->path;
+      dont_fragment_ = transmit->dont_fragment;
       // An engine that does not know our addresses leaves the local one open.
       if (!path.local.is_valid()) path.local = local_for(path.remote);
       if (std::find(locals_.begin(), locals_.end(), path.local) == locals_.end())
@@ -108,7 +109,9 @@ class Node final : public Actor {
       return checked(transmit->size);
     } else {
       path = path_;
-      return checked(engine_.poll_packet(now, buffer_));
+      const std::size_t size = engine_.poll_packet(now, buffer_);
+      if constexpr (requires { engine_.dont_fragment(); }) dont_fragment_ = engine_.dont_fragment();
+      return checked(size);
     }
   }
   std::size_t checked(std::size_t size) const {
@@ -140,6 +143,7 @@ class Node final : public Actor {
   std::vector<std::uint8_t> buffer_;
   std::vector<Address> locals_;
   Path path_;
+  bool dont_fragment_ = true;  // of the datagram in buffer_
   DropCounters drops_;
   std::uint64_t datagrams_in_ = 0, datagrams_out_ = 0;
 };

@@ -3,12 +3,15 @@
 #include <algorithm>
 #include <cmath>
 
+#include "sctp/path_mtu.h"
 #include "sim/message_ledger.h"
 
 namespace pollrtc::sim {
 namespace {
 
 using namespace std::chrono_literals;
+
+constexpr std::uint32_t kIpAndUdp = 28;  // as sim::Link counts them
 
 Duration between(Random& random, Duration least, Duration most) { return least + random.up_to(most - least); }
 
@@ -26,7 +29,9 @@ std::uint32_t one_of(Random& random, const std::uint32_t (&choices)[N]) {
 
 std::uint32_t draw_tsn(Random& random) {
   const auto any = static_cast<std::uint32_t>(random.next());
-  return random.chance(0.5) ? 0xFFFFFFFFu - static_cast<std::uint32_t>(random.below(300)) : any;
+  // The numbers of resets begin at the same place, and there are few of them.
+  const std::uint64_t before_wrap = random.chance(0.3) ? 4 : 300;
+  return random.chance(0.6) ? 0xFFFFFFFFu - static_cast<std::uint32_t>(random.below(before_wrap)) : any;
 }
 
 ChannelPlan draw_channel(Random& random, std::uint16_t stream, std::size_t largest) {
@@ -82,7 +87,8 @@ void Conditions::draw_end(EndPlan& end, std::size_t peer_window, std::size_t pee
         draw_channel(random, static_cast<std::uint16_t>(random.below(4) == 0 ? 1000 + i : i), largest));
   if (random.chance(0.4))
     for (const ChannelPlan& channel : end.channels)
-      end.association.first_ssns[channel.stream] = static_cast<std::uint16_t>(65535 - random.below(20));
+      end.association.first_numbers[channel.stream] =
+          0xFFFFFFFFu - static_cast<std::uint32_t>(random.below(20));
   end.messages = random.chance(0.1) ? 2000 : 10 + random.below(400);
   if (random.chance(0.1)) end.messages = 0;
   end.send_interval = log_between(random, 1ms, 300ms);
@@ -115,6 +121,28 @@ LinkConfig Conditions::draw_link() {
   return link;
 }
 
+// Ends that look for the size of the path, or only live with it, and paths that change their size. Where nothing is cut, the
+// size never falls below what the ends begin with: they could not know.
+void Conditions::draw_path() {
+  std::uint32_t largest_base = 0;
+  for (AssociationOptions* end : {&a.association, &b.association}) {
+    sctp::AssociationConfig& config = end->config;
+    config.below = kIpAndUdp;
+    if (random.chance(0.6)) config.max_ip = one_of(random, {1500, 1500, 1280, 1420, 9000});
+    largest_base = std::max(largest_base, config.mtu + kIpAndUdp);
+  }
+  const auto draw = [this] {
+    const std::uint32_t any =
+        sctp::PathMtu::kSmallest + kIpAndUdp + static_cast<std::uint32_t>(random.below(1000));
+    return std::size_t{one_of(random, {0, 1500, 1500, 1492, 1400, 1280, 576, 9000, any, any})};
+  };
+  path.cuts = random.chance(0.8);
+  if (random.chance(0.6)) path.at_first = draw();
+  if (!path.cuts && path.at_first != 0) path.at_first = std::max<std::size_t>(path.at_first, largest_base);
+  const std::uint64_t changes = path.cuts && random.chance(0.5) ? 1 + random.below(3) : 0;
+  for (std::uint64_t i = 0; i < changes; ++i) path.changes.emplace_back(Duration{}, draw());
+}
+
 Conditions::Conditions(std::uint64_t seed) : random(seed * 0x9E3779B97F4A7C15u + 1) {
   draw_limits(a.association);
   draw_limits(b.association);
@@ -127,9 +155,10 @@ Conditions::Conditions(std::uint64_t seed) : random(seed * 0x9E3779B97F4A7C15u +
   draw_end(a, second.limits.sctp_rx_window, second.config.max_message_rx);
   draw_end(b, first.limits.sctp_rx_window, first.config.max_message_rx);
   // Both ends count a stream from the same number, each for its own direction.
-  for (const auto& [stream, ssn] : first.first_ssns) second.first_ssns.emplace(stream, ssn);
-  first.first_ssns = second.first_ssns;
+  for (const auto& [stream, number] : first.first_numbers) second.first_numbers.emplace(stream, number);
+  first.first_numbers = second.first_numbers;
 
+  draw_path();
   good.delay = log_between(random, 1ms, 150ms);
   bad_a_to_b = draw_link();
   bad_b_to_a = random.chance(0.5) ? draw_link() : bad_a_to_b;
@@ -144,6 +173,8 @@ Conditions::Conditions(std::uint64_t seed) : random(seed * 0x9E3779B97F4A7C15u +
     pauses.push_back(pause);
   }
   for (const PausePlan& pause : pauses) faults = std::max(faults, pause.begin + pause.length + 1s);
+  for (auto& [when, mtu] : path.changes) when = random.up_to(faults);
+  std::sort(path.changes.begin(), path.changes.end());
   const Ending endings[] = {Ending::Shutdown,
                             Ending::Shutdown,
                             Ending::ShutdownWithData,

@@ -1,6 +1,7 @@
 // What a seed makes of a run: the two ends, the network, the users. All numbers of chance stand here.
 #pragma once
 
+#include <utility>
 #include <vector>
 
 #include "sim/checked_association.h"
@@ -39,6 +40,15 @@ struct PausePlan {
   bool a_to_b = true, b_to_a = true;
 };
 
+// What the network carries, good days and bad: IP packets of so many bytes. Larger ones vanish, or are cut if they allow it.
+struct PathMtuPlan {
+  std::size_t at_first = 0;  // 0: no limit
+  bool cuts = true;
+  std::vector<std::pair<Duration, std::size_t>> changes;  // while the faults last; the last one stays
+
+  std::size_t at_last() const { return changes.empty() ? at_first : changes.back().second; }
+};
+
 enum class Ending : std::uint8_t { Shutdown, ShutdownWithData, ShutdownInFaults, Abort, AbortInFaults, Idle };
 
 struct Conditions {
@@ -51,6 +61,7 @@ struct Conditions {
   Duration faults{};  // how long they last
   Duration redraw{};  // the links change so often
   std::vector<PausePlan> pauses;
+  PathMtuPlan path;
   Ending ending = Ending::Shutdown;
   bool a_ends = true, b_ends = false;
   Duration end_at{};  // for endings in the faults
@@ -62,6 +73,7 @@ struct Conditions {
  private:
   void draw_end(EndPlan& end, std::size_t peer_window, std::size_t peer_max_message);
   void draw_limits(AssociationOptions& end);
+  void draw_path();
   bool corrupts_ = false;
 };
 

@@ -83,7 +83,7 @@ SctpInvariants::SctpInvariants(const SctpSetup& setup)
 void SctpInvariants::on_sent(Bytes bytes, const SctpFacts& before, const SctpFacts& after) {
   ++packets_out_;
   const Packet packet = read_strictly(bytes);
-  demand(bytes.size() <= setup_.packet_size, "INV-6: a packet of " + std::to_string(bytes.size()) + " bytes");
+  check_size(bytes.size(), packet, before, after.dont_fragment);
   const bool must_have_checksum = packet.has(kInit) || packet.has(kInitAck) || packet.has(kCookieEcho);
   demand(!packet.zero_checksum || (peer_accepts_zero_ && !must_have_checksum), "INV-13: a checksum of 0");
   check_tag(packet);
@@ -119,6 +119,29 @@ void SctpInvariants::on_sent(Bytes bytes, const SctpFacts& before, const SctpFac
   demand(!has_new_data || after.outstanding < after.cwnd + after.pmdcs,
          "INV-3: new DATA lifts what is outstanding to " + std::to_string(after.outstanding) +
              " with a cwnd of " + std::to_string(after.cwnd));
+}
+
+// RFC 8899: no packet is larger than the path is believed to carry, but for a probe, which is a HEARTBEAT and padding alone,
+// and for a chunk that got its TSN while the path was wider, which goes alone and may be cut. What the path was not always
+// known to carry must not be cut.
+void SctpInvariants::check_size(std::size_t size, const Packet& packet, const SctpFacts& before,
+                                bool dont_fragment) const {
+  const auto is = [&packet](std::size_t at, ChunkType type) {
+    return at < packet.chunks.size() && packet.chunks[at].type == type;
+  };
+  const bool is_probe = packet.chunks.size() == 2 && is(0, kHeartbeat) && is(1, kPad);
+  const bool is_lone_data = packet.chunks.size() == 1 && (is(0, kData) || is(0, kIData));
+  const bool was_cut_before = is_lone_data && distance(data_of(packet.chunks[0]).tsn, first_unacked_) <
+                                                  static_cast<std::int32_t>(sent_.size());
+  std::size_t most = before.packet_size;
+  if (is_probe || was_cut_before) most = std::max(setup_.most_tried, setup_.base_size);
+  // To one that is no peer yet, or not any more.
+  if (packet.chunks.size() == 1 && !is_lone_data) most = std::max<std::size_t>(most, setup_.base_size);
+  demand(size <= most, "INV-6: a packet of " + std::to_string(size) + " bytes on a path for " +
+                           std::to_string(before.packet_size));
+  const bool must_pass_whole = is_probe || (size > setup_.base_size && size <= before.packet_size);
+  demand(dont_fragment == must_pass_whole, "INV-6: DF of a packet of " + std::to_string(size) +
+                                               " bytes on a path for " + std::to_string(before.packet_size));
 }
 
 // RFC 9260 §8.5: the peer's tag; 0 for INIT; with the T bit the tag of the packet that is answered (§8.5.1 B, C).
@@ -187,6 +210,7 @@ void SctpInvariants::on_new_data(const Data& data) {
     sent_.push_back({});
   }
   sent_.push_back({hash_of(data), data.wire_size, true, false});
+  wraps_.tsn |= data.tsn == 0;
   unacked_wire_ += data.wire_size;
   check_fragment_order(data);
   if (data.begin) check_number(data);
@@ -234,6 +258,7 @@ void SctpInvariants::check_number(const Data& data) {
   demand(data.number == next,
          "INV-13: number " + std::to_string(data.number) + " of a message, not " + std::to_string(next));
   next = data.interleaved ? data.number + 1 : (data.number + 1) & 0xFFFF;
+  if (next == 0) (!data.interleaved ? wraps_.ssn : data.unordered ? wraps_.unordered_mid : wraps_.mid) = true;
 }
 
 void SctpInvariants::on_sack_sent(const Sack& sack, const SctpFacts& facts) {
@@ -281,6 +306,7 @@ void SctpInvariants::on_reconfig_sent(const Chunk& chunk) {
     in_progress_ = false;
     demand(number == (last_request_ ? *last_request_ + 1 : setup_.local_initial_tsn),
            "INV-15: the number of a RE-CONFIG request");
+    wraps_.reset_request |= last_request_ && number == 0;
     request_in_flight_ = last_request_ = number;
     request_streams_.assign(parameter.value.begin() + 8, parameter.value.end());
   }

@@ -6,7 +6,7 @@
 //   INV-3   bytes outstanding, cwnd                                          INV-12  held + a_rwnd <= window
 //   INV-4   deadlines lie in the future                                      INV-13  what every packet must keep
 //   INV-5   memory                                                           INV-14  T3 runs while it must
-//   INV-6   packet size                                                      INV-15  one RE-CONFIG request in flight
+//   INV-6   packet size, DF                                                  INV-15  one RE-CONFIG request in flight
 //   INV-8   edges of the state machine                                       INV-16  replies for each packet
 #pragma once
 
@@ -21,7 +21,8 @@
 namespace pollrtc::sim {
 
 struct SctpSetup {
-  std::uint32_t packet_size = 0;  // the largest packet
+  std::uint32_t base_size = 0;   // the largest packet before the path is known
+  std::uint32_t most_tried = 0;  // the largest probe of the path
   std::uint32_t local_initial_tsn = 0, peer_initial_tsn = 0;
   bool accepts_zero_checksum = false;  // announced by this end
   bool interleaves = false;            // both ends announced I-DATA
@@ -47,9 +48,20 @@ struct SctpFacts {
   std::size_t buffered_total = 0;
   std::size_t heap = 0, own_bytes = 0;  // own_bytes: messages of ours in memory, with what they cost
   std::size_t rx_used = 0;
-  bool accounts_agree = true;  // outstanding bytes = sum over the chunks in flight
+  std::size_t packet_size = 0;  // the largest that the path is believed to carry
+  bool dont_fragment = false;   // of the packet just written
+  bool accounts_agree = true;   // outstanding bytes = sum over the chunks in flight
   bool t3_runs = false, t3_must_run = false;
   Time next_timeout = kNever;
+};
+
+// Which counters of what was sent have passed their end.
+struct SctpWraps {
+  bool tsn = false, ssn = false, mid = false, unordered_mid = false, reset_request = false;
+  friend SctpWraps operator|(const SctpWraps& a, const SctpWraps& b) {
+    return {a.tsn || b.tsn, a.ssn || b.ssn, a.mid || b.mid, a.unordered_mid || b.unordered_mid,
+            a.reset_request || b.reset_request};
+  }
 };
 
 class SctpInvariants {
@@ -68,7 +80,9 @@ class SctpInvariants {
   void check_deadline(Time now, const SctpFacts& facts) const;  // after handle_timeout()
 
   // For runs that begin just before a wrap.
-  void set_next_ssn(std::uint16_t stream, std::uint16_t ssn) { numbers_[{stream, false}] = ssn; }
+  void set_next_number(std::uint16_t stream, bool unordered, std::uint32_t number) {
+    numbers_[{stream, unordered}] = number;
+  }
   // A message that may be given up has been handed in.
   bool has_partial_reliability() const { return partial_; }
   // Packets that ask for an answer (DATA, HEARTBEAT, RE-CONFIG, FORWARD TSN, INIT, COOKIE ECHO, SHUTDOWN and its ACK)
@@ -76,6 +90,7 @@ class SctpInvariants {
   std::size_t unanswered_requests() const { return unanswered_; }
   std::uint64_t packets_sent() const { return packets_out_; }
   std::uint64_t retransmitted() const { return retransmitted_; }
+  const SctpWraps& wraps() const { return wraps_; }
 
  private:
   struct SentChunk {
@@ -95,6 +110,8 @@ class SctpInvariants {
     auto operator<=>(const StreamKey&) const = default;
   };
 
+  void check_size(std::size_t size, const wire::Packet& packet, const SctpFacts& before,
+                  bool dont_fragment) const;
   void check_tag(const wire::Packet& packet);
   void check_states(const wire::Packet& packet, SctpState state) const;
   void check_replies(const wire::Packet& packet);
@@ -137,6 +154,7 @@ class SctpInvariants {
   // Counts
   std::uint64_t packets_in_ = 0, packets_out_ = 0, reply_packets_ = 0, retransmitted_ = 0;
   std::size_t unanswered_ = 0;
+  SctpWraps wraps_;
 };
 
 }  // namespace pollrtc::sim

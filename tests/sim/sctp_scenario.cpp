@@ -23,10 +23,16 @@ class User {
     node.after_input = [this](Time) {
       if (reads_at_once_) read(SIZE_MAX);
     };
-    node.on_event = [](Time, const sctp::Association::Event& event) {
+    node.on_event = [this](Time, const sctp::Association::Event& event) {
       if (std::holds_alternative<sctp::Association::MessageTooLarge>(event))
         throw Violation("INV-1: a message within the limit is thrown away as too large");
+      if (const auto* changed = std::get_if<sctp::Association::PathMtuChanged>(&event)) {
+        ++path_changes_;
+        if (changed->mtu < path_size_) ++paths_narrowed_;
+        path_size_ = changed->mtu;
+      }
     };
+    path_size_ = plan.association.config.mtu;
     reads_at_once_ = plan.reads == ReadStyle::AtOnce;
     if (!reads_at_once_) world_.after(plan.read_interval, [this] { read_by_plan(); });
   }
@@ -43,6 +49,19 @@ class User {
     release(0);
   }
   void stop_sending() { sends_ = false; }
+  // A message that takes more than a packet, if the peer takes it. Its size.
+  std::size_t send_large() {
+    sctp::SendOptions options{.stream = plan_.channels[0].stream};
+    std::size_t largest = MessageLedger::kSizeOfNumber;
+    for (const ChannelPlan& channel : plan_.channels) largest = std::max(largest, channel.largest);
+    const auto message = out_.next(options, largest);
+    if (!association().send(world_.now(), options, message))
+      throw Violation("INV-9: an idle association takes no message");
+    out_.sent(options, largest);
+    return largest;
+  }
+  std::uint64_t path_changes() const { return path_changes_; }
+  std::uint64_t paths_narrowed() const { return paths_narrowed_; }
   CheckedAssociation& association() { return node_.engine(); }
 
  private:
@@ -100,6 +119,8 @@ class User {
   std::deque<std::size_t> held_;
   std::size_t left_ = plan_.messages;
   bool sends_ = true, reads_at_once_ = false, stopped_ = false;
+  std::uint32_t path_size_ = 0;
+  std::uint64_t path_changes_ = 0, paths_narrowed_ = 0;
 };
 
 class Run {
@@ -113,6 +134,8 @@ class Run {
         b_to_a_(2 * seed + 1),
         user_a_(pair_.world, pair_.a, plan_.a, plan_.random.fork(), a_to_b_, b_to_a_),
         user_b_(pair_.world, pair_.b, plan_.b, plan_.random.fork(), b_to_a_, a_to_b_) {
+    path_mtu_ = plan_.path.at_first;
+    limit_path();
     a_.log_to(log, "a");
     b_.log_to(log, "b");
   }
@@ -128,6 +151,9 @@ class Run {
     report_.retransmissions = a_.invariants().retransmitted() + b_.invariants().retransmitted();
     report_.messages = a_to_b_.messages_received() + b_to_a_.messages_received();
     report_.bytes = a_to_b_.bytes_received() + b_to_a_.bytes_received();
+    report_.path_changes = user_a_.path_changes() + user_b_.path_changes();
+    report_.paths_narrowed = user_a_.paths_narrowed() + user_b_.paths_narrowed();
+    report_.wraps = a_.invariants().wraps() | b_.invariants().wraps();
     return report_;
   }
   // When all is over and nothing has been thrown: what remains must be nothing.
@@ -165,6 +191,7 @@ class Run {
     if (in_faults) world().after(plan_.end_at, [this] { end_it(); });
     world().run_for(plan_.faults);
     world().heal();
+    limit_path();
     user_a_.become_good();
     user_b_.become_good();
     if (plan_.ending == Ending::ShutdownWithData) end_it();
@@ -182,10 +209,18 @@ class Run {
   void schedule_faults() {
     pair_.a_to_b().config = plan_.bad_a_to_b;
     pair_.b_to_a().config = plan_.bad_b_to_a;
+    limit_path();
+    for (const auto& [when, mtu] : plan_.path.changes) {
+      world().after(when, [this, mtu = mtu] {
+        path_mtu_ = mtu;
+        pair_.a_to_b().config.mtu = pair_.b_to_a().config.mtu = mtu;
+      });
+    }
     for (Duration at = plan_.redraw; at < plan_.faults; at += plan_.redraw) {
       world().after(at, [this] {
         change(pair_.a_to_b());
         change(pair_.b_to_a());
+        limit_path();
       });
     }
     for (const PausePlan& pause : plan_.pauses) {
@@ -197,6 +232,14 @@ class Run {
     const bool cut = link.config.cut;
     link.config = plan_.draw_link();
     link.config.cut = cut;
+  }
+  // What the network carries at all, beside what a bad day takes away.
+  void limit_path() {
+    for (Link* link : {&pair_.a_to_b(), &pair_.b_to_a()}) {
+      std::size_t& mtu = link->config.mtu;
+      mtu = mtu == 0 || path_mtu_ == 0 ? std::max(mtu, path_mtu_) : std::min(mtu, path_mtu_);
+      link->config.cuts = plan_.path.cuts;
+    }
   }
   void cut(const PausePlan& pause, bool is_cut) {
     if (pause.a_to_b) pair_.a_to_b().config.cut = is_cut;
@@ -222,8 +265,9 @@ class Run {
   // All is delivered, or an end has gone.
   void finish() {
     if (plan_.ending == Ending::Idle) {
-      world().run_for(10min);  // HEARTBEATs only
+      world().run_for(25min);  // HEARTBEATs only, and the path is searched anew
       if (!is_up()) throw Violation("INV-9: an idle association ended");
+      check_path_is_found();
     }
     const bool ends_now =
         plan_.ending == Ending::Shutdown || plan_.ending == Ending::Abort || plan_.ending == Ending::Idle;
@@ -238,6 +282,33 @@ class Run {
     world().run_for(10min);
     if (packets != a_.invariants().packets_sent() + b_.invariants().packets_sent())
       throw Violation("INV-9: there is no quiet after the end");
+  }
+
+  // RFC 8899 §5.2: after a search over a path without faults the packets are as large as the path carries, but for the
+  // steps of the search; and what is sent tells when it has become narrower. Below the base size nothing is searched.
+  void check_path_is_found() {
+    const std::size_t path = path_mtu_ == 0 ? SIZE_MAX : path_mtu_;
+    const auto packet_of = [](const CheckedAssociation& end) { return end.association().stats().mtu; };
+    for (const auto& [end, plan] : {std::pair(&a_, &plan_.a), std::pair(&b_, &plan_.b)}) {
+      const sctp::AssociationConfig& config = plan->association.config;
+      std::uint32_t expected = 0;
+      for (const std::uint32_t step : std::initializer_list<std::uint32_t>{1280, 1360, 1400, 1500, 9000})
+        if (step <= config.max_ip && step <= path) expected = (step - config.below) & ~3u;
+      const bool is_wide = config.max_ip != 0 && config.mtu + config.below <= path;
+      if (is_wide && packet_of(*end) < std::max(expected, config.mtu & ~3u))
+        throw Violation("INV-6: packets of " + std::to_string(packet_of(*end)) +
+                        " on a path for IP packets of " + std::to_string(path_mtu_));
+    }
+    const std::size_t from_a = user_a_.send_large(), from_b = user_b_.send_large();
+    if (!world().run_until([this] { return is_delivered(); }, kDeliveredWithin))
+      throw Violation("INV-9: a message after a long silence does not arrive");
+    for (const auto& [end, plan, sent] :
+         {std::tuple(&a_, &plan_.a, from_a), std::tuple(&b_, &plan_.b, from_b)}) {
+      const sctp::AssociationConfig& config = plan->association.config;
+      const std::uint32_t size = packet_of(*end);
+      if (size > (config.mtu & ~3u) && size + config.below > path && sent >= size)
+        throw Violation("INV-6: packets of " + std::to_string(size) + " are believed in that do not pass");
+    }
   }
 
   void check_failures() {
@@ -293,6 +364,7 @@ class Run {
   User user_a_, user_b_;
   SctpRunReport report_;
   Time ended_at_ = kNever;
+  std::size_t path_mtu_ = 0;
   bool aborted_ = false;
 };
 

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "pollrtc/types.h"
+#include "sim/sctp_invariants.h"
 
 namespace pollrtc::sim {
 
@@ -19,8 +20,10 @@ struct SctpRunReport {
   std::uint64_t trace_hash = 0;
   Duration virtual_time{};
   std::uint64_t packets = 0, retransmissions = 0, messages = 0, bytes = 0;
-  std::string failure;      // empty, or why the association had to fail
-  Duration healed_after{};  // from the end of the faults until all was delivered
+  std::string failure;                                 // empty, or why the association had to fail
+  Duration healed_after{};                             // from the end of the faults until all was delivered
+  std::uint64_t path_changes = 0, paths_narrowed = 0;  // believed, and of them those to a smaller size
+  SctpWraps wraps;                                     // of either end
 };
 
 // Throws Violation. `log`: null, or where the engines' log lines go.

@@ -129,17 +129,27 @@ struct Watched {
                .buffered_total = 4,
                .heap = 500,
                .rx_used = 132,
+               .packet_size = 1188,
                .t3_runs = true,
                .t3_must_run = true};
   void send(const std::string& chunks, std::uint32_t tag = kTag) {
     invariants.on_sent(packet(chunks, tag), up, up);
   }
-  SctpInvariants invariants{{.packet_size = 1188,
+  SctpInvariants invariants{{.base_size = 1188,
+                             .most_tried = 1472,
                              .local_initial_tsn = 1000,
                              .peer_initial_tsn = 2000,
                              .rx_window = 0x20000,
                              .memory = 1000}};
 };
+
+// HEARTBEAT and PAD, a packet of so many bytes.
+std::string probe(std::size_t size) {
+  const std::size_t pad = size - 12 - 12;
+  return "0400000c 00010008 01020304 8400" +
+         to_hex(ByteVector{static_cast<std::uint8_t>(pad >> 8), static_cast<std::uint8_t>(pad)}) +
+         std::string(2 * (pad - 4), '0');
+}
 
 // SACK of 2000 with a_rwnd 0x10000
 const std::string kTruthfulSack = "03000010 000007d0 00010000 00000000";
@@ -161,6 +171,9 @@ TEST_CASE("a run that keeps every invariant passes") {
           w.send(kTruthfulSack);
           w.send(data(1000));     // again
           w.send(data(1001, 1));  // the next
+          w.up.dont_fragment = true;
+          w.send(probe(1472));
+          w.up.dont_fragment = false;
           w.up.buffered_total = 0;
           w.invariants.check(Time{}, w.up);
           w.invariants.check_buffered(1, 0);
@@ -216,7 +229,12 @@ TEST_CASE("each broken invariant is called by its name",
       {"INV-3: cwnd", [](Watched& w) { w.up.cwnd = 1175, w.invariants.check(Time{}, w.up); }},
       {"INV-4", [](Watched& w) { w.up.next_timeout = Time{}, w.invariants.check_deadline(Time{}, w.up); }},
       {"INV-5", [](Watched& w) { w.up.heap = 1001, w.invariants.check(Time{}, w.up); }},
-      {"INV-6", [](Watched& w) { w.send(data(1001, 1, "03", std::string(2 * 1161, '6'))); }},
+      {"INV-6: a packet", [](Watched& w) { w.send(data(1001, 1, "03", std::string(2 * 1161, '6'))); }},
+      {"INV-6: a packet",
+       [](Watched& w) { w.up.packet_size = 508, w.send(data(1001, 1, "03", std::string(2 * 481, '6'))); }},
+      {"INV-6: a packet", [](Watched& w) { w.up.dont_fragment = true, w.send(probe(1476)); }},
+      {"INV-6: DF", [](Watched& w) { w.up.dont_fragment = true, w.send(data(1001, 1)); }},
+      {"INV-6: DF", [](Watched& w) { w.send(probe(1472)); }},
       {"INV-8", [](Watched& w) { w.up.state = SctpState::CookieEchoed, w.send(data(1001, 1)); }},
       {"INV-8", [](Watched& w) { w.send("0700 0008 000007d0"); }},
       {"INV-8", [](Watched& w) { w.invariants.on_edge("ESTABLISHED", "SHUTDOWN-ACK-SENT"); }},

@@ -3,12 +3,14 @@
 //   sim_sctp [--seeds N] [--from S] [--fresh] [--log]      --fresh: one more seed, drawn anew and printed
 //
 // Each failing seed is named with the command that runs it again; the exit status says whether there was one.
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <iostream>
 #include <map>
 #include <random>
 #include <string>
+#include <utility>
 
 #include "sim/sctp_scenario.h"
 #include "sim/violation.h"
@@ -22,6 +24,14 @@ struct Totals {
   std::uint64_t runs = 0, failed = 0, packets = 0, retransmissions = 0, messages = 0, bytes = 0;
   Duration virtual_time{}, longest_healing{};
   std::map<std::string, std::uint64_t> given_up;
+  // Runs in which it happened: what the runs are there for must happen in some of them.
+  std::map<std::string, std::uint64_t> exercised = {{"TSNs wrapped", 0},
+                                                    {"SSNs wrapped", 0},
+                                                    {"MIDs wrapped", 0},
+                                                    {"MIDs of unordered messages wrapped", 0},
+                                                    {"numbers of resets wrapped", 0},
+                                                    {"a path was found", 0},
+                                                    {"a path became narrower", 0}};
 
   void add(const SctpRunReport& report) {
     ++runs;
@@ -32,6 +42,18 @@ struct Totals {
     virtual_time += report.virtual_time;
     longest_healing = std::max(longest_healing, report.healed_after);
     if (!report.failure.empty()) ++given_up[report.failure];
+    exercised["TSNs wrapped"] += report.wraps.tsn;
+    exercised["SSNs wrapped"] += report.wraps.ssn;
+    exercised["MIDs wrapped"] += report.wraps.mid;
+    exercised["MIDs of unordered messages wrapped"] += report.wraps.unordered_mid;
+    exercised["numbers of resets wrapped"] += report.wraps.reset_request;
+    exercised["a path was found"] += report.path_changes != 0;
+    exercised["a path became narrower"] += report.paths_narrowed != 0;
+  }
+  // A few runs prove nothing; so many are a fault of the draw.
+  bool lacks_something() const {
+    return runs >= 50 && std::any_of(exercised.begin(), exercised.end(),
+                                     [](const auto& entry) { return entry.second == 0; });
   }
   void print() const {
     using std::chrono::duration_cast;
@@ -42,6 +64,11 @@ struct Totals {
               << " MB; all delivered at most "
               << duration_cast<std::chrono::milliseconds>(longest_healing).count()
               << " ms after the faults\n";
+    std::cout << "  of them";
+    const char* separator = " ";
+    for (const auto& [what, count] : exercised)
+      std::cout << std::exchange(separator, ", ") << count << " in which " << what;
+    std::cout << (lacks_something() ? "  <- what never happens is not tested\n" : "\n");
     for (const auto& [why, count] : given_up)
       std::cout << "  given up as it must be: " << count << " x " << why << '\n';
   }
@@ -88,5 +115,5 @@ int main(int argc, char** argv) {
     run_seed(seed, log, argv[0], totals);
   }
   totals.print();
-  return totals.failed == 0 ? 0 : 1;
+  return totals.failed == 0 && !totals.lacks_something() ? 0 : 1;
 }

@@ -90,16 +90,17 @@ void World::stop_listening(const Host& host, const Address& local) {
   receivers_.erase(Key{host.realm_, local, {}});
 }
 
-void World::send(const Host& host, const Path& path, Bytes datagram) {
+void World::send(const Host& host, const Path& path, Bytes datagram, bool dont_fragment) {
   trace_.record(now_, Fate::Sent, path.local, path.remote, datagram);
   if (!host.has(path.local) || path.local.family != path.remote.family)
     return trace_.record(now_, Fate::NoRoute, path.local, path.remote, datagram);
-  route(host.realm_, path.local, path.remote, datagram);
+  route(host.realm_, path.local, path.remote, datagram, dont_fragment);
 }
 
-void World::route(std::size_t realm, const Address& from, const Address& to, Bytes datagram) {
+void World::route(std::size_t realm, const Address& from, const Address& to, Bytes datagram,
+                  bool dont_fragment) {
   if (realm == 0 || has_host(realm, to) || nat_at(realm, to) != nullptr)
-    return travel(realm, from, to, datagram);
+    return travel(realm, from, to, datagram, dont_fragment);
   Nat& nat = *nats_[realm - 1];
   if (nat.public_ip().same_ip(to) && !nat.config.hairpin)
     return trace_.record(now_, Fate::Filtered, from, to, datagram);
@@ -108,14 +109,15 @@ void World::route(std::size_t realm, const Address& from, const Address& to, Byt
   if (!external) return trace_.record(now_, Fate::NoRoute, from, to, datagram);
   // To its own public address it sends nothing out: it turns the datagram round (REQ-9).
   const std::size_t around = realm_around_[realm - 1];
-  if (nat.public_ip().same_ip(to)) return travel(around, *external, to, datagram);
-  route(around, *external, to, datagram);
+  if (nat.public_ip().same_ip(to)) return travel(around, *external, to, datagram, dont_fragment);
+  route(around, *external, to, datagram, dont_fragment);
 }
 
-void World::travel(std::size_t realm, const Address& from, const Address& to, Bytes datagram) {
+void World::travel(std::size_t realm, const Address& from, const Address& to, Bytes datagram,
+                   bool dont_fragment) {
   if (!has_host(realm, to) && nat_at(realm, to) == nullptr)
     return trace_.record(now_, Fate::NoRoute, from, to, datagram);
-  Link::Result result = link_in(realm, from, to).send(now_, datagram, header_bytes(from));
+  Link::Result result = link_in(realm, from, to).send(now_, datagram, header_bytes(from), dont_fragment);
   if (result.fate != Fate::Sent) return trace_.record(now_, result.fate, from, to, datagram);
   for (Link::Copy& copy : result.copies)
     at(copy.arrival,

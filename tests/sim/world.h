@@ -77,7 +77,7 @@ class World {
   // Living.
   void listen(const Host& host, const Address& local, Receiver receiver);
   void stop_listening(const Host& host, const Address& local);
-  void send(const Host& host, const Path& path, Bytes datagram);
+  void send(const Host& host, const Path& path, Bytes datagram, bool dont_fragment = true);
   void at(Time when, std::function<void()> action);
   void after(Duration wait, std::function<void()> action) { at(now_ + wait, std::move(action)); }
   void add_actor(Actor& actor) { actors_.push_back(&actor); }
@@ -109,8 +109,8 @@ class World {
   Nat* nat_at(std::size_t realm, const Address& ip);
   bool has_host(std::size_t realm, const Address& ip) const;
   Link& link_in(std::size_t realm, const Address& from, const Address& to);
-  void route(std::size_t realm, const Address& from, const Address& to, Bytes datagram);
-  void travel(std::size_t realm, const Address& from, const Address& to, Bytes datagram);
+  void route(std::size_t realm, const Address& from, const Address& to, Bytes datagram, bool dont_fragment);
+  void travel(std::size_t realm, const Address& from, const Address& to, Bytes datagram, bool dont_fragment);
   void arrive(std::size_t realm, const Address& from, Address to, Bytes datagram);
   void pump_all();
   Time next_event() const;
