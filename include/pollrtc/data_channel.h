@@ -23,6 +23,9 @@ struct DataChannelOptions {
   int id = -1;                    // 0..65534; used only when negotiated
   std::string protocol;
   std::uint16_t priority = 256;  // RFC 8831 §6.4: 128 is low, 256 normal, 512 high, 1024 extra high
+  // With the send buffer full, messages of this channel of which nothing has left are given up for one of a channel of a
+  // higher priority, or without this. A matter of this end: the other does not hear of it.
+  bool discard_when_full = false;
 };
 
 class POLLRTC_API DataChannel {

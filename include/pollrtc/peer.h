@@ -101,6 +101,9 @@ struct ChannelOptions {
   bool negotiated = false;               // both ends create it with the same id; nothing is said on the wire
   std::optional<std::uint16_t> id = {};  // 0..65534; required when negotiated, else ignored
   std::uint16_t priority = 256;          // RFC 8831 §6.4: 128, 256, 512, 1024
+  // With the send buffer full, messages of this channel of which nothing has left are given up for one of a channel of a
+  // higher priority, or without this (RFC 7496 §3.2). A matter of this end: the other does not hear of it.
+  bool discard_when_full = false;
 };
 
 // Names a channel of one Peer, from create_channel() or ChannelAnnounced until release_channel(). Never reused.

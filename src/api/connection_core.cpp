@@ -278,6 +278,7 @@ Result<std::shared_ptr<DataChannel>> ConnectionCore::create_channel(std::string_
   channel.ordered = options.ordered;
   channel.negotiated = options.negotiated;
   channel.priority = options.priority;
+  channel.discard_when_full = options.discard_when_full;
   channel.max_retransmits = limit(options.max_retransmits);
   channel.max_lifetime_ms = limit(options.max_packet_life_time);
   if (options.negotiated) {

@@ -8,7 +8,7 @@ Status Channels::send_piece(Time now, ChannelHandle handle, Bytes piece, bool is
   Channel* const channel = find(handle);
   if (channel == nullptr) return fail(ErrorCode::NotFound, "no such channel");
   if (channel->state != ChannelState::Open) return fail(ErrorCode::InvalidState, "the channel is not open");
-  if (channel->max_retransmits || channel->max_lifetime_ms)
+  if (channel->max_retransmits || channel->max_lifetime_ms || channel->discard_when_full)
     return fail(ErrorCode::NotSupported, "a channel that may lose messages sends none in pieces");
   if (channel->piece_bytes + piece.size() > max_message_size)
     return fail(ErrorCode::TooLarge, "larger than the agreed maximum message size");

@@ -73,6 +73,7 @@ Result<Channels::Channel*> Channels::add(const ChannelOptions& options) {
   channel->max_retransmits = options.max_retransmits;
   channel->max_lifetime_ms = options.max_lifetime_ms;
   channel->priority = options.priority;
+  channel->discard_when_full = options.discard_when_full;
   if (!channel->label.assign(as_bytes(options.label)) ||
       !channel->protocol.assign(as_bytes(options.protocol)))
     return no_memory();
@@ -189,6 +190,9 @@ sctp::SendOptions Channels::options_for(const Channel& channel, bool is_text, bo
   options.unordered = !channel.ordered && channel.heard;
   if (channel.max_retransmits) options.max_retransmits = *channel.max_retransmits;
   if (channel.max_lifetime_ms) options.lifetime = std::chrono::milliseconds(*channel.max_lifetime_ms);
+  // RFC 7496 §3.2 counts down: what weighs most goes last.
+  if (channel.discard_when_full)
+    options.discard_priority = static_cast<std::uint16_t>(0xFFFF - channel.priority);
   return options;
 }
 

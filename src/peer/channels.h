@@ -74,7 +74,7 @@ class Channels {
     std::optional<std::uint16_t> id, max_retransmits, max_lifetime_ms;
     std::uint16_t priority = 256;
     ChannelState state = ChannelState::Connecting;
-    bool ordered = true, negotiated = false;
+    bool ordered = true, negotiated = false, discard_when_full = false;
     bool heard = false;  // the ACK or any message came: no need to force order any more (RFC 8832 §6)
     bool own_reset_done = false, peer_reset_done = false;
     bool closed_by_peer = false;       // who began it
