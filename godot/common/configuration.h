@@ -1,0 +1,16 @@
+// The dictionaries of initialize() and create_data_channel(), by Godot's key names and ours (docs/godot.md lists them).
+// Keys that are none of these are ignored, as Godot does.
+#pragma once
+
+#include "common/value.h"
+#include "pollrtc/godot.h"
+
+namespace pollrtc::godot_plugin {
+
+// InvalidArgument: a value of the wrong type or outside its range; the detail names it. `iceServers` that is no array is
+// ignored, as by the plugin that everybody's scripts were written with.
+Result<Configuration> read_configuration(const Dictionary& dictionary);
+
+Result<DataChannelOptions> read_channel_options(const Dictionary& dictionary);
+
+}  // namespace pollrtc::godot_plugin

@@ -1,0 +1,43 @@
+// Value: what a script's dictionary holds, as both bindings exchange it with the shared code: a tree of plain values.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace pollrtc::godot_plugin {
+
+struct Value;
+using Array = std::vector<Value>;
+using Dictionary = std::vector<std::pair<std::string, Value>>;  // in the script's order
+
+struct Value {
+  Value() = default;
+  Value(bool b) : content(b) {}                                     // NOLINT: conversions are the point
+  Value(std::int64_t i) : content(i) {}                             // NOLINT
+  Value(double d) : content(d) {}                                   // NOLINT
+  Value(std::string_view text) : content(std::string(text)) {}      // NOLINT
+  Value(const char* text) : Value(std::string_view(text)) {}        // NOLINT
+  Value(Array array) : content(std::move(array)) {}                 // NOLINT
+  Value(Dictionary dictionary) : content(std::move(dictionary)) {}  // NOLINT
+
+  bool is_null() const { return content.index() == 0; }
+  template <class T>
+  const T* as() const {
+    return std::get_if<T>(&content);
+  }
+
+  std::variant<std::monostate, bool, std::int64_t, double, std::string, Array, Dictionary> content;
+};
+
+// The entry of this name; null when there is none, or none but null.
+inline const Value* find(const Dictionary& dictionary, std::string_view key) {
+  for (const auto& [name, value] : dictionary)
+    if (name == key && !value.is_null()) return &value;
+  return nullptr;
+}
+
+}  // namespace pollrtc::godot_plugin

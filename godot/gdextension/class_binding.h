@@ -1,0 +1,81 @@
+// A class of ours as the engine is told of it: what it overrides, what it adds, how it is made and freed.
+#pragma once
+
+#include <list>
+
+#include "gdextension/engine.h"
+
+namespace pollrtc::gdextension {
+
+struct Virtual {
+  const char* name;
+  std::uint32_t hash;  // of its signature; engines from 4.4 on ask with it
+  VirtualCall call;
+};
+
+struct Argument {
+  const char* name = nullptr;
+  Type type = Type::Nil;
+};
+
+// A method or a signal has at most three.
+struct Arguments {
+  Argument first{}, second{}, third{};
+  std::size_t count() const {
+    return third.name != nullptr ? 3 : second.name != nullptr ? 2 : first.name != nullptr ? 1 : 0;
+  }
+  const Argument& operator[](std::size_t i) const { return i == 0 ? first : i == 1 ? second : third; }
+};
+
+struct Method {
+  const char* name;
+  std::uint32_t flags;  // kMethodNormal, kMethodConst, kMethodStatic
+  Type result;          // Nil: none
+  Arguments arguments;
+  Value (*call)(Instance* instance, std::span<const Value> arguments);  // of the right number and types
+};
+
+struct Signal {
+  const char* name;
+  Arguments arguments;
+};
+
+struct Property {
+  Argument property;
+  const char* setter;
+  const char* getter;
+};
+
+struct ClassDescription {
+  const char* name;
+  const char* base;
+  std::span<const Virtual> virtuals;
+  std::span<const Method> methods;
+  std::span<const Signal> signals;
+  std::span<const Property> properties;
+  EngineObject* (*create)(bool is_new);  // an object with an instance of ours behind it
+  void (*free)(Instance* instance);
+};
+
+class ClassBinding {
+ public:
+  explicit ClassBinding(const ClassDescription& description);  // registers it
+  ~ClassBinding();                                             // and takes it back
+  ClassBinding(const ClassBinding&) = delete;
+  ClassBinding& operator=(const ClassBinding&) = delete;
+
+  const StringName& name() const { return name_; }
+
+ private:
+  void register_class();
+  void register_method(const Method& method);
+  void register_signal(const Signal& signal);
+  void register_property(const Property& property);
+  const Virtual* find_virtual(const void* name) const;
+
+  const ClassDescription& description_;
+  StringName name_;
+  std::list<StringName> virtual_names_;  // in the order of the description
+};
+
+}  // namespace pollrtc::gdextension
