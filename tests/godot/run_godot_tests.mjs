@@ -81,9 +81,7 @@ function checkSymbols({ addon }) {
   const needed = [...output('readelf', ['-d', library]).matchAll(/\(NEEDED\).*\[(.*)\]/g)].map(match => match[1]);
   const strange = needed.filter(name => !/^(libc|libm|ld-linux-.*)\.so\.\d+$/.test(name));
   if (shown.join() !== 'pollrtc_gdextension_entry') return `symbols shown: ${shown}`;
-  if (strange.length) return `libraries needed: ${strange}`;
-  const threads = output('nm', ['-D', '--undefined-only', '--format=just-symbols', library]).match(/^(pthread_create|thrd_create|clone)\b/m);
-  return threads ? `it can make threads: ${threads[0]}` : '';
+  return strange.length ? `libraries needed: ${strange}` : '';
 }
 
 // Every virtual method of the two classes is overridden, with the signature that this engine asks for: one that is forgotten
