@@ -1,6 +1,10 @@
 // An association whose peer is authenticated and malicious: it sends any chunks with a right tag and checksum, near the
-// numbers that matter, while time goes on and the user makes any calls in any order. The input is a program: one byte
-// names a step, the bytes behind it are its arguments.
+// numbers that matter, while time goes on, memory runs out now and then, and the user makes any calls in any order. The
+// input is a program: one byte names a step, the bytes behind it are its arguments.
+//
+// After each step holds what holds whatever a peer does, of the invariants that the simulator checks: accounts and cwnd
+// (INV-3), deadlines (INV-4), memory (INV-5), packet size (INV-6), states (INV-8), the cumulative TSN (INV-11), the window
+// (INV-12), the form of packets (INV-13), T3 (INV-14), one request (INV-15), replies (INV-16).
 #include <array>
 #include <cstdlib>
 #include <new>
@@ -14,7 +18,7 @@
 #include "sctp/chunk_init.h"
 #include "sctp/chunk_reconfig.h"
 #include "sctp/chunk_sack.h"
-#include "support.h"
+#include "sctp_watch.h"
 
 using namespace pollrtc;
 using namespace pollrtc::sctp;
@@ -23,8 +27,14 @@ namespace {
 
 struct Heap {
   std::size_t in_use = 0;
+  int until_failure = 0, failures = 0;  // so many more succeed, and then so many fail
   static void* allocate(void* context, std::size_t bytes, std::size_t align) {
-    static_cast<Heap*>(context)->in_use += bytes;
+    auto& self = *static_cast<Heap*>(context);
+    if (self.failures != 0 && self.until_failure-- <= 0) {
+      --self.failures;
+      return nullptr;
+    }
+    self.in_use += bytes;
     return ::operator new(bytes, std::align_val_t(align));
   }
   static void release(void* context, void* block, std::size_t bytes, std::size_t align) {
@@ -61,8 +71,10 @@ class Program {
     }
     for (int steps = 0; steps < 400 && !in_.rest().empty(); ++steps) {
       step(in_.u8());
-      check_limits();
+      watch_.check_all(*association_, heap_.in_use);
     }
+    heap_.failures = 0;
+    poll(10000);
     association_.reset();
     check(heap_.in_use == 0);
   }
@@ -107,7 +119,7 @@ class Program {
   }
 
   void rare_call() {
-    switch (in_.u8() % 12) {
+    switch (in_.u8() % 14) {
       case 0:
         return association_->shutdown(now_);
       case 1:
@@ -135,6 +147,12 @@ class Program {
         return send_piece();
       case 10:
         return association_->abandon_piece(now_, in_.u8() % 8);
+      case 11:
+        heap_.until_failure = in_.u8() % 8;
+        heap_.failures = in_.u8() % 4;
+        return;
+      case 12:
+        return association_->set_stream_priority(in_.u8() % 4, static_cast<std::uint16_t>(in_.u8() * 8));
       default:
         return association_->set_buffer_low_threshold(in_.u8() % 8, in_.u8() * 16u);
     }
@@ -147,6 +165,7 @@ class Program {
     writer.chunks().bytes(chunks.first(std::min<std::size_t>(chunks.size(), 4000)));
     writer.chunks().pad_to_4();
     const std::size_t size = writer.finish(false);
+    watch_.on_received(Bytes(out).first(size).subspan(kCommonHeader));
     static_cast<void>(association_->handle_packet(now_, Bytes(out).first(size)));
   }
   template <class Write>
@@ -256,6 +275,7 @@ class Program {
   void pass_time(Duration duration) {
     now_ += duration;
     association_->handle_timeout(now_);
+    check(association_->next_timeout() > now_);
   }
   void next_timeout() {
     poll(10000);
@@ -263,7 +283,7 @@ class Program {
     if (due == kNever) return;
     now_ = std::max(now_, due);
     association_->handle_timeout(now_);
-    check(association_->next_timeout() > due);
+    check(association_->next_timeout() > now_);
   }
   void send() {
     const std::uint8_t flags = in_.u8();
@@ -300,10 +320,11 @@ class Program {
   void poll(int most) {
     std::array<std::uint8_t, 1500> out;
     for (int i = 0; i < most; ++i) {
+      const AssociationState before = association_->state();
       const std::size_t size = association_->poll_packet(now_, out);
       if (size == 0) return;
-      check(size <= 1188);
       check_packet(Bytes(out).first(size));
+      watch_.on_sent(*association_, before, Bytes(out).first(size));
     }
     check(most < 10000);  // a poll until empty must come to an end
   }
@@ -333,16 +354,11 @@ class Program {
     }
     check(walk == Walk::End && chunks != 0 && (!is_alone || chunks == 1));
   }
-  void check_limits() {
-    const std::size_t limit = 2 * (env_.limits.sctp_rx_window + env_.limits.sctp_tx_buffer) + 1024 * 1024;
-    check(heap_.in_use <= limit);
-    check(association_->next_timeout() >= Time{});
-  }
-
   ByteReader in_;
   std::uint64_t random_ = 1;
   Heap heap_;
   Environment env_;
+  SctpWatch watch_{Limits::small()};
   std::optional<Association> association_;
   Time now_{};
   VerificationTag tag_{1};

@@ -3,50 +3,7 @@
 #include <algorithm>
 #include <ostream>
 
-#include "sctp/tcb.h"
-
-namespace pollrtc::sctp {
-
-// Sees inside an association what no user may: the accounts of the chunks in flight.
-struct Inspector {
-  static const Tcb* tcb(const Association& association) { return association.tcb_.get(); }
-
-  static void look(const Association& association, sim::SctpFacts& facts) {
-    const Tcb* const tcb = association.tcb_.get();
-    if (tcb == nullptr) {
-      facts.cwnd = facts.pmdcs = 1;
-      return;
-    }
-    const TxOutstanding& tx = tcb->tx;
-    std::size_t flight = 0, payload = 0, kept = 0, marked = 0;
-    for (std::size_t i = 0; i < tx.chunks_.size(); ++i) {
-      const TxOutstanding::Chunk& chunk = tx.chunks_[i];
-      kept += chunk.length;
-      marked += chunk.fate == TxOutstanding::Fate::Marked ? 1 : 0;
-      if (chunk.fate != TxOutstanding::Fate::InFlight) continue;
-      flight += tx.wire_size(chunk);
-      payload += chunk.length;
-    }
-    facts.accounts_agree = flight == tx.flight_bytes_ && payload == tx.flight_payload_ &&
-                           kept == tx.kept_bytes_ && marked == tx.marked_count_;
-    facts.cwnd = tx.cwnd();
-    facts.pmdcs = tx.congestion_.pmdcs();
-    facts.t3_runs = tx.t3_due_ != kNever;
-    facts.t3_must_run = facts.state >= sim::SctpState::Established &&
-                        (tx.flight_bytes_ != 0 || tx.advanced_ack_point_ != tx.cumulative_);
-    facts.rx_used = tcb->rx.reassembly().used();
-    facts.own_bytes = kept + tcb->queue.buffered_total() + 512 * (tcb->queue.messages().count() + 1) +
-                      64 * tx.chunks_.size();
-  }
-
-  static void set_next_number(Association& association, std::uint16_t stream, bool unordered,
-                              std::uint32_t number) {
-    association.tcb_->queue.set_next_mid(StreamId{stream}, unordered, Mid(number));
-    association.tcb_->rx.reassembly().set_next_mid(StreamId{stream}, unordered, Mid(number));
-  }
-};
-
-}  // namespace pollrtc::sctp
+#include "sim/inspector.h"
 
 namespace pollrtc::sim {
 namespace {
