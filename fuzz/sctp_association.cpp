@@ -165,7 +165,7 @@ class Program {
     writer.chunks().bytes(chunks.first(std::min<std::size_t>(chunks.size(), 4000)));
     writer.chunks().pad_to_4();
     const std::size_t size = writer.finish(false);
-    watch_.on_received(Bytes(out).first(size).subspan(kCommonHeader));
+    if (size != 0) watch_.on_received(Bytes(out).first(size).subspan(kCommonHeader));
     static_cast<void>(association_->handle_packet(now_, Bytes(out).first(size)));
   }
   template <class Write>

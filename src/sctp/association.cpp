@@ -106,7 +106,7 @@ void Association::on_path_change(Time now, const PathSizes& sizes) {
   path_mtu_.set_path(sizes);
   probe_nonce_ = 0;
   data_timeouts_ = 0;
-  if (!tcb_) return;
+  if (!tcb_ || ended_) return;
   if (heartbeats_run()) path_mtu_.start(now);
   use_path_mtu();  // before: the initial window counts in packets of the new path
   tcb_->tx.on_path_change(now);

@@ -32,7 +32,8 @@ TEST_CASE("wrong calls are refused and change nothing") {
   CHECK(peer.is_silent());
 }
 
-TEST_CASE("messages of all sizes echo over a bad link, whole and in order", "[SCTP-DATA-06]") {
+TEST_CASE("messages of all sizes echo over a bad link, whole and in order, in packets that fit",
+          "[SCTP-DATA-06][SCTP-PKT-18]") {
   for (std::uint64_t seed = 1; seed <= 5; ++seed) {
     INFO("seed " << seed);
     TwoAssociations pair({}, seed);

@@ -59,7 +59,8 @@ TEST_CASE("DATA", "[vectors]") {
   CHECK(written([&](ByteWriter& w) { write_data(w, *data); }) == test::to_hex(chunk.bytes));
 }
 
-TEST_CASE("the flags of DATA are I, U, B, E from the top; others are ignored", "[SCTP-PKT-17]") {
+TEST_CASE("the flags of DATA are I, U, B, E from the top; others are ignored",
+          "[SCTP-PKT-17][SCTP-DATA-05]") {
   const auto flags_of = [](const char* flags) {
     const Chunk chunk(hex(std::string("00 ") + flags + " 0011 00000001 0002 0003 00000004 aa"));
     return *parse_data(chunk.view);
@@ -208,7 +209,8 @@ TEST_CASE("a parameter list with a wrong length is refused whole", "[SCTP-PKT-10
   CHECK_FALSE(parse_init_parameters(hex("c000 0004 | 0007 0040 00000000")).has_value());
 }
 
-TEST_CASE("the padding of a chunk's last parameter may be counted in its length", "[SCTP-PKT-14]") {
+TEST_CASE("the padding of a chunk's last parameter may be counted in its length",
+          "[SCTP-PKT-14][SCTP-PKT-06]") {
   const auto counted = parse_init_parameters(hex("c000 0004 | 8008 0006 82c0 0000"));
   const auto not_counted = parse_init_parameters(hex("c000 0004 | 8008 0006 82c0"));
   REQUIRE((counted.has_value() && not_counted.has_value()));

@@ -111,6 +111,19 @@ TEST_CASE("an idle RTO halves the window down to four packets, and keeps the old
   CHECK(c.ssthresh() == 20 * kP);
 }
 
+TEST_CASE("the threshold is the window of before the silence, however long it was", "[SCTP-CC-04]") {
+  RenoController c(kP);
+  while (c.cwnd() < 80 * kP) ack(c, 2 * kP, c.cwnd());
+  const std::size_t before = c.cwnd();
+  c.on_sent(Time(1s));
+  c.on_send_after_idle(Time(2500ms), 500ms);  // three steps
+  CHECK(c.cwnd() == before / 8);
+  CHECK(c.ssthresh() == before);
+  c.on_send_after_idle(Time(3s), 500ms);  // asked again before anything was sent: one more
+  CHECK(c.cwnd() == std::max(before / 16, 4 * kP));
+  CHECK(c.ssthresh() == before);
+}
+
 TEST_CASE("another path starts anew; another packet size keeps the window in bytes",
           "[SCTP-CC-08][SCTP-PMTU-03]") {
   RenoController c(kP);

@@ -209,4 +209,8 @@ TEST_CASE("the cookie has one size, whatever the INIT holds", "[SCTP-CKI-14][SCT
   value.resize(16 + 0x200);
   const auto padded = peer.answer_to_init(ScriptedPeer::chunk(ChunkType::Init, value));
   CHECK(padded.cookie.size() == bare.cookie.size());
+  peer.give(VerificationTag{}, ScriptedPeer::chunk(ChunkType::Init, value));
+  const SeenPacket ack = peer.poll();
+  REQUIRE(ack.is_only(ChunkType::InitAck));
+  CHECK(to_hex(Bytes(ack.chunks[0].value).subspan(16 + 4 + kCookieSize)) == "c00000048008000882c040c2");
 }

@@ -246,13 +246,15 @@ TEST_CASE("streams are the smaller of what we send and what the peer takes", "[S
 }
 
 TEST_CASE("INIT in ESTABLISHED: a new tag, tie-tags in the cookie, the association untouched",
-          "[SCTP-INIT-14]") {
+          "[SCTP-INIT-14][SCTP-INIT-05]") {
   ScriptedPeer peer;
   peer.establish_passively();
   const auto one = peer.answer_to_init(ScriptedPeer::init(VerificationTag{0x77}));
   const auto two = peer.answer_to_init(ScriptedPeer::init(VerificationTag{0x77}));
   CHECK(one.tag != peer.local_tag);
   CHECK(one.tag != two.tag);
+  CHECK(one.tsn != two.tsn);
+  CHECK(one.cookie != two.cookie);
   CHECK(peer.association.state() == State::Established);
   CHECK(peer.give(peer.local_tag, ScriptedPeer::data(ScriptedPeer::kPeerTsn)) == Drop::None);
   // The tie-tags stand at their place in the cookie, and are not zero.
@@ -344,7 +346,8 @@ TEST_CASE("a cookie that fits no packet fails the set-up; one of 1500 bytes is u
   CHECK(small.events<Association::Ended>().size() == 1);
 }
 
-TEST_CASE("unknown parameters are reported in INIT ACK, and behind COOKIE ECHO", "[SCTP-PKT-09]") {
+TEST_CASE("unknown parameters are reported in INIT ACK, and behind COOKIE ECHO",
+          "[SCTP-PKT-09][SCTP-PKT-18]") {
   ScriptedPeer peer;
   peer.give(VerificationTag{}, "01000020" + ScriptedPeer::init_fields() + "c0010008 aabbccdd c0000004");
   const SeenPacket ack = peer.poll();

@@ -129,7 +129,7 @@ TEST_CASE("a HEARTBEAT ACK with a wrong or replayed nonce clears nothing", "[SCT
 }
 
 TEST_CASE("more than ten errors in a row end the association; an answer starts the count again",
-          "[SCTP-HB-03]") {
+          "[SCTP-HB-03][SCTP-HB-05]") {
   ScriptedPeer peer;
   peer.establish_passively();
   const auto unanswered = [&] {

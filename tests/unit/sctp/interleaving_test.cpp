@@ -145,7 +145,8 @@ TEST_CASE("I-FORWARD-TSN chunks that are cut or of no whole number of entries ar
   }
 }
 
-TEST_CASE("I-DATA that is too short is dropped, one without user data draws an ABORT", "[SCTP-DATA-01]") {
+TEST_CASE("I-DATA that is too short is dropped, one without user data draws an ABORT",
+          "[SCTP-DATA-01][SCTP-PKT-16]") {
   Peer peer(kBoth);
   CHECK(peer.give(peer.local_tag, "40030010 000003e8 00010000 00000000") == Drop::SctpChunkMalformed);
   CHECK(peer.association.state() == AssociationState::Established);
@@ -156,7 +157,8 @@ TEST_CASE("I-DATA that is too short is dropped, one without user data draws an A
   CHECK(to_hex(abort->value).substr(0, 16) == "00090008000003e8");
 }
 
-TEST_CASE("the bytes of I-DATA and I-FORWARD-TSN", "[SCTP-ID-01][SCTP-ID-07][SCTP-DATA-14]") {
+TEST_CASE("the bytes of I-DATA and I-FORWARD-TSN",
+          "[SCTP-ID-01][SCTP-ID-07][SCTP-DATA-14][SCTP-PKT-17][SCTP-PKT-06]") {
   const auto bytes_of = [](auto&& write) {
     std::array<std::uint8_t, 64> out;
     ByteWriter w(out);

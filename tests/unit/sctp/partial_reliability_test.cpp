@@ -36,6 +36,8 @@ TEST_CASE("max-retransmits 0: one transmission, and FORWARD TSN only when anothe
   CHECK(forward->tsn == 1001);
   CHECK(forward->skipped == Skipped{{1, 1}});
   CHECK_FALSE(f.forward());
+  f.sack(1000);  // it does not move: not a word more
+  CHECK_FALSE(f.forward());
   f.sack(1001);
   CHECK_FALSE(f.forward());
   CHECK(f.tx->all_acknowledged());
@@ -223,7 +225,7 @@ TEST_CASE("an old SACK is told by the last cumulative ack, not by the advanced p
   CHECK(f.sack(999) == SackResult::Old);
 }
 
-TEST_CASE("to a peer without FORWARD TSN everything is sent reliably", "[SCTP-PR-13]") {
+TEST_CASE("to a peer without FORWARD TSN everything is sent reliably", "[SCTP-PR-13][SCTP-PR-05]") {
   TxFixture f;
   f.queue->set_partial_reliability(false);
   f.send_full(1, limited(0));

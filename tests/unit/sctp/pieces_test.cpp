@@ -213,7 +213,7 @@ TEST_CASE("what never went out is given up without a trace", "[SCTP-PR-02]") {
   CHECK(f.queue->empty());
 }
 
-TEST_CASE("the last piece has the E bit, and only a piece with bytes can be it", "[sctp]") {
+TEST_CASE("the last piece has the E bit, and only a piece with bytes can be it", "[SCTP-DATA-01]") {
   TxFixture f;
   SendOptions options;
   options.stream = 1;

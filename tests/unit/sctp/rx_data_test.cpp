@@ -253,7 +253,8 @@ TEST_CASE("with the window closed a chunk above the highest is dropped, and a SA
   CHECK(f.bulk(102, "UBE", 1, 0, 10) == Outcome::Accepted);
 }
 
-TEST_CASE("with the buffer full the highest chunk held makes room for a lower one", "[SCTP-DATA-12]") {
+TEST_CASE("with the buffer full the highest chunk held makes room for a lower one",
+          "[SCTP-DATA-12][SCTP-DATA-17]") {
   Limits limits;
   limits.sctp_rx_window = 10000;
   Fixture f(limits, 9000);
@@ -268,7 +269,7 @@ TEST_CASE("with the buffer full the highest chunk held makes room for a lower on
 }
 
 TEST_CASE("with the buffer full a message that waits for its turn makes room for a lower chunk",
-          "[SCTP-DATA-12]") {
+          "[SCTP-DATA-12][SCTP-DATA-17]") {
   Limits limits;
   limits.sctp_rx_window = 10000;
   Fixture f(limits, 6000);
@@ -421,6 +422,14 @@ TEST_CASE("a FORWARD TSN with an SSN behind the order leaves the order alone", "
   REQUIRE(f.forward(103, {{StreamId{1}, Ssn(0)}}));
   f.data(104, "BE", 1, 2, "c");
   CHECK(f.received() == Texts{"1:a", "1:b", "1:c"});
+}
+
+TEST_CASE("the message behind the last one skipped is the next", "[SCTP-PR-06]") {
+  Fixture f;
+  REQUIRE(f.forward(100, {{StreamId{1}, Ssn(0)}}));
+  f.data(101, "BE", 1, 1, "b");
+  f.data(102, "BE", 1, 2, "c");
+  CHECK(f.received() == Texts{"1:b", "1:c"});
 }
 
 TEST_CASE("FORWARD TSN passes the end of a message that was too large", "[SCTP-PR-04]") {

@@ -212,6 +212,18 @@ TEST_CASE("I-FORWARD-TSN frees and skips ordered and unordered messages", "[SCTP
   CHECK(f.used() == 0);
 }
 
+TEST_CASE("what an I-FORWARD-TSN skips of unordered messages grows with the next, and never shrinks",
+          "[SCTP-ID-07]") {
+  Fixture f;
+  CHECK(f.forward(100, {unordered(1, 0)}));
+  CHECK(f.forward(102, {unordered(1, 2)}));
+  CHECK(f.forward(103, {unordered(1, 1)}));
+  CHECK(f.data(104, "BEU", 1, 2, 0, "skipped") == Outcome::Accepted);
+  CHECK(f.data(105, "BEU", 1, 3, 0, "new") == Outcome::Accepted);
+  CHECK(f.received() == Texts{"1:new"});
+  CHECK(f.used() == 0);
+}
+
 TEST_CASE("I-FORWARD-TSN with an old MID or an old TSN changes nothing", "[SCTP-ID-07]") {
   Fixture f;
   f.data(100, "BE", 1, 0, 0, "a");
@@ -268,7 +280,7 @@ TEST_CASE("while a reset is put off, I-DATA above its last TSN belongs to the ti
 }
 
 TEST_CASE("a full window gives up its highest TSNs for the one that is missing, also those of whole messages",
-          "[SCTP-DATA-12]") {
+          "[SCTP-DATA-12][SCTP-DATA-17]") {
   Limits limits;
   limits.sctp_rx_window = 20 * 1024;
   Fixture f(limits);

@@ -318,4 +318,53 @@ TEST_CASE("a FORWARD TSN forgets exactly what it passes", "[SCTP-PR-07]") {
   }
 }
 
+TEST_CASE("duplicates take what room the gap blocks leave", "[SCTP-DATA-24]") {
+  Fixture f;
+  f.settle();
+  f.packet({102, 104, 106, 102, 104, 106});
+  const Sack sack = f.sack(16 + 4 * 4);
+  CHECK(sack.gaps == Gaps{{2, 2}, {4, 4}, {6, 6}});
+  CHECK(sack.duplicates.size() == 1);
+  f.packet({102, 104, 106});
+  CHECK(f.sack(16 + 2 * 4).gaps.size() == 2);
+}
+
+TEST_CASE("a FORWARD TSN that leaves a gap, or fills one, draws a SACK at once; another one waits",
+          "[SCTP-PR-07]") {
+  Fixture f;
+  f.settle();
+  REQUIRE(f.tracker->on_forward_tsn(Tsn(101)));
+  f.tracker->end_of_packet(f.now);
+  CHECK_FALSE(f.tracker->sack_is_due(f.now));
+  CHECK(f.tracker->has_unacknowledged());
+  f.sack();
+  f.packet({104, 106});
+  f.sack();
+  REQUIRE(f.tracker->on_forward_tsn(Tsn(103)));  // 105 is missing still
+  f.tracker->end_of_packet(f.now);
+  CHECK(f.tracker->sack_is_due(f.now));
+  CHECK(f.sack().cumulative == 104);
+  REQUIRE(f.tracker->on_forward_tsn(Tsn(105)));
+  f.tracker->end_of_packet(f.now);
+  CHECK(f.tracker->sack_is_due(f.now));
+  CHECK(f.sack().cumulative == 106);
+}
+
+TEST_CASE("what a FORWARD TSN has passed is not taken for a later TSN", "[SCTP-PR-07]") {
+  Limits limits;
+  limits.sctp_tsn_span = 64;
+  for (const std::uint32_t last : std::initializer_list<std::uint32_t>{105, 170}) {
+    Fixture f(100, limits);
+    f.settle();
+    f.packet({102, 103, 140});
+    REQUIRE(f.tracker->on_forward_tsn(Tsn(105)));
+    if (last > 160) REQUIRE(f.tracker->on_forward_tsn(Tsn(150)));
+    if (last != 105) REQUIRE(f.tracker->on_forward_tsn(Tsn(last)));
+    for (std::uint32_t tsn = last + 1; tsn <= last + 64; ++tsn) {
+      INFO(tsn);
+      CHECK((f.tracker->look_up(Tsn(tsn)) == RxTracker::Arrival::New) == (tsn != 140));
+    }
+  }
+}
+
 }  // namespace pollrtc::sctp

@@ -42,7 +42,7 @@ struct Fixture {
 };
 }  // namespace
 
-TEST_CASE("an empty message is refused") {
+TEST_CASE("an empty message is refused", "[SCTP-DATA-01]") {
   Fixture f;
   CHECK(f.push(1, 0).error() == ErrorCode::InvalidArgument);
 }
