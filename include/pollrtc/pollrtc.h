@@ -18,8 +18,7 @@
 #ifndef POLLRTC_POLLRTC_H
 #define POLLRTC_POLLRTC_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include "pollrtc/pollrtc_platform.h"
 
 #if defined(_WIN32)
 #define POLLRTC_C_API
@@ -35,6 +34,7 @@ typedef struct pollrtc_connection pollrtc_connection;
 typedef struct pollrtc_channel pollrtc_channel;
 typedef struct pollrtc_multiplayer pollrtc_multiplayer;
 typedef struct pollrtc_certificate pollrtc_certificate;
+typedef struct pollrtc_pacer pollrtc_pacer;
 
 /* The numbers never change; new ones come at the end. */
 typedef enum pollrtc_result {
@@ -115,6 +115,7 @@ typedef struct pollrtc_tapped_packet {
   int64_t time_us;
   int is_sctp; /* an SCTP packet in the clear; else a whole datagram */
   int is_sent;
+  pollrtc_address local, remote;
 } pollrtc_tapped_packet;
 
 typedef struct pollrtc_config {
@@ -138,6 +139,16 @@ typedef struct pollrtc_config {
   int ice_lite;             /* for servers with a public address */
   int no_automatic_restart; /* of ICE, when the path is lost */
   const char *nat_1_1_internal, *nat_1_1_external;
+  int set_dscp, dscp;     /* 0..63 of all datagrams; counts when the first is not 0 */
+  uint16_t max_ip_packet; /* the largest that path MTU discovery tries, in bytes; 0: 1500 */
+  int no_path_mtu_discovery;
+  uint32_t receive_window_max, max_channels, max_unread_messages; /* 0: the defaults */
+  pollrtc_pacer* pacer; /* one for many connections, which it must outlive; null: each paces itself */
+  /* Null: the operating system's (pollrtc_platform.h). */
+  const pollrtc_memory* memory;
+  const pollrtc_random* random;
+  const pollrtc_network* network;
+  const pollrtc_resolver* resolver;
 } pollrtc_config;
 
 typedef enum pollrtc_event_type {
@@ -154,8 +165,16 @@ typedef enum pollrtc_event_type {
       9, /* number: not 0 when it broke; text: why, "Remote", "ConsentExpired" ... */
   POLLRTC_EVENT_MESSAGE_RECEIVED = 10,
   POLLRTC_EVENT_BUFFERED_AMOUNT_LOW = 11,
-  POLLRTC_EVENT_ICE_SERVER_FAILED = 12 /* text: url, number: code, text2: reason */
+  POLLRTC_EVENT_ICE_SERVER_FAILED = 12, /* text: url, number: code, text2: reason */
+  POLLRTC_EVENT_MESSAGE_REPORT = 13     /* report: which one, number: a pollrtc_outcome */
 } pollrtc_event_type;
+
+/* What became of a message whose sender asked to be told. */
+typedef enum pollrtc_outcome {
+  POLLRTC_OUTCOME_SENT = 0,         /* all of it has left for the first time; one of the others follows */
+  POLLRTC_OUTCOME_ACKNOWLEDGED = 1, /* the other end has all of it, for good */
+  POLLRTC_OUTCOME_ABANDONED = 2     /* given up: its limit of reliability was reached */
+} pollrtc_outcome;
 
 typedef struct pollrtc_event {
   pollrtc_event_type type; /* skip those you do not know */
@@ -163,7 +182,16 @@ typedef struct pollrtc_event {
   const char* text; /* good until the next event of this connection */
   const char* text2;
   pollrtc_channel* channel;
+  uint32_t report;      /* of POLLRTC_EVENT_MESSAGE_REPORT: the number you gave */
+  uint32_t reserved[7]; /* zero */
 } pollrtc_event;
+
+typedef enum pollrtc_candidate_type {
+  POLLRTC_CANDIDATE_HOST = 0,
+  POLLRTC_CANDIDATE_SERVER_REFLEXIVE = 1,
+  POLLRTC_CANDIDATE_PEER_REFLEXIVE = 2,
+  POLLRTC_CANDIDATE_RELAYED = 3
+} pollrtc_candidate_type;
 
 typedef struct pollrtc_stats {
   size_t size; /* sizeof(pollrtc_stats), set before the call */
@@ -174,6 +202,11 @@ typedef struct pollrtc_stats {
   uint64_t sctp_cwnd, sctp_peer_rwnd, sctp_outstanding, sctp_retransmitted_chunks;
   int dtls_is_client;
   uint8_t local_fingerprint[32], remote_fingerprint[32]; /* SHA-256; zero: not known yet */
+  pollrtc_address local_address, remote_address;         /* of the selected pair; family 0: none yet */
+  pollrtc_candidate_type local_type, remote_type;
+  char dtls_version[16], dtls_cipher_suite[64]; /* empty before the handshake is over */
+  uint32_t sctp_mtu;                            /* the largest SCTP packet now, in bytes */
+  const char* close_reason;                     /* "None", "Remote", "ConsentExpired" ...; good for ever */
 } pollrtc_stats;
 
 /* --- PeerConnection. `config` may be null. */
@@ -200,6 +233,8 @@ POLLRTC_C_API pollrtc_result pollrtc_connection_create_channel(pollrtc_connectio
                                                                const pollrtc_channel_options* options,
                                                                pollrtc_channel** out);
 POLLRTC_C_API pollrtc_result pollrtc_connection_create_offer(pollrtc_connection* connection);
+/* OK when there is an answer, which set_remote_description has made already. */
+POLLRTC_C_API pollrtc_result pollrtc_connection_create_answer(pollrtc_connection* connection);
 POLLRTC_C_API pollrtc_result pollrtc_connection_restart_ice(pollrtc_connection* connection);
 POLLRTC_C_API pollrtc_result pollrtc_connection_set_local_description(pollrtc_connection* connection,
                                                                       const char* type, const char* sdp);
@@ -209,6 +244,8 @@ POLLRTC_C_API pollrtc_result pollrtc_connection_add_ice_candidate(pollrtc_connec
                                                                   const char* media, int index,
                                                                   const char* name);
 POLLRTC_C_API pollrtc_result pollrtc_connection_poll(pollrtc_connection* connection);
+/* Sleeps until there is something to do, `timeout_ms` at most, and polls. */
+POLLRTC_C_API pollrtc_result pollrtc_connection_wait(pollrtc_connection* connection, int timeout_ms);
 /* 1: `event` is the next one. 0: that was all. */
 POLLRTC_C_API int pollrtc_connection_next_event(pollrtc_connection* connection, pollrtc_event* event);
 POLLRTC_C_API void pollrtc_connection_close(pollrtc_connection* connection);
@@ -220,6 +257,10 @@ pollrtc_connection_get_signaling_state(const pollrtc_connection* connection);
 POLLRTC_C_API size_t pollrtc_connection_get_max_message_size(const pollrtc_connection* connection);
 POLLRTC_C_API pollrtc_result pollrtc_connection_get_stats(const pollrtc_connection* connection,
                                                           pollrtc_stats* stats);
+/* How many datagrams and chunks were discarded for reason number `reason`, and its name, good for ever. Reasons are numbered
+ * from 0 without gaps; beyond the last the name is null. */
+POLLRTC_C_API uint64_t pollrtc_connection_get_drops(const pollrtc_connection* connection, unsigned reason,
+                                                    const char** name);
 /* For a loop of your own: how many sockets there are, of which `out` gets as many as fit; and the microseconds it may sleep,
  * -1 for as long as it likes. */
 POLLRTC_C_API size_t pollrtc_connection_get_sockets(const pollrtc_connection* connection, int* out,
@@ -236,6 +277,20 @@ POLLRTC_C_API pollrtc_result pollrtc_channel_put_packet(pollrtc_channel* channel
 POLLRTC_C_API pollrtc_result pollrtc_channel_send(pollrtc_channel* channel, const void* data, size_t size);
 POLLRTC_C_API pollrtc_result pollrtc_channel_send_text(pollrtc_channel* channel, const char* text,
                                                        size_t size);
+/* The same, and POLLRTC_EVENT_MESSAGE_REPORT says what becomes of the message, under a number of yours. */
+POLLRTC_C_API pollrtc_result pollrtc_channel_send_with_report(pollrtc_channel* channel, uint32_t report,
+                                                              const void* data, size_t size, int is_text);
+/* A message bit by bit, text or binary by the write mode; the last piece has at least one byte. */
+POLLRTC_C_API pollrtc_result pollrtc_channel_send_piece(pollrtc_channel* channel, const void* data,
+                                                        size_t size, int last);
+POLLRTC_C_API pollrtc_result pollrtc_channel_abandon_message(pollrtc_channel* channel);
+/* From now on get_packet gives messages of more than one network packet in pieces, as they come. */
+POLLRTC_C_API pollrtc_result pollrtc_channel_set_receive_in_pieces(pollrtc_channel* channel, int on);
+/* Of the packet last taken: it was a whole message or the last piece of one; the other end gave up the rest of it. */
+POLLRTC_C_API int pollrtc_channel_is_message_complete(const pollrtc_channel* channel);
+POLLRTC_C_API int pollrtc_channel_was_abandoned(const pollrtc_channel* channel);
+/* The largest packet that can be sent now, in bytes. */
+POLLRTC_C_API size_t pollrtc_channel_get_max_packet_size(const pollrtc_channel* channel);
 /* POLLRTC_EMPTY: none waits. The bytes are good until the next call of this function on the channel. */
 POLLRTC_C_API pollrtc_result pollrtc_channel_get_packet(pollrtc_channel* channel, const uint8_t** data,
                                                         size_t* size);
@@ -256,6 +311,17 @@ POLLRTC_C_API int pollrtc_channel_is_negotiated(const pollrtc_channel* channel);
 POLLRTC_C_API size_t pollrtc_channel_get_buffered_amount(const pollrtc_channel* channel);
 POLLRTC_C_API void pollrtc_channel_set_buffered_amount_low_threshold(pollrtc_channel* channel, size_t bytes);
 POLLRTC_C_API void pollrtc_channel_close(pollrtc_channel* channel);
+
+typedef struct pollrtc_channel_stats {
+  size_t size;                               /* sizeof(pollrtc_channel_stats), set before the call */
+  uint64_t messages_sent, messages_received; /* handed in; and complete here, whether read or not */
+  uint64_t bytes_sent, bytes_received;       /* their payload */
+  size_t buffered_amount;                    /* bytes of payload not yet handed to the network */
+  size_t waiting_messages;                   /* messages, or pieces, that get_packet would give */
+} pollrtc_channel_stats;
+
+POLLRTC_C_API pollrtc_result pollrtc_channel_get_stats(const pollrtc_channel* channel,
+                                                       pollrtc_channel_stats* stats);
 /* A pointer of yours, null at first. */
 POLLRTC_C_API void pollrtc_channel_set_user_data(pollrtc_channel* channel, void* user_data);
 POLLRTC_C_API void* pollrtc_channel_get_user_data(const pollrtc_channel* channel);
@@ -287,8 +353,13 @@ POLLRTC_C_API pollrtc_result pollrtc_multiplayer_create_client(pollrtc_multiplay
 POLLRTC_C_API pollrtc_result pollrtc_multiplayer_create_mesh(pollrtc_multiplayer* peer, int id,
                                                              const pollrtc_transfer_mode* channels,
                                                              size_t count);
+/* Godot 3.x: a mesh, by choice one that waits for the server. */
+POLLRTC_C_API pollrtc_result pollrtc_multiplayer_initialize(pollrtc_multiplayer* peer, int id,
+                                                            int server_compatibility);
+POLLRTC_C_API int pollrtc_multiplayer_is_server_relay_supported(const pollrtc_multiplayer* peer);
 POLLRTC_C_API pollrtc_result pollrtc_multiplayer_set_server_relay_enabled(pollrtc_multiplayer* peer,
                                                                           int enabled);
+POLLRTC_C_API int pollrtc_multiplayer_is_server_relay_enabled(const pollrtc_multiplayer* peer);
 /* The peer keeps the connection too; your handle stays yours, and may be destroyed. Its events are still to be pulled. */
 POLLRTC_C_API pollrtc_result pollrtc_multiplayer_add_peer(pollrtc_multiplayer* peer,
                                                           pollrtc_connection* connection, int id,
@@ -297,17 +368,24 @@ POLLRTC_C_API pollrtc_result pollrtc_multiplayer_remove_peer(pollrtc_multiplayer
 POLLRTC_C_API pollrtc_result pollrtc_multiplayer_disconnect_peer(pollrtc_multiplayer* peer, int id,
                                                                  int force);
 POLLRTC_C_API int pollrtc_multiplayer_has_peer(const pollrtc_multiplayer* peer, int id);
+/* All channels are open, and PEER_CONNECTED has said so. */
+POLLRTC_C_API int pollrtc_multiplayer_is_peer_connected(const pollrtc_multiplayer* peer, int id);
 /* How many there are, of whose ids `out` gets as many as fit. */
 POLLRTC_C_API size_t pollrtc_multiplayer_get_peers(const pollrtc_multiplayer* peer, int* out, size_t count);
 POLLRTC_C_API void pollrtc_multiplayer_close(pollrtc_multiplayer* peer);
 POLLRTC_C_API pollrtc_result pollrtc_multiplayer_poll(pollrtc_multiplayer* peer);
 POLLRTC_C_API pollrtc_result pollrtc_multiplayer_wait(pollrtc_multiplayer* peer, int timeout_ms);
+/* As of pollrtc_connection, for all of them. */
+POLLRTC_C_API int64_t pollrtc_multiplayer_get_time_to_next_deadline_us(const pollrtc_multiplayer* peer);
 POLLRTC_C_API pollrtc_multiplayer_event_type pollrtc_multiplayer_next_event(pollrtc_multiplayer* peer,
                                                                             int* id);
 POLLRTC_C_API void pollrtc_multiplayer_set_target_peer(pollrtc_multiplayer* peer, int id);
+POLLRTC_C_API int pollrtc_multiplayer_get_target_peer(const pollrtc_multiplayer* peer);
 POLLRTC_C_API void pollrtc_multiplayer_set_transfer_mode(pollrtc_multiplayer* peer,
                                                          pollrtc_transfer_mode mode);
+POLLRTC_C_API pollrtc_transfer_mode pollrtc_multiplayer_get_transfer_mode(const pollrtc_multiplayer* peer);
 POLLRTC_C_API void pollrtc_multiplayer_set_transfer_channel(pollrtc_multiplayer* peer, int channel);
+POLLRTC_C_API int pollrtc_multiplayer_get_transfer_channel(const pollrtc_multiplayer* peer);
 POLLRTC_C_API pollrtc_result pollrtc_multiplayer_put_packet(pollrtc_multiplayer* peer, const void* data,
                                                             size_t size);
 POLLRTC_C_API pollrtc_result pollrtc_multiplayer_get_packet(pollrtc_multiplayer* peer, const uint8_t** data,
@@ -319,7 +397,12 @@ POLLRTC_C_API pollrtc_transfer_mode pollrtc_multiplayer_get_packet_mode(const po
 POLLRTC_C_API int pollrtc_multiplayer_get_connection_status(const pollrtc_multiplayer* peer); /* 0, 1, 2 */
 POLLRTC_C_API int pollrtc_multiplayer_get_unique_id(const pollrtc_multiplayer* peer);
 POLLRTC_C_API void pollrtc_multiplayer_set_refuse_new_connections(pollrtc_multiplayer* peer, int refuse);
+POLLRTC_C_API int pollrtc_multiplayer_is_refusing_new_connections(const pollrtc_multiplayer* peer);
 POLLRTC_C_API int pollrtc_generate_unique_id(void);
+
+/* --- The pace of all connections of a process together: RFC 8445 wants 5 ms between two of their checks. */
+POLLRTC_C_API pollrtc_pacer* pollrtc_pacer_create(void); /* null: no memory */
+POLLRTC_C_API void pollrtc_pacer_destroy(pollrtc_pacer* pacer);
 
 /* --- A certificate to use again, for 30 days. */
 POLLRTC_C_API pollrtc_result pollrtc_certificate_generate(pollrtc_certificate** out);

@@ -36,6 +36,30 @@ pollrtc_result pollrtc_channel_send_text(pollrtc_channel* channel, const char* t
   });
 }
 
+pollrtc_result pollrtc_channel_send_with_report(pollrtc_channel* channel, uint32_t report, const void* data,
+                                                size_t size, int is_text) {
+  return call(channel,
+              [&](DataChannel& c) { return c.send_with_report(report, bytes_of(data, size), is_text != 0); });
+}
+pollrtc_result pollrtc_channel_send_piece(pollrtc_channel* channel, const void* data, size_t size, int last) {
+  return call(channel, [&](DataChannel& c) { return c.send_piece(bytes_of(data, size), last != 0); });
+}
+pollrtc_result pollrtc_channel_abandon_message(pollrtc_channel* channel) {
+  return call(channel, [](DataChannel& c) { return c.abandon_message(); });
+}
+pollrtc_result pollrtc_channel_set_receive_in_pieces(pollrtc_channel* channel, int on) {
+  return call(channel, [&](DataChannel& c) { return c.set_receive_in_pieces(on != 0); });
+}
+int pollrtc_channel_is_message_complete(const pollrtc_channel* channel) {
+  return ask(channel, 1, [](const DataChannel& c) { return c.is_message_complete(); });
+}
+int pollrtc_channel_was_abandoned(const pollrtc_channel* channel) {
+  return ask(channel, 0, [](const DataChannel& c) { return c.was_abandoned(); });
+}
+size_t pollrtc_channel_get_max_packet_size(const pollrtc_channel* channel) {
+  return ask(channel, std::size_t{0}, [](const DataChannel& c) { return c.get_max_packet_size(); });
+}
+
 pollrtc_result pollrtc_channel_get_packet(pollrtc_channel* channel, const uint8_t** data, size_t* size) {
   if (channel == nullptr || data == nullptr || size == nullptr) return POLLRTC_INVALID_ARGUMENT;
   const Result<Bytes> packet = channel->channel->get_packet();

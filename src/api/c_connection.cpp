@@ -22,6 +22,8 @@ void show_packet(void* context, const TappedPacket& packet) {
   shown.time_us = packet.time.time_since_epoch().count();
   shown.is_sctp = packet.layer == PacketLayer::Sctp ? 1 : 0;
   shown.is_sent = packet.is_sent ? 1 : 0;
+  shown.local = c_address(packet.path.local);
+  shown.remote = c_address(packet.path.remote);
   config.tap(config.tap_context, &shown);
 }
 
@@ -31,10 +33,14 @@ Limits limits_of(const pollrtc_config& given) {
   if (given.receive_window != 0) limits.sctp_rx_window = given.receive_window;
   if (given.send_buffer_channel != 0) limits.sctp_tx_buffer_channel = given.send_buffer_channel;
   if (given.send_buffer != 0) limits.sctp_tx_buffer = given.send_buffer;
+  if (given.receive_window_max != 0) limits.sctp_rx_window_max = given.receive_window_max;
+  if (given.max_channels != 0)
+    limits.dc_channels = static_cast<std::uint16_t>(std::min<std::uint32_t>(given.max_channels, 65535));
+  if (given.max_unread_messages != 0) limits.api_rx_queue = given.max_unread_messages;
   return limits;
 }
 
-Configuration configuration_of(Hooks& hooks, const pollrtc_config& given) {
+Configuration configuration_of(Hooks& hooks, Platform& platform, const pollrtc_config& given) {
   Configuration configuration;
   configuration.pull_events = true;
   for (std::size_t i = 0; given.ice_servers != nullptr && i < given.ice_server_count; ++i) {
@@ -56,21 +62,40 @@ Configuration configuration_of(Hooks& hooks, const pollrtc_config& given) {
   configuration.restart_ice_automatically = given.no_automatic_restart == 0;
   configuration.nat_1_1_internal = text_of(given.nat_1_1_internal);
   configuration.nat_1_1_external = text_of(given.nat_1_1_external);
+  if (given.set_dscp != 0) configuration.dscp = given.dscp;
+  if (given.max_ip_packet != 0) configuration.max_ip_packet = given.max_ip_packet;
+  if (given.no_path_mtu_discovery != 0) configuration.max_ip_packet = 0;
+  if (given.pacer != nullptr) configuration.pacer = &given.pacer->pacer;
   configuration.limits = limits_of(given);
+  platform.apply(configuration);
   if (given.log != nullptr) configuration.log = {write_log, &hooks, static_cast<LogLevel>(given.log_level)};
   if (given.tap != nullptr) configuration.tap = {show_packet, &hooks};
   return configuration;
 }
 
+// One place for equal ones, so that starting over again and again takes no more memory.
+Platform& keep(Hooks& hooks, const Platform& platform) {
+  for (Platform& known : hooks.platforms)
+    if (known.is_same(platform)) return known;
+  return hooks.platforms.emplace_back(platform);
+}
+
 pollrtc_result initialize(pollrtc_connection& handle, const pollrtc_config* config) {
   const auto known = known_part(config);
-  if (!known) return POLLRTC_INVALID_ARGUMENT;
+  Platform platform;
+  if (!known || !platform.read(*known)) {
+    handle.error = "a structure lacks its size or a function, or is of a newer header";
+    return POLLRTC_INVALID_ARGUMENT;
+  }
   const pollrtc_config before = handle.hooks->config;
   handle.hooks->config = *known;
-  const Status status = handle.connection->initialize(configuration_of(*handle.hooks, *known));
+  Platform& below = keep(*handle.hooks, platform);
+  const Status status = handle.connection->initialize(configuration_of(*handle.hooks, below, *known));
   if (!status) handle.hooks->config = before;
   return note(&handle, status);
 }
+
+static_assert(static_cast<int>(MessageOutcome::Abandoned) == POLLRTC_OUTCOME_ABANDONED);
 
 bool is_failure(Close reason) {
   return reason != Close::None && reason != Close::Local && reason != Close::Remote;
@@ -92,17 +117,17 @@ bool describe(pollrtc_connection& handle, pollrtc_event& out) {
   };
   const auto text = [](const std::string& value) { return value.c_str(); };
   if (const auto* d = std::get_if<PeerConnection::DescriptionCreated>(&event)) {
-    out = {POLLRTC_EVENT_DESCRIPTION_CREATED, 0, text(d->type), text(d->sdp), nullptr};
+    out = {POLLRTC_EVENT_DESCRIPTION_CREATED, 0, text(d->type), text(d->sdp), nullptr, 0, {}};
   } else if (const auto* c = std::get_if<PeerConnection::CandidateCreated>(&event)) {
-    out = {POLLRTC_EVENT_CANDIDATE_CREATED, c->index, text(c->media), text(c->name), nullptr};
+    out = {POLLRTC_EVENT_CANDIDATE_CREATED, c->index, text(c->media), text(c->name), nullptr, 0, {}};
   } else if (const auto* s = std::get_if<PeerConnection::ConnectionStateChanged>(&event)) {
-    out = {POLLRTC_EVENT_CONNECTION_STATE_CHANGED, static_cast<int>(s->state), "", "", nullptr};
+    out = {POLLRTC_EVENT_CONNECTION_STATE_CHANGED, static_cast<int>(s->state), "", "", nullptr, 0, {}};
   } else if (const auto* g = std::get_if<PeerConnection::GatheringStateChanged>(&event)) {
-    out = {POLLRTC_EVENT_GATHERING_STATE_CHANGED, static_cast<int>(g->state), "", "", nullptr};
+    out = {POLLRTC_EVENT_GATHERING_STATE_CHANGED, static_cast<int>(g->state), "", "", nullptr, 0, {}};
   } else if (const auto* n = std::get_if<PeerConnection::SignalingStateChanged>(&event)) {
-    out = {POLLRTC_EVENT_SIGNALING_STATE_CHANGED, static_cast<int>(n->state), "", "", nullptr};
+    out = {POLLRTC_EVENT_SIGNALING_STATE_CHANGED, static_cast<int>(n->state), "", "", nullptr, 0, {}};
   } else if (const auto* f = std::get_if<PeerConnection::IceServerFailed>(&event)) {
-    out = {POLLRTC_EVENT_ICE_SERVER_FAILED, f->code, text(f->url), text(f->text), nullptr};
+    out = {POLLRTC_EVENT_ICE_SERVER_FAILED, f->code, text(f->url), text(f->text), nullptr, 0, {}};
   } else if (const auto* r = std::get_if<PeerConnection::ChannelReceived>(&event)) {
     out.type = POLLRTC_EVENT_CHANNEL_RECEIVED;
     out.channel = wrap(handle, r->channel);
@@ -118,6 +143,10 @@ bool describe(pollrtc_connection& handle, pollrtc_event& out) {
     return about(POLLRTC_EVENT_CHANNEL_CLOSED, closed->channel);
   } else if (const auto* m = std::get_if<PeerConnection::MessageReceived>(&event)) {
     return about(POLLRTC_EVENT_MESSAGE_RECEIVED, m->channel);
+  } else if (const auto* report = std::get_if<PeerConnection::MessageReport>(&event)) {
+    out.report = report->report;
+    out.number = static_cast<int>(report->outcome);
+    return about(POLLRTC_EVENT_MESSAGE_REPORT, report->channel);
   } else if (const auto* low = std::get_if<PeerConnection::BufferedAmountLow>(&event)) {
     return about(POLLRTC_EVENT_BUFFERED_AMOUNT_LOW, low->channel);
   } else {
@@ -209,6 +238,9 @@ pollrtc_result pollrtc_connection_create_channel(pollrtc_connection* connection,
 pollrtc_result pollrtc_connection_create_offer(pollrtc_connection* connection) {
   return call(connection, [](PeerConnection& c) { return c.create_offer(); });
 }
+pollrtc_result pollrtc_connection_create_answer(pollrtc_connection* connection) {
+  return call(connection, [](PeerConnection& c) { return c.create_answer(); });
+}
 pollrtc_result pollrtc_connection_restart_ice(pollrtc_connection* connection) {
   return call(connection, [](PeerConnection& c) { return c.restart_ice(); });
 }
@@ -231,10 +263,14 @@ pollrtc_result pollrtc_connection_poll(pollrtc_connection* connection) {
   return call(connection, [](PeerConnection& c) { return c.poll(); });
 }
 
+pollrtc_result pollrtc_connection_wait(pollrtc_connection* connection, int timeout_ms) {
+  return call(connection, [&](PeerConnection& c) { return c.wait(std::chrono::milliseconds(timeout_ms)); });
+}
+
 int pollrtc_connection_next_event(pollrtc_connection* connection, pollrtc_event* event) {
   if (connection == nullptr || event == nullptr) return 0;
   do {
-    *event = {POLLRTC_EVENT_NONE, 0, "", "", nullptr};
+    *event = {POLLRTC_EVENT_NONE, 0, "", "", nullptr, 0, {}};
     connection->event = {};
     if (!connection->connection->next_event(connection->event)) return 0;
   } while (!describe(*connection, *event));
@@ -261,35 +297,6 @@ size_t pollrtc_connection_get_max_message_size(const pollrtc_connection* connect
   return connection == nullptr ? 0 : connection->connection->get_max_message_size();
 }
 
-pollrtc_result pollrtc_connection_get_stats(const pollrtc_connection* connection, pollrtc_stats* stats) {
-  if (connection == nullptr || stats == nullptr || stats->size < sizeof stats->size)
-    return POLLRTC_INVALID_ARGUMENT;
-  const PeerStats from = connection->connection->get_stats();
-  pollrtc_stats to{};
-  to.size = stats->size;
-  to.datagrams_sent = from.datagrams_sent;
-  to.datagrams_received = from.datagrams_received;
-  to.bytes_sent = from.bytes_sent;
-  to.bytes_received = from.bytes_received;
-  to.messages_sent = from.messages_sent;
-  to.messages_received = from.messages_received;
-  for (std::size_t i = 1; i < kDropCount; ++i) to.drops += from.drops[i];  // the first is Drop::None
-  to.ice_round_trip_time_us = from.ice_round_trip_time ? from.ice_round_trip_time->count() : -1;
-  const bool has_sctp = from.sctp_rto != Duration::zero();
-  to.sctp_srtt_us = has_sctp ? from.sctp_srtt.count() : -1;
-  to.sctp_rto_us = has_sctp ? from.sctp_rto.count() : -1;
-  to.sctp_cwnd = from.sctp_cwnd;
-  to.sctp_peer_rwnd = from.sctp_peer_rwnd;
-  to.sctp_outstanding = from.sctp_outstanding;
-  to.sctp_retransmitted_chunks = from.sctp_retransmitted_chunks;
-  to.dtls_is_client = from.dtls_is_client ? 1 : 0;
-  std::copy_n(from.local_fingerprint.bytes.begin(), sizeof to.local_fingerprint, to.local_fingerprint);
-  if (from.remote_fingerprint)
-    std::copy_n(from.remote_fingerprint->bytes.begin(), sizeof to.remote_fingerprint, to.remote_fingerprint);
-  std::memcpy(stats, &to, std::min(stats->size, sizeof to));
-  return POLLRTC_OK;
-}
-
 size_t pollrtc_connection_get_sockets(const pollrtc_connection* connection, int* out, size_t count) {
   if (connection == nullptr) return 0;
   return connection->connection->get_sockets(out == nullptr ? std::span<int>() : std::span(out, count));
@@ -309,6 +316,9 @@ pollrtc_result pollrtc_poll_all(pollrtc_connection* const* connections, size_t c
   }
   return note(nullptr, poll_all(all, std::chrono::milliseconds(timeout_ms)));
 }
+
+pollrtc_pacer* pollrtc_pacer_create(void) { return new (std::nothrow) pollrtc_pacer; }
+void pollrtc_pacer_destroy(pollrtc_pacer* pacer) { delete pacer; }
 
 pollrtc_result pollrtc_certificate_generate(pollrtc_certificate** out) {
   if (out == nullptr) return POLLRTC_INVALID_ARGUMENT;

@@ -9,14 +9,18 @@
 #include <string>
 #include <vector>
 
+#include "api/c_platform.h"
 #include "pollrtc/multiplayer_peer.h"
 #include "pollrtc/pollrtc.h"
 
 namespace pollrtc::detail {
 
-// Where a connection's log and tap go; lives as long as anything that may call them. Silent once the handle is gone.
+// Where a connection's log and tap go, and what is below it; lives as long as anything that may call them. Silent once the
+// handle is gone.
 struct Hooks {
   pollrtc_config config{};
+  // One is in use; those that initialize() replaced may be by a channel still.
+  std::deque<Platform> platforms;
 };
 struct HeldConnection {
   std::shared_ptr<Hooks> hooks;
@@ -45,6 +49,10 @@ struct pollrtc_channel {
 struct pollrtc_multiplayer {
   pollrtc::MultiplayerPeer peer;
   std::deque<std::pair<pollrtc_multiplayer_event_type, int>> events;
+};
+
+struct pollrtc_pacer {
+  pollrtc::Pacer pacer;
 };
 
 struct pollrtc_certificate {

@@ -59,6 +59,15 @@ pollrtc_result pollrtc_multiplayer_create_mesh(pollrtc_multiplayer* peer, int id
                                                const pollrtc_transfer_mode* channels, size_t count) {
   return call(peer, [&](MultiplayerPeer& p) { return p.create_mesh(id, modes_of(channels, count)); });
 }
+pollrtc_result pollrtc_multiplayer_initialize(pollrtc_multiplayer* peer, int id, int server_compatibility) {
+  return call(peer, [&](MultiplayerPeer& p) { return p.initialize(id, server_compatibility != 0); });
+}
+int pollrtc_multiplayer_is_server_relay_supported(const pollrtc_multiplayer* peer) {
+  return ask(peer, 0, [](const MultiplayerPeer& p) { return p.is_server_relay_supported(); });
+}
+int pollrtc_multiplayer_is_server_relay_enabled(const pollrtc_multiplayer* peer) {
+  return ask(peer, 0, [](const MultiplayerPeer& p) { return p.is_server_relay_enabled(); });
+}
 pollrtc_result pollrtc_multiplayer_set_server_relay_enabled(pollrtc_multiplayer* peer, int enabled) {
   return call(peer, [&](MultiplayerPeer& p) { return p.set_server_relay_enabled(enabled != 0); });
 }
@@ -78,6 +87,11 @@ pollrtc_result pollrtc_multiplayer_disconnect_peer(pollrtc_multiplayer* peer, in
 int pollrtc_multiplayer_has_peer(const pollrtc_multiplayer* peer, int id) {
   return ask(peer, 0, [&](const MultiplayerPeer& p) { return p.has_peer(id); });
 }
+int pollrtc_multiplayer_is_peer_connected(const pollrtc_multiplayer* peer, int id) {
+  if (peer == nullptr) return 0;
+  const auto found = peer->peer.get_peer(id);
+  return found && found->connected ? 1 : 0;
+}
 size_t pollrtc_multiplayer_get_peers(const pollrtc_multiplayer* peer, int* out, size_t count) {
   if (peer == nullptr) return 0;
   const auto all = peer->peer.get_peers();
@@ -94,6 +108,11 @@ pollrtc_result pollrtc_multiplayer_poll(pollrtc_multiplayer* peer) {
 pollrtc_result pollrtc_multiplayer_wait(pollrtc_multiplayer* peer, int timeout_ms) {
   return call(peer, [&](MultiplayerPeer& p) { return p.wait(std::chrono::milliseconds(timeout_ms)); });
 }
+int64_t pollrtc_multiplayer_get_time_to_next_deadline_us(const pollrtc_multiplayer* peer) {
+  if (peer == nullptr) return -1;
+  const auto time = peer->peer.get_time_to_next_deadline();
+  return time ? time->count() : -1;
+}
 pollrtc_multiplayer_event_type pollrtc_multiplayer_next_event(pollrtc_multiplayer* peer, int* id) {
   if (peer == nullptr || peer->events.empty()) return POLLRTC_MULTIPLAYER_NONE;
   const auto [type, about] = peer->events.front();
@@ -105,12 +124,21 @@ pollrtc_multiplayer_event_type pollrtc_multiplayer_next_event(pollrtc_multiplaye
 void pollrtc_multiplayer_set_target_peer(pollrtc_multiplayer* peer, int id) {
   if (peer != nullptr) peer->peer.set_target_peer(id);
 }
+int pollrtc_multiplayer_get_target_peer(const pollrtc_multiplayer* peer) {
+  return ask(peer, 0, [](const MultiplayerPeer& p) { return p.get_target_peer(); });
+}
 void pollrtc_multiplayer_set_transfer_mode(pollrtc_multiplayer* peer, pollrtc_transfer_mode mode) {
   if (peer != nullptr && mode >= POLLRTC_TRANSFER_UNRELIABLE && mode <= POLLRTC_TRANSFER_RELIABLE)
     peer->peer.set_transfer_mode(static_cast<MultiplayerPeer::TransferMode>(mode));
 }
+pollrtc_transfer_mode pollrtc_multiplayer_get_transfer_mode(const pollrtc_multiplayer* peer) {
+  return ask(peer, POLLRTC_TRANSFER_RELIABLE, [](const MultiplayerPeer& p) { return p.get_transfer_mode(); });
+}
 void pollrtc_multiplayer_set_transfer_channel(pollrtc_multiplayer* peer, int channel) {
   if (peer != nullptr) peer->peer.set_transfer_channel(channel);
+}
+int pollrtc_multiplayer_get_transfer_channel(const pollrtc_multiplayer* peer) {
+  return ask(peer, 0, [](const MultiplayerPeer& p) { return p.get_transfer_channel(); });
 }
 pollrtc_result pollrtc_multiplayer_put_packet(pollrtc_multiplayer* peer, const void* data, size_t size) {
   return call(peer, [&](MultiplayerPeer& p) { return p.put_packet(bytes_of(data, size)); });
@@ -142,5 +170,8 @@ int pollrtc_multiplayer_get_unique_id(const pollrtc_multiplayer* peer) {
 }
 void pollrtc_multiplayer_set_refuse_new_connections(pollrtc_multiplayer* peer, int refuse) {
   if (peer != nullptr) peer->peer.set_refuse_new_connections(refuse != 0);
+}
+int pollrtc_multiplayer_is_refusing_new_connections(const pollrtc_multiplayer* peer) {
+  return ask(peer, 0, [](const MultiplayerPeer& p) { return p.is_refusing_new_connections(); });
 }
 int pollrtc_generate_unique_id(void) { return MultiplayerPeer::generate_unique_id(); }
