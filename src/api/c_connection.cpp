@@ -1,5 +1,6 @@
 // PeerConnection for C. What each call means stands in pollrtc/peer_connection.h.
 #include "api/c_handles.h"
+#include "crypto/digest.h"
 
 using namespace pollrtc;
 using namespace pollrtc::detail;
@@ -90,7 +91,9 @@ pollrtc_result initialize(pollrtc_connection& handle, const pollrtc_config* conf
   const pollrtc_config before = handle.hooks->config;
   handle.hooks->config = *known;
   Platform& below = keep(*handle.hooks, platform);
-  const Status status = handle.connection->initialize(configuration_of(*handle.hooks, below, *known));
+  Configuration configuration = configuration_of(*handle.hooks, below, *known);
+  const Status status = handle.connection->initialize(configuration);
+  crypto::wipe(configuration.certificate.private_key.data(), configuration.certificate.private_key.size());
   if (!status) handle.hooks->config = before;
   return note(&handle, status);
 }
@@ -334,4 +337,8 @@ const char* pollrtc_certificate_get_certificate(const pollrtc_certificate* certi
 const char* pollrtc_certificate_get_private_key(const pollrtc_certificate* certificate) {
   return certificate == nullptr ? "" : certificate->pem.private_key.c_str();
 }
-void pollrtc_certificate_destroy(pollrtc_certificate* certificate) { delete certificate; }
+void pollrtc_certificate_destroy(pollrtc_certificate* certificate) {
+  if (certificate == nullptr) return;
+  crypto::wipe(certificate->pem.private_key.data(), certificate->pem.private_key.size());
+  delete certificate;
+}

@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "base/log.h"
+#include "crypto/digest.h"
 #include "net/clock.h"
 #include "net/entropy.h"
 #include "net/trusted_certificates.h"
@@ -37,7 +38,15 @@ ConnectionCore::ConnectionCore(PeerConnection* owner, const Configuration& confi
       receive_buffer_(std::max<std::size_t>(kReceiveBuffer, configuration.max_ip_packet)),
       send_buffer_(std::max<std::size_t>(kSendBuffer, configuration.max_ip_packet)) {}
 
-ConnectionCore::~ConnectionCore() { close_sockets(); }
+ConnectionCore::~ConnectionCore() {
+  close_sockets();
+  wipe_key();
+}
+
+void ConnectionCore::wipe_key() {
+  std::string& key = configuration_.certificate.private_key;
+  crypto::wipe(key.data(), key.size());
+}
 
 Environment ConnectionCore::make_environment() {
   Environment environment;
@@ -65,6 +74,7 @@ Result<Peer*> ConnectionCore::ensure_peer() {
   Result<Peer> made = Peer::create(environment_, config, now());
   if (!made) return Unexpected{made.error()};
   peer_.emplace(*std::move(made));
+  wipe_key();  // it is in the Peer now, in a form of its own
   trust_somebody();
   return &*peer_;
 }

@@ -128,6 +128,7 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   std::optional<Duration> time_to(Time deadline) const;
 
   Result<Peer*> ensure_peer();
+  void wipe_key();
   void trust_somebody();
   Status announce(SdpType type, const std::string& sdp);
   Status roll_back();

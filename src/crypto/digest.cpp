@@ -1,6 +1,7 @@
 #include "crypto/digest.h"
 
 #include <mbedtls/md.h>
+#include <mbedtls/platform_util.h>
 
 namespace pollrtc::crypto {
 namespace {
@@ -41,5 +42,7 @@ bool equal_constant_time(Bytes a, Bytes b) {
     difference = static_cast<std::uint8_t>(difference | (a[i] ^ b[i]));
   return difference == 0;
 }
+
+void wipe(void* bytes, std::size_t size) { mbedtls_platform_zeroize(bytes, size); }
 
 }  // namespace pollrtc::crypto

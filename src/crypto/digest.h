@@ -1,4 +1,5 @@
-// The hashes the protocols need: HMAC-SHA1 and HMAC-SHA256 (STUN, SCTP's cookie), SHA-2 (fingerprints), MD5 (TURN keys).
+// The hashes the protocols need: HMAC-SHA1 and HMAC-SHA256 (STUN, SCTP's cookie), SHA-2 (fingerprints), MD5 (TURN keys);
+// and two services for secrets.
 #pragma once
 
 #include <array>
@@ -24,5 +25,8 @@ std::optional<Sha512> sha512(Bytes data);
 
 // Takes the same time whatever the bytes are, so that a guess learns nothing from how long a refusal takes.
 bool equal_constant_time(Bytes a, Bytes b);
+
+// Writes zeros, though nobody reads them again: for a secret in memory that is given back.
+void wipe(void* bytes, std::size_t size);
 
 }  // namespace pollrtc::crypto

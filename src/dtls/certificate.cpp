@@ -2,7 +2,6 @@
 
 #include <mbedtls/ecp.h>
 #include <mbedtls/pem.h>
-#include <mbedtls/platform_util.h>
 
 #include <algorithm>
 #include <chrono>
@@ -49,7 +48,7 @@ TimeText time_text(std::int64_t unix_time) {
 // Zeroes the copy of a private key's text.
 struct Wiped {
   Buffer& buffer;
-  ~Wiped() { mbedtls_platform_zeroize(buffer.data(), buffer.size()); }
+  ~Wiped() { crypto::wipe(buffer.data(), buffer.size()); }
 };
 
 // Mbed TLS reads PEM up to a NUL that the length includes.

@@ -32,7 +32,7 @@ class Certificate {
   const FixedVec<Fingerprint, 2>& fingerprints() const { return fingerprints_; }
   // The certificate's DER bytes.
   Bytes der() const;
-  // Both as from_pem() reads them, without a NUL at the end. The key is the user's to guard.
+  // Both as from_pem() reads them, without a NUL at the end. The key's text is the caller's to wipe, also on failure.
   Status write_pem(Buffer& certificate, Buffer& private_key) const;
 
   KeyPair& key_pair() const { return *key_pair_; }  // for this room only

@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/engine.h"
 #include "base/log.h"
+#include "crypto/digest.h"
 #include "peer/peer_impl.h"
 
 namespace pollrtc {
@@ -77,8 +78,12 @@ Result<CertificatePem> generate_certificate(const Environment& environment, std:
   const Result<dtls::Certificate> made = dtls::Certificate::generate(copy, unix_time);
   if (!made) return Unexpected{made.error()};
   Buffer certificate(copy.memory), key(copy.memory);
-  if (const Status status = made->write_pem(certificate, key); !status) return Unexpected{status.error()};
-  return CertificatePem{std::string(as_text(certificate)), std::string(as_text(key))};
+  const Status status = made->write_pem(certificate, key);
+  CertificatePem pem;
+  if (status) pem = {std::string(as_text(certificate)), std::string(as_text(key))};
+  crypto::wipe(key.data(), key.size());
+  if (!status) return Unexpected{status.error()};
+  return pem;
 }
 
 Result<Peer> Peer::create(const Environment& environment, const PeerConfig& config, Time now) {
