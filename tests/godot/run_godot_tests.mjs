@@ -1,5 +1,5 @@
-// The plugin in a real Godot, headless: node run_godot_tests.mjs --godot PROGRAM --addon FOLDER [--browser PATH] [NAME...]
-// Each suite of project/ (a *.gd with functions test_*) runs in a process of its own; with names, the suites that hold one of
+// The plugin in a real Godot, headless: node run_godot_tests.mjs --godot PROGRAM --addon FOLDER [--program POLLRTC] [NAME...]
+// With the program `pollrtc`, which does the signalling, also against Chromium ("browser"). Each suite of project/ (a *.gd with functions test_*) runs in a process of its own; with names, the suites that hold one of
 // them. A suite fails by a failed check, by a test that does not reach its end, by an error in its script, by an object that
 // is left over, and by a crash. The last line counts the tests.
 
@@ -16,7 +16,7 @@ const limitSeconds = 240;
 function readOptions(words) {
   const options = { names: [] };
   for (let i = 0; i < words.length; i++) {
-    if (['--godot', '--addon', '--dump'].includes(words[i])) options[words[i].slice(2)] = resolve(words[++i]);
+    if (['--godot', '--addon', '--program'].includes(words[i])) options[words[i].slice(2)] = resolve(words[++i]);
     else options.names.push(words[i]);
   }
   if (!options.godot || !options.addon) throw new Error('--godot and --addon are needed');
@@ -24,8 +24,9 @@ function readOptions(words) {
 }
 
 // A project with the plugin or without it. The engine's home is there too, so nothing of the user's is touched.
-export function makeProject(folder, addon) {
+function makeProject(folder, addon) {
   cpSync(join(here, 'project'), folder, { recursive: true });
+  cpSync(join(here, '..', '..', 'examples', 'godot', 'lobby.gd'), join(folder, 'lobby.gd'));
   mkdirSync(join(folder, '.godot'), { recursive: true });
   if (!addon) return;
   cpSync(addon, join(folder, 'addons', 'pollrtc'), { recursive: true });
@@ -153,6 +154,10 @@ async function main() {
       count(fault ? [0, 1] : [1, 0]);
     }
     for (const name of suites.filter(chosen)) count(await runSuite(options.godot, project, home, name));
+    if (options.program && chosen('browser')) {
+      const { runBrowserMesh } = await import('./browser_mesh.mjs');
+      count(await runBrowserMesh({ ...options, project, home }));
+    }
     if (chosen('cost')) count(await runSuite(options.godot, bare, home, 'cost', 'cost, without the plugin'));
   } finally {
     rmSync(folder, { recursive: true, force: true });
