@@ -43,10 +43,15 @@ struct Network {
   Outcome (*send_whole)(void* context, int socket, const Address& remote, Bytes datagram) = nullptr;
   Outcome (*receive)(void* context, int socket, MutBytes buffer, std::size_t& size,
                      Address& source) = nullptr;
+  // The next hard error of ICMP (port or protocol unreachable) that came for a datagram of this socket's: the beginning of
+  // that datagram, and where it was sent. False: there is none. Asked after each reading. Empty: nothing is heard of them,
+  // and what meets a closed port costs the time until its answer is overdue.
+  bool (*receive_error)(void* context, int socket, MutBytes quoted, std::size_t& size,
+                        Address& remote) = nullptr;
   void* context = nullptr;
 
   bool is_set() const { return now != nullptr; }
-  // All of them but find_addresses and send_whole, or none.
+  // All of them but find_addresses, send_whole and receive_error, or none.
   bool is_whole() const {
     return list_addresses != nullptr && open != nullptr && close != nullptr && send != nullptr &&
            receive != nullptr;

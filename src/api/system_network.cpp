@@ -58,6 +58,7 @@ Network SystemNetwork::hooks() {
   network.send = send;
   if (net::UdpSocket::can_forbid_fragments()) network.send_whole = send_whole;
   network.receive = receive;
+  network.receive_error = receive_error;
   network.context = this;
   return network;
 }
@@ -95,6 +96,7 @@ int SystemNetwork::open(void* context, const Address& local, std::uint16_t first
     return -1;
   }
   bound = socket->local();
+  socket->keep_errors();
   if (network.dscp_ >= 0) socket->set_dscp(static_cast<std::uint8_t>(network.dscp_));
   network.sockets_.push_back(*std::move(socket));
   return static_cast<int>(network.sockets_.size()) - 1;
@@ -119,6 +121,11 @@ Network::Outcome SystemNetwork::receive(void* context, int socket, MutBytes buff
   size = received.size;
   source = received.source;
   return outcome_of(received.result);
+}
+
+bool SystemNetwork::receive_error(void* context, int socket, MutBytes quoted, std::size_t& size,
+                                  Address& remote) {
+  return self(context).sockets_[static_cast<std::size_t>(socket)].receive_error(quoted, size, remote);
 }
 
 }  // namespace pollrtc::detail

@@ -34,6 +34,7 @@ class SystemNetwork {
   static Network::Outcome send_whole(void* context, int socket, const Address& remote, Bytes datagram);
   static Network::Outcome receive(void* context, int socket, MutBytes buffer, std::size_t& size,
                                   Address& source);
+  static bool receive_error(void* context, int socket, MutBytes quoted, std::size_t& size, Address& remote);
 
   const Environment& environment_;
   int dscp_;

@@ -4,8 +4,8 @@
 // 8421 (dual stack). An engine in the sense of base/engine.h: it speaks STUN datagrams only; DTLS never comes here.
 //
 // Connected means that a pair is valid and data may go; Completed that it is nominated as well. Disconnected: two consent
-// checks in a row went unanswered, the second for a second (9 to 13 s after the last answer); it ends with the next
-// answer. Failed: consent expired 30 s after the last answer or was withdrawn, or no pair works, gathering is over and
+// checks in a row went unanswered, the second for a second, and no data was acknowledged meanwhile (9 to 13 s after the last
+// sign of life), or four in any case; it ends with the next answer. Failed: consent expired 30 s after the last answer or was withdrawn, or no pair works, gathering is over and
 // patience (39.5 s from the remote credentials on) has run out; only a restart could end it.
 #pragma once
 
@@ -92,11 +92,16 @@ class Agent {
   Status add_server(Time now, const Address& server);
   void local_addresses_done(Time now);
   // Its socket is gone: NotFound, or nothing leaves from it any more. When it carried the selected pair the agent is
-  // Disconnected, until another pair is found or consent runs out.
+  // Disconnected, until another pair is found or consent runs out. on_relay_lost() is the same for a relayed address.
   Status remove_local_address(Time now, const Address& base);
   // A hard ICMP error that quotes the beginning of a datagram sent along `path`. It fails the check or the question it
   // quotes, never a pair that works (RFC 8445 §7.2.5.2.2, §19.2).
   void handle_icmp_error(Time now, const Path& path, Bytes quoted);
+  // A check of the selected path waits for its answer.
+  bool is_path_doubtful() const;
+  // The peer has acknowledged, beyond doubt, data that went out on the selected path: it is there and hears us, though
+  // consent is given by answers alone.
+  void on_data_acknowledged(Time now);
   // Data went out on the selected path, so it needs no keepalive for a while.
   void on_data_sent(Time now) { last_sent_ = std::max(last_sent_, now); }
 

@@ -41,6 +41,18 @@ void Agent::handle_icmp_error(Time now, const Path& path, Bytes quoted) {
   advance(now);
 }
 
+bool Agent::is_path_doubtful() const {
+  const Pair* const pair = selected();
+  return pair != nullptr && !pair->is_cut && pair->consent.is_doubtful();
+}
+
+void Agent::on_data_acknowledged(Time now) {
+  if (!is_path_doubtful()) return;
+  now_ = std::max(now_, now);
+  checklist_.find(selected()->path)->consent.on_data();
+  update_state();
+}
+
 // The nominated pair is silent, or cannot be used: a check from an address we do not know may be the same peer, seen through
 // another mapping of its NAT.
 bool Agent::is_rescue_wanted() const {

@@ -1,5 +1,7 @@
 #include "ice/consent.h"
 
+#include <algorithm>
+
 namespace pollrtc::ice {
 
 Duration Consent::wait_from(std::uint32_t random) {
@@ -10,7 +12,7 @@ Duration Consent::wait_from(std::uint32_t random) {
 
 void Consent::on_answer(Time now, Duration wait) {
   last_answer_ = now;
-  unanswered_ = 0;
+  unanswered_ = silent_ = 0;
   interrupted_at_ = kNever;
   // A connectivity check that was answered is as good as a consent check; one already planned keeps its time.
   if (next_check_ == kNever) next_check_ = now + wait;
@@ -18,7 +20,16 @@ void Consent::on_answer(Time now, Duration wait) {
 
 void Consent::on_check_sent(Time now, Duration wait) {
   next_check_ = now + wait;
-  if (++unanswered_ == kInterruptedAfter) interrupted_at_ = now + kAnswerGrace;
+  ++unanswered_;
+  ++silent_;
+  if (silent_ == kInterruptedAfter || unanswered_ == kInterruptedAnyway)
+    interrupted_at_ = std::min(interrupted_at_, now + kAnswerGrace);
+}
+
+void Consent::on_data() {
+  if (unanswered_ >= kInterruptedAnyway) return;
+  silent_ = 0;
+  interrupted_at_ = kNever;
 }
 
 }  // namespace pollrtc::ice

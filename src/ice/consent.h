@@ -12,6 +12,9 @@ class Consent {
   // Two checks in a row without an answer, the second given this long, and the path counts as interrupted. One lost
   // packet is no interruption, and asking sooner than after 4 s is not allowed.
   static constexpr int kInterruptedAfter = 2;
+  // Data that the peer acknowledges is a sign of life, but no consent. After so many checks without an answer the path counts
+  // as interrupted whatever comes, while there is time to find another.
+  static constexpr int kInterruptedAnyway = 4;
   static constexpr Duration kAnswerGrace = std::chrono::seconds(1);
 
   // `random` is any number; from it comes the wait of 4 to 6 s.
@@ -20,14 +23,18 @@ class Consent {
   // A check of ours was answered. The first answer gives consent.
   void on_answer(Time now, Duration wait);
   void on_check_sent(Time now, Duration wait);
+  // Data of ours was acknowledged. That gives no consent (RFC 7675 §5.1).
+  void on_data();
 
   Time last_answer() const { return last_answer_; }
   Time next_check() const { return next_check_; }
   Time expires() const { return last_answer_ + kExpiry; }
   // When the path becomes interrupted if nothing more is heard; kNever as long as too few checks went unanswered.
-  // It does not move until there is an answer, however many checks follow.
+  // It does not move until there is an answer or a sign of life, however many checks follow.
   Time interrupted_at() const { return interrupted_at_; }
-  bool is_doubtful() const { return unanswered_ != 0; }  // a check of ours waits for its answer
+  bool is_doubtful() const {
+    return silent_ != 0;
+  }  // a check of ours waits for its answer, and nothing was heard since
   // Without checks of our own (ICE-lite), what the other end's checks are worth: a sign of life.
   void on_sign_of_life(Time now) { last_answer_ = now; }
 
@@ -35,7 +42,8 @@ class Consent {
   Time last_answer_{};
   Time next_check_ = kNever;
   Time interrupted_at_ = kNever;
-  int unanswered_ = 0;
+  int unanswered_ = 0;  // checks since the last answer
+  int silent_ = 0;      // checks since the last sign of life
 };
 
 }  // namespace pollrtc::ice

@@ -112,6 +112,7 @@ bool Generations::wants_permission(const Address& relayed, const Address& peer) 
   return wants(current_) || wants(next_) || wants(former_);
 }
 void Generations::on_data_sent(Time now) { const_cast<Agent&>(carrier()).on_data_sent(now); }
+void Generations::on_data_acknowledged(Time now) { const_cast<Agent&>(carrier()).on_data_acknowledged(now); }
 Status Generations::add_server(Time now, const Address& server) { return newest().add_server(now, server); }
 void Generations::local_addresses_done(Time now) { newest().local_addresses_done(now); }
 

@@ -68,6 +68,8 @@ class Generations {
   std::optional<Path> selected_path() const;
   std::optional<Duration> round_trip_time() const;
   void on_data_sent(Time now);
+  void on_data_acknowledged(Time now);
+  bool is_path_doubtful() const { return carrier().is_path_doubtful(); }
 
   Drop handle_datagram(Time now, const Path& path, Bytes datagram);
   std::optional<Transmit> poll_transmit(Time now, MutBytes out);

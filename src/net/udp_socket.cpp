@@ -6,6 +6,13 @@
 #include <netinet/ip.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#if defined(__linux__)
+#include <linux/errqueue.h>
+#endif
+
+#include <array>
+#include <cstring>
+#include <utility>
 
 #include "base/address.h"
 #include "net/socket_address.h"
@@ -161,13 +168,73 @@ SendResult UdpSocket::send_to(const Address& remote, Bytes datagram, bool dont_f
   // A link-local address from a peer has no zone that means anything here: ours is meant.
   if (remote.scope_id == 0 && is_link_local(remote)) scoped.scope_id = local_.scope_id;
   const SocketAddress address = to_socket_address(scoped);
-  for (;;) {
+  for (bool once_more = keeps_errors_;;) {
     const ssize_t sent =
         sendto(fd(), datagram.data(), datagram.size(), kSendFlags, address.get(), address.size);
     if (sent >= 0) return SendResult::Sent;
-    if (errno != EINTR) return send_result_of(errno);
+    if (errno == EINTR) continue;
+    // A socket that keeps errors hands the next call the last of them, whatever that call is about.
+    if (!is_about_an_earlier_send(errno) || !std::exchange(once_more, false)) return send_result_of(errno);
   }
 }
+
+#if defined(__linux__)
+namespace {
+
+// Host and network unreachable may pass, and are no such verdict.
+bool is_hard(const sock_extended_err& error) {
+  constexpr std::uint8_t kUnreachable4 = 3, kProtocol4 = 2, kPort4 = 3;  // RFC 792
+  constexpr std::uint8_t kUnreachable6 = 1, kPort6 = 4;                  // RFC 4443 §3.1
+  if (error.ee_origin == SO_EE_ORIGIN_ICMP)
+    return error.ee_type == kUnreachable4 && (error.ee_code == kProtocol4 || error.ee_code == kPort4);
+  return error.ee_origin == SO_EE_ORIGIN_ICMP6 && error.ee_type == kUnreachable6 && error.ee_code == kPort6;
+}
+
+bool tells_hard_error(msghdr& message) {
+  for (cmsghdr* part = CMSG_FIRSTHDR(&message); part != nullptr; part = CMSG_NXTHDR(&message, part)) {
+    const bool is_error = (part->cmsg_level == IPPROTO_IP && part->cmsg_type == IP_RECVERR) ||
+                          (part->cmsg_level == IPPROTO_IPV6 && part->cmsg_type == IPV6_RECVERR);
+    sock_extended_err error;
+    if (!is_error || part->cmsg_len < CMSG_LEN(sizeof error)) continue;
+    std::memcpy(&error, CMSG_DATA(part), sizeof error);
+    if (is_hard(error)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+void UdpSocket::keep_errors() {
+  const bool v6 = local_.family == Address::Family::IPv6;
+  keeps_errors_ =
+      v6 ? set_option(fd(), IPPROTO_IPV6, IPV6_RECVERR, 1) : set_option(fd(), IPPROTO_IP, IP_RECVERR, 1);
+}
+
+bool UdpSocket::receive_error(MutBytes quoted, std::size_t& size, Address& remote) {
+  for (int errors = 0; keeps_errors_ && errors < kMaxPendingErrors; ++errors) {
+    SocketAddress destination;
+    iovec part{quoted.data(), quoted.size()};
+    alignas(cmsghdr) std::array<std::uint8_t, 512> control;
+    msghdr message{};
+    message.msg_name = &destination.storage;
+    message.msg_namelen = sizeof destination.storage;
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = control.data();
+    message.msg_controllen = control.size();
+    const ssize_t got = recvmsg(fd(), &message, MSG_ERRQUEUE);
+    if (got < 0) return false;
+    if (!tells_hard_error(message)) continue;
+    size = static_cast<std::size_t>(got);
+    remote = from_socket_address(destination.get());
+    return true;
+  }
+  return false;
+}
+#else
+void UdpSocket::keep_errors() {}
+bool UdpSocket::receive_error(MutBytes, std::size_t&, Address&) { return false; }
+#endif
 
 void UdpSocket::set_dscp(std::uint8_t dscp) {
   const int traffic_class = (dscp & 0x3f) << 2;

@@ -59,6 +59,12 @@ class UdpSocket {
   // through a smaller path in pieces, where DF would lose them without a word.
   SendResult send_to(const Address& remote, Bytes datagram, bool dont_fragment = false);
 
+  // From now on receive_error() gives the errors of ICMP that say for certain that nobody listens (RFC 1122 §4.1.3.3, hard
+  // errors: port or protocol unreachable), one a call: the beginning of the datagram that met it, and where that was sent.
+  // False: there is none now. Systems other than Linux tell of none.
+  void keep_errors();
+  bool receive_error(MutBytes quoted, std::size_t& size, Address& remote);
+
   // The six bits of RFC 2474 that ask for a kind of treatment on the way (RFC 8837); a wish, so failure is no
   // error.
   void set_dscp(std::uint8_t dscp);
@@ -71,6 +77,7 @@ class UdpSocket {
   FileDescriptor fd_;
   Address local_;
   bool dont_fragment_ = false;  // as the socket is set now
+  bool keeps_errors_ = false;
 };
 
 }  // namespace pollrtc::net

@@ -149,7 +149,11 @@ void Peer::Impl::pump_dtls(Time now) {
   while (const std::size_t size = dtls->receive(packet_buffer.writable())) {
     const Bytes record = Bytes(packet_buffer).first(size);
     if (path) tap(now, *path, record, PacketLayer::Sctp, false);
+    // While ICE waits for an answer, what the peer acknowledges says as much: that it hears us, and we it.
+    const bool is_doubtful = agent.is_path_doubtful();
+    const std::size_t outstanding = is_doubtful ? association->stats().outstanding_bytes : 0;
     (void)association->handle_packet(now, record);
+    if (is_doubtful && association->stats().outstanding_bytes < outstanding) agent.on_data_acknowledged(now);
     pump_sctp(now);
   }
 }

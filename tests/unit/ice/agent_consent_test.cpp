@@ -126,6 +126,36 @@ TEST_CASE("one lost answer is no interruption; two are, a second after the secon
   CHECK(std::get<Agent::StateChanged>(events[0]).to == AgentState::Disconnected);
 }
 
+TEST_CASE("data that is acknowledged is a sign of life for three checks, and never consent",
+          "[ICE-CONS-02][ATK-30]") {
+  Established e;
+  std::size_t checks = 0;
+  std::vector<std::pair<AgentState, std::size_t>> states;
+  while (e.now < Time{} + 30s) {
+    checks += e.step(e.now + 500ms).size();
+    if (states.empty() || states.back().first != e.agent.state())
+      states.emplace_back(e.agent.state(), checks);
+    e.agent.on_data_acknowledged(e.now);
+  }
+  REQUIRE(states.size() == 3);
+  CHECK(states[0].first == AgentState::Completed);
+  CHECK(states[1] == std::pair(AgentState::Disconnected, std::size_t{4}));
+  CHECK(states[2].first == AgentState::Failed);
+  CHECK_FALSE(e.agent.selected_path());
+}
+
+TEST_CASE("an acknowledgement ends Disconnected, and silence after it counts anew", "[ICE-CONS-02]") {
+  Established e;
+  std::size_t checks = 0;
+  while (e.agent.state() != AgentState::Disconnected) checks += e.step().size();
+  REQUIRE(checks == 2);
+  e.agent.on_data_acknowledged(e.now);
+  CHECK(e.agent.state() == AgentState::Completed);
+  while (e.agent.state() != AgentState::Disconnected) checks += e.step().size();
+  CHECK(checks == 4);
+  CHECK(e.now < Time{} + 26s);
+}
+
 TEST_CASE("only an authentic success from the address asked is consent", "[ICE-CONS-03]") {
   Established e;
   Forger liar = e.peer;

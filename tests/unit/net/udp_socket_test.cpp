@@ -112,6 +112,32 @@ TEST_CASE("sockets are not handed to children, and a closed port breaks nothing"
 }
 
 #if defined(IP_MTU_DISCOVER)
+#if defined(__linux__)
+TEST_CASE("a closed port is told of: which datagram met it, and where, and no later one is lost for it",
+          "[ICE-CHK-21]") {
+  for (const Address& address : {kLoopback, *parse_ip("::1")}) {
+    if (address.family == Address::Family::IPv6 && !has_ipv6()) continue;
+    UdpSocket a = open(address), b = open(address), deaf = open(address);
+    std::array<std::uint8_t, 64> buffer;
+    std::size_t size = 0;
+    Address remote;
+    const Address closed = open(address).local();
+    REQUIRE(deaf.send_to(closed, as_bytes("x")) == SendResult::Sent);
+    CHECK_FALSE(deaf.receive_error(buffer, size, remote));  // not asked for
+    a.keep_errors();
+    CHECK_FALSE(a.receive_error(buffer, size, remote));
+    REQUIRE(a.send_to(closed, as_bytes("is anybody there?")) == SendResult::Sent);
+    REQUIRE(a.send_to(b.local(), as_bytes("hello")) == SendResult::Sent);  // though an error waits
+    CHECK(receive(b, buffer).result == ReceiveResult::Received);
+    REQUIRE(a.receive_error(buffer, size, remote));
+    CHECK(remote == closed);
+    CHECK(as_text(Bytes(buffer).first(size)) == "is anybody there?");
+    CHECK_FALSE(a.receive_error(buffer, size, remote));
+    CHECK(a.receive(buffer).result == ReceiveResult::Nothing);
+  }
+}
+#endif
+
 TEST_CASE("a datagram that must not be cut sets DF and asks no cache; the next one may be cut again",
           "[SCTP-PMTU-02][SCTP-PMTU-06]") {
   UdpSocket a = open();

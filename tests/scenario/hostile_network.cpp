@@ -1,0 +1,81 @@
+// Whole connections on a network that lies: errors of ICMP that somebody forges, and a peer that takes data and gives no
+// consent.
+#include "scenario/signalling.h"
+#include "support/catch.h"
+
+using namespace pollrtc;
+using namespace pollrtc::scenario;
+
+TEST_CASE("whoever forges ICMP for all we send fails no pair, ends no consent and shrinks no packet",
+          "[ATK-25]") {
+  for (std::uint64_t seed = 700; seed < 704; ++seed) {
+    const PeerConfig config{.max_ip_packet = 1500};
+    TwoPeers t(seed, {.mtu = 1500}, config, config);
+    const auto channels = t.connect();
+    t.run_until([&] { return t.alice.peer.stats().sctp_mtu > 1400; }, 30s);
+    const std::uint32_t mtu = t.alice.peer.stats().sctp_mtu;
+    std::size_t forged = 0;
+    for (End* end : {&t.alice, &t.bob})
+      end->node.on_send = [&, end](Time, const Path& path, Bytes datagram) {
+        // At once, and once more from elsewhere; as much quoted as RFC 1812 §4.3.2.3 lets a router quote.
+        t.world.after(1us, [&t, &forged, end, path, copy = test::to_vector(datagram)] {
+          const Bytes quoted = Bytes(copy).first(std::min<std::size_t>(copy.size(), 548));
+          end->peer.handle_icmp_error(t.world.now(), path, quoted);
+          end->peer.handle_icmp_error(t.world.now(), {path.local, path.remote.with_port(1)}, quoted);
+          ++forged;
+        });
+      };
+    for (int i = 0; i < 30; ++i) {
+      t.world.run_for(3s);
+      speak(t, channels);
+    }
+    CHECK(forged > 150);
+    CHECK(t.alice.peer.stats().sctp_mtu >= mtu);
+    for (const End* end : {&t.alice, &t.bob})
+      CHECK(end->states == std::vector{ConnectionState::Connecting, ConnectionState::Connected});
+  }
+}
+
+TEST_CASE("a peer that acknowledges data and answers no check: sending ends with consent",
+          "[ATK-30][ICE-CONS-04]") {
+  sim::Host* host = nullptr;
+  const Address home = Address::v4(192, 0, 2, 1, 5000);
+  TwoPeers t(
+      710, [&](sim::World& world) -> sim::Host& { return *(host = &world.add_host({home.with_port(0)})); },
+      [](sim::World& world) -> sim::Host& { return world.add_host({Address::v4(192, 0, 2, 2, 0)}); });
+  const auto [a, b] = t.connect();
+  t.world.run_for(2s);
+  Time last_answer = t.world.now(), last_data{}, silent_since{};
+  bool is_deaf = false;
+  t.world.stop_listening(*host, home);
+  t.world.listen(*host, home, [&](Time now, const Path& path, Bytes datagram) {
+    const bool is_answer = datagram.size() > 20 && datagram[0] == 1;
+    if (is_answer && is_deaf) return;
+    if (is_answer) last_answer = now;
+    (void)t.alice.peer.handle_datagram(now, path, datagram);
+  });
+  t.alice.node.on_send = [&](Time now, const Path&, Bytes datagram) {
+    if (datagram[0] >= 20) last_data = now;
+  };
+  bool stop = false;
+  std::function<void()> step = [&, a = a, b = b] {
+    if (stop) return;
+    (void)t.alice.send(a, "there");
+    (void)t.bob.send(b, "back");
+    t.world.after(100ms, step);
+  };
+  step();
+  t.world.run_for(20s);
+  CHECK(t.both_connected());
+  is_deaf = true;
+  t.run_until([&] { return t.alice.peer.connection_state() == ConnectionState::Disconnected; }, 30s);
+  silent_since = t.world.now();
+  CHECK(silent_since - last_answer > 15s);  // data came all the time
+  CHECK(silent_since - last_answer < 26s);  // but there is time left for a restart
+  t.world.run_for(40s);
+  stop = true;
+  CHECK(last_data - last_answer <= 30s);
+  CHECK(last_data - last_answer > 29s);
+  CHECK(t.alice.peer.connection_state() == ConnectionState::Failed);
+  CHECK(t.alice.peer.stats().close_reason == Close::ConsentExpired);
+}
