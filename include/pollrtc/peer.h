@@ -214,7 +214,8 @@ class POLLRTC_API Peer {
   };
   // The path in use is lost or silent, and no other is left: create_offer() with ice_restart finds another while there is
   // time (30 s after the last sign of life). Told to the end that made the first offer; to the other one only when
-  // the loss is its own (remove_local_address), so that both do not offer at once.
+  // the loss is its own (remove_local_address, or an allocation that its TURN server has no more). When offers cross all the
+  // same, the one of the end that did not make the first offer is to be taken back.
   struct RestartNeeded {};
   // Of a message that was sent with a `report`: Sent, unless it was abandoned before, then one of the others. A message of
   // a connection that ended, or of a channel that was released, is not reported on any more.

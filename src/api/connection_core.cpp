@@ -240,9 +240,14 @@ Status ConnectionCore::set_remote_description(std::string_view type_name, std::s
                 "the type of a description is \"offer\", \"pranswer\" or \"answer\"");
   const Result<Peer*> peer = ensure_peer();
   if (!peer) return Unexpected{peer.error()};
-  // Both ends restarted at once: the one that did not begin the connection gives way (RFC 9429 §4.1.10.2).
-  const bool gives_way = *type == SdpType::Offer && !offered_first_ &&
-                         (*peer)->signaling_state() == SignalingState::HaveLocalOffer;
+  // Both ends restarted at once: the one that did not begin the connection gives way (RFC 9429 §4.1.10.2), so that the
+  // other one has nothing to do with the offer that crossed its own.
+  const bool has_crossed =
+      *type == SdpType::Offer && (*peer)->signaling_state() == SignalingState::HaveLocalOffer;
+  const ConnectionState state = (*peer)->connection_state();
+  const bool was_connected = state == ConnectionState::Connected || state == ConnectionState::Disconnected;
+  if (has_crossed && offered_first_ && was_connected) return {};
+  const bool gives_way = has_crossed && !offered_first_;
   if (gives_way) {
     if (const Status status = (*peer)->set_local_description(now(), SdpType::Rollback, {}); !status)
       return status;

@@ -139,6 +139,7 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   void close_socket(std::size_t index);
   bool find_addresses(std::span<const Address> addresses, std::span<bool> is_there);
   void close_lost_sockets();
+  void close_lost_streams();
   void watch_addresses();
   void close_sockets();
   void look_up_servers();
@@ -147,6 +148,7 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   std::string url_of(const Address& server, TurnTransport transport) const;
   void step_resolver();
   void read_sockets();
+  void read_errors(const Socket& socket);
   void step();
   bool flush();
   bool flush_datagrams();

@@ -12,6 +12,7 @@ namespace {
 // One poll() reads and writes at most so many datagrams, so that a flood cannot keep it from returning.
 constexpr int kRounds = 4;
 constexpr int kReadsPerSocket = 64;
+constexpr int kErrorsPerSocket = 16;
 constexpr int kWrites = 256;
 constexpr int kStreamRounds = 8;
 constexpr std::size_t kMostAddresses = 64;
@@ -113,6 +114,17 @@ void ConnectionCore::close_lost_sockets() {
     if (!is_there[i]) close_socket(i);
 }
 
+// TCP would go on asking for minutes from an address that is no more.
+void ConnectionCore::close_lost_streams() {
+  std::array<Address, kMostAddresses> storage;
+  std::array<bool, kMostAddresses> is_there{};
+  const std::size_t count = streams_.local_addresses(storage);
+  if (count == 0 || !find_addresses(std::span(storage).first(count), std::span(is_there).first(count)))
+    return;
+  for (std::size_t i = 0; i < count; ++i)
+    if (!is_there[i]) streams_.drop_from(*peer_, storage[i]);
+}
+
 // Addresses that went take their sockets with them. Those that came join the gathering while it lasts; afterwards they take
 // a restart (RFC 8838 §13), which is worth it when the path is lost.
 void ConnectionCore::watch_addresses() {
@@ -121,6 +133,7 @@ void ConnectionCore::watch_addresses() {
   std::array<Address, kMostAddresses> storage;
   const std::span<const Address> addresses = std::span(storage).first(list_addresses(storage));
   close_lost_sockets();
+  close_lost_streams();
   const std::size_t before = sockets_.size();
   if (peer_->gathering_state() == GatheringState::Gathering) (void)open_sockets(has_loopback_);
   const bool is_lost = peer_->connection_state() == ConnectionState::Disconnected;
@@ -216,8 +229,18 @@ void ConnectionCore::read_sockets() {
       (void)peer_->handle_datagram(now(), Path{socket.local, source}, Bytes(receive_buffer_).first(size));
     }
     if (left == 0) more_to_read_ = true;
+    read_errors(socket);
   }
   if (streams_.read(*peer_)) more_to_read_ = true;
+}
+
+void ConnectionCore::read_errors(const Socket& socket) {
+  std::size_t size = 0;
+  Address remote;
+  for (int left = kErrorsPerSocket; left > 0 && network_.receive_error != nullptr; --left) {
+    if (!network_.receive_error(network_.context, socket.number, receive_buffer_, size, remote)) return;
+    peer_->handle_icmp_error(now(), Path{socket.local, remote}, Bytes(receive_buffer_).first(size));
+  }
 }
 
 // True when nothing more is owed, or nothing more can go now. What a stream has taken makes room for more.

@@ -35,6 +35,20 @@ void Streams::drop(Peer& peer, StreamId stream, std::string_view why) {
   peer.stream_closed(net::monotonic_now(), stream, why);
 }
 
+std::size_t Streams::local_addresses(std::span<Address> out) const {
+  std::size_t count = 0;
+  for (const Stream& stream : streams_)
+    if (const Address local = stream.socket.local(); local.is_valid() && count < out.size())
+      out[count++] = local;
+  return count;
+}
+
+void Streams::drop_from(Peer& peer, const Address& local) {
+  for (std::size_t i = streams_.size(); i-- > 0;)
+    if (i < streams_.size() && streams_[i].socket.local() == local)
+      drop(peer, streams_[i].id, "its address is gone from this machine");
+}
+
 void Streams::drop_connecting() {
   std::erase_if(streams_,
                 [](const Stream& s) { return s.socket.state() == net::TcpSocket::State::Connecting; });

@@ -15,6 +15,9 @@ class Streams {
   // Its last bytes go out if they can, and it is closed.
   void finish(Peer& peer, StreamId stream);
   void close() { streams_.clear(); }
+  // Their own ends, as many as fit; and an end to those that have theirs at `local`, which this machine has no more.
+  std::size_t local_addresses(std::span<Address> out) const;
+  void drop_from(Peer& peer, const Address& local);
   // Nobody will ask anything of them any more.
   void drop_connecting();
 

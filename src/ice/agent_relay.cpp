@@ -15,16 +15,10 @@ Status Agent::add_relayed(Time now, const RelayedAddress& relay) {
 }
 
 void Agent::on_relay_lost(Time now, const Address& relayed) {
-  const auto local = gatherer_.find_base(relayed);
-  if (!local || !ready()) return;
-  POLLRTC_LOG(environment_, Warning, "ice", "relayed candidate {} is gone", address_text(relayed).view());
-  now_ = std::max(now_, now);
-  gatherer_.remove_relayed(*local);
   for (std::size_t i = permissions_.size(); i-- > 0;)
     if (permissions_[i].relayed == relayed) permissions_.erase(i);
-  for (Pair& pair : checklist_)
-    if (pair.path.local == relayed) revoke_consent(pair);
-  advance(now);
+  if (remove_local_address(now, relayed))
+    POLLRTC_LOG(environment_, Warning, "ice", "relayed candidate {} is gone", address_text(relayed).view());
 }
 
 // A pair of a relayed candidate is formed once its permission stands: a check before that would be thrown away by the

@@ -80,8 +80,6 @@ class Gatherer {
   void on_failure(Probe& probe);
   // An allocation on a TURN server, and what the server saw us as. False when it comes too late, or nothing fits.
   bool add_relayed(Time now, const RelayedAddress& relay);
-  // Its allocation is gone.
-  void remove_relayed(std::uint16_t local) { locals_[local].may_pair = false; }
 
   // The next candidate that was not signalled yet; null when there is none. Hosts get their preference here, all those
   // known by now in one order.

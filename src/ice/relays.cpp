@@ -94,11 +94,17 @@ bool Relays::is_same(const Server& known, const TurnServer& given) {
 }
 
 // Gathering anew, for an ICE restart: what stands is kept, and a server that had refused us is asked again, unless it is too
-// early (RFC 8656 §7.4).
+// early (RFC 8656 §7.4). Does it stand? A NAT may have given us another address meanwhile, to which our allocation does not
+// belong (RFC 8656 §5): the server knows.
 Status Relays::restart_server(Time now, std::size_t index) {
-  const bool is_in_use = std::any_of(relays_.begin(), relays_.end(), [&](const Owned<Relay>& relay) {
-    return relay->server == index && relay->client->state() != turn::ClientState::Ended;
-  });
+  bool is_in_use = false;
+  for (const Owned<Relay>& relay : relays_) {
+    if (relay->server != index || relay->client->state() == turn::ClientState::Ended) continue;
+    is_in_use = true;
+    if (relay->client->state() != turn::ClientState::Allocated) continue;
+    relay->client->refresh(now);
+    relay->verified_by = now + kVerifyTimeout;
+  }
   if (is_in_use || now < servers_[index]->not_before) return {};
   servers_[index]->chosen = Address{};
   start_server(now, index);
@@ -139,8 +145,9 @@ void Relays::add_relay(Time, std::size_t server, const Address& address, const A
 bool Relays::is_pending() const {
   return std::any_of(relays_.begin(), relays_.end(), [](const Owned<Relay>& relay) {
     const auto state = relay->client->state();
+    const bool is_verified = relay->verified_by == kNever || !relay->client->is_refreshing();
     return !relay->is_given_up &&
-           (state == turn::ClientState::Idle || state == turn::ClientState::Allocating);
+           (state == turn::ClientState::Idle || state == turn::ClientState::Allocating || !is_verified);
   });
 }
 
@@ -194,6 +201,7 @@ void Relays::handle_timeout(Time now) {
   now_ = std::max(now_, now);
   for (const Owned<Relay>& relay : relays_) {
     relay->client->handle_timeout(now_);
+    if (now_ >= relay->verified_by) relay->verified_by = kNever;
     if (relay->phase == Phase::Connecting && now_ >= relay->due)
       stream_closed(now_, relay->stream, "no connection to the server");
   }
@@ -218,7 +226,7 @@ Time Relays::next_timeout() const {
   if (is_closed_) return kNever;
   Time next = kNever;
   for (const Owned<Relay>& relay : relays_) {
-    next = std::min(next, relay->client->next_timeout());
+    next = std::min({next, relay->client->next_timeout(), relay->verified_by});
     if (relay->phase == Phase::Waiting) next = std::min(next, std::max(relay->due, pacer_));
     if (relay->phase == Phase::Connecting) next = std::min(next, relay->due);
     if (relay->client->has_waiting()) next = std::min(next, pacer_);
@@ -388,6 +396,11 @@ bool Relays::tell(const Relay& relay, const Address& peer, bool granted, Event& 
   return false;
 }
 
+// The server was asked, and has no allocation of ours: another one will do, from the same socket.
+bool Relays::is_to_be_replaced(const Relay& relay, int code) const {
+  return code == 437 && relay.verified_by != kNever && relay.base.is_valid() && !is_closed_;
+}
+
 bool Relays::translate(Relay& relay, const turn::Client::Event& event, Event& out) {
   if (std::holds_alternative<turn::Client::Released>(event)) {
     relay.lost = std::exchange(relay.announced, {});
@@ -400,11 +413,12 @@ bool Relays::translate(Relay& relay, const turn::Client::Event& event, Event& ou
     connect(now_, relay);
   } else if (const auto* ended = std::get_if<turn::Client::Ended>(&event)) {
     server_of(relay).not_before = now_ + relay.client->wait_before_next();
+    relay.is_replaced = is_to_be_replaced(relay, ended->code);
     for (const Address& relayed : relay.announced) static_cast<void>(relay.lost.push_back(relayed));
     relay.announced.clear();
     if (relay.stream != StreamId{})
       static_cast<void>(done_.push_back(std::exchange(relay.stream, StreamId{})));
-    if (ended->code != 0 && !relay.is_given_up && !is_closed_) {
+    if (ended->code != 0 && !relay.is_given_up && !is_closed_ && !is_to_be_replaced(relay, ended->code)) {
       out = Failed{relay.client->server(), server_of(relay).transport, ended->code, ended->text};
       return true;
     }
@@ -448,7 +462,10 @@ bool Relays::poll_event(Event& event) {
                         server_of(relay).transport};
       return true;
     }
-    if (relay.client->state() == turn::ClientState::Ended && done_.empty()) relays_.erase(i--);
+    if (relay.client->state() != turn::ClientState::Ended || !done_.empty()) continue;
+    const Owned<Relay> ended = std::move(relays_[i]);
+    relays_.erase(i--);
+    if (ended->is_replaced) add_relay(now_, ended->server, ended->client->server(), ended->base, now_);
   }
   if (done_.empty()) return false;
   return poll_event(event);

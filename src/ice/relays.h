@@ -33,6 +33,8 @@ class Relays {
   static constexpr Duration kPace = std::chrono::milliseconds(50);
   static constexpr Duration kConnectTimeout = std::chrono::milliseconds(39500);
   static constexpr Duration kAttemptDelay = std::chrono::milliseconds(250);  // RFC 8305 §8
+  // How long gathering anew waits to hear whether an allocation still stands.
+  static constexpr Duration kVerifyTimeout = std::chrono::seconds(10);
 
   struct Allocated {
     Address relayed, mapped;  // `mapped` may be invalid
@@ -133,7 +135,9 @@ class Relays {
     Time due = kNever;  // Waiting: to begin then. Connecting: given up then
     StreamId stream{};  // 0: UDP
     bool stream_told = false;
-    bool is_given_up = false;  // another address of the server was faster
+    bool is_given_up = false;   // another address of the server was faster
+    Time verified_by = kNever;  // the server was asked whether it still knows us
+    bool is_replaced = false;
     FixedVec<Address, 2> announced, lost;
     turn::StreamFramer framer;
     ByteQueue out;  // bytes for the stream
@@ -148,6 +152,7 @@ class Relays {
   void connect(Time now, Relay& relay);
   void fill(Time now, Relay& relay);
   Unwrapped deliver(Time now, Relay& relay, Bytes packet);
+  bool is_to_be_replaced(const Relay& relay, int code) const;
   bool translate(Relay& relay, const turn::Client::Event& event, Event& out);
   static bool tell(const Relay& relay, const Address& peer, bool granted, Event& out);
   bool is_our_own(const Relay& relay, const Address& relayed) const;

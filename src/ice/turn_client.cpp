@@ -109,6 +109,10 @@ void Client::close(Time now) {
   delete_allocation(now, 0, "closed");
 }
 
+void Client::refresh(Time now) {
+  if (state_ == ClientState::Allocated && !main_.is_running) begin(now, main_);
+}
+
 void Client::reject(Time now, int code, std::string_view text) { delete_allocation(now, code, text); }
 
 void Client::on_connection_lost(Time now, std::string_view why) {

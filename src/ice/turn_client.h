@@ -72,6 +72,9 @@ class Client {
   void close(Time now);
   // The 5-tuple is gone: nothing can be asked or deleted any more.
   void on_connection_lost(Time now, std::string_view why);
+  // Asks the server whether it still has the allocation for this 5-tuple: if not, the client ends with 437.
+  void refresh(Time now);
+  bool is_refreshing() const { return state_ == ClientState::Allocated && main_.is_running; }
   // The allocation is of no use to us: it is deleted, and the client ends with this code and text.
   void reject(Time now, int code, std::string_view text);
 

@@ -22,6 +22,8 @@ class TcpSocket {
 
   State state() const { return state_; }
   int fd() const { return fd_.get(); }
+  // The address it is bound to since it was connected; invalid when the system does not tell.
+  Address local() const;
   // Looks after a connection that is being made. Closed: it was refused, or nobody answered.
   State check();
   Transfer receive(MutBytes buffer);  // size 0: nothing now

@@ -286,8 +286,8 @@ void Peer::local_addresses_done(Time now) {
 }
 Status Peer::remove_local_address(Time now, const Address& bound) {
   const Status status = impl_->agent.remove_local_address(now, bound);
-  impl_->drop_allocations_of(now, bound);
-  if (status && impl_->path && !impl_->agent.selected_path()) impl_->restart_wanted = true;
+  impl_->relays.remove_base(now, bound);  // and with it the allocations that were made from it
+  if (status) impl_->note_lost_path();
   impl_->pump(now);
   return status;
 }

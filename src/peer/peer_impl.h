@@ -80,7 +80,6 @@ struct [[gnu::visibility("hidden")]] Peer::Impl {
   void pump_relays(Time now);
   void ask_permissions(Time now);
   void hand_over_allocations(Time now);
-  void drop_allocations_of(Time now, const Address& base);
   std::optional<Transmit> poll_checks(Time now, MutBytes out, bool& again);
   std::optional<Transmit> poll_data(Time now, MutBytes out, bool& again);
   void stream_opened(Time now, StreamId stream);
@@ -94,6 +93,8 @@ struct [[gnu::visibility("hidden")]] Peer::Impl {
   void close(Time now);
   void end(Time now, ConnectionState state, Close reason);
   void update_connection_state();
+  // What data went by is gone, so waiting will not bring it back.
+  void note_lost_path() { restart_wanted |= path && !agent.selected_path(); }
   void become(ConnectionState next);
   void become(SignalingState next);
   void become(GatheringState next);

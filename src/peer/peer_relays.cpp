@@ -33,14 +33,19 @@ void Peer::Impl::pump_relays(Time now) {
     if (const auto* lost = std::get_if<ice::Relays::Lost>(&event)) {
       std::erase_if(allocations, [&](const auto& a) { return a.relayed == lost->relayed; });
       agent.on_relay_lost(now, lost->relayed);
+      note_lost_path();
     }
     if (const auto* permission = std::get_if<ice::Relays::Permission>(&event))
       agent.on_permission(now, permission->relayed, permission->peer, permission->granted);
     if (const auto* needed = std::get_if<ice::Relays::StreamNeeded>(&event)) on_stream_needed(now, *needed);
     if (const auto* done = std::get_if<ice::Relays::StreamDone>(&event)) on_stream_done(done->stream);
-    if (const auto* failed = std::get_if<ice::Relays::Failed>(&event))
+    if (const auto* failed = std::get_if<ice::Relays::Failed>(&event)) {
+      // RFC 8445 §5.1.1.2: a server that can relay no more can still tell which address we have.
+      const bool is_full = failed->code == 486 || failed->code == 508;
+      if (is_full && failed->transport == TurnTransport::Udp) (void)agent.add_server(now, failed->server);
       events.push(
           IceServerFailed{failed->server, failed->transport, failed->code, std::string(failed->text.view())});
+    }
   }
   if (local_addresses_done_owed && !relays.is_pending()) {
     local_addresses_done_owed = false;
@@ -65,14 +70,6 @@ void Peer::Impl::ask_permissions(Time now) {
 // The allocations outlive a restart of ICE (RFC 8445 §9: the candidates of the new session may be those of the old one).
 void Peer::Impl::hand_over_allocations(Time now) {
   for (const ice::RelayedAddress& allocation : allocations) (void)agent.add_relayed(now, allocation);
-}
-
-// A socket is gone, and with it the allocations that were made from it.
-void Peer::Impl::drop_allocations_of(Time now, const Address& base) {
-  for (const ice::RelayedAddress& allocation : allocations)
-    if (allocation.base == base) (void)agent.remove_local_address(now, allocation.relayed);
-  std::erase_if(allocations, [&](const auto& allocation) { return allocation.base == base; });
-  relays.remove_base(now, base);
 }
 
 // A check, or an answer to one. Few and small: they are moved to make room for the relay's header.

@@ -26,10 +26,11 @@ export class Runner {
     }, () => Promise.all(pairs.map(pair => pair.abandon())));
   }
 
-  // A check that starts what it needs by itself.
+  // A check that starts what it needs by itself; what it notes stands in its line. Several may run at a time.
   async plain(cell, name, check) {
     if (this.only && !`${cell}: ${name}`.includes(this.only)) return;
-    await this.#run(cell, name, [], performance.now(), check, async () => {});
+    const notes = [];
+    await this.#run(cell, name, notes, performance.now(), () => check(text => notes.push(text)), async () => {});
   }
 
   async #run(cell, name, notes, began, check, cleanUp) {

@@ -8,6 +8,21 @@
 namespace pollrtc::tool {
 namespace {
 
+// As candidate lines have it.
+const char* name_of_type(CandidateType type) {
+  switch (type) {
+    case CandidateType::Host:
+      return "host";
+    case CandidateType::ServerReflexive:
+      return "srflx";
+    case CandidateType::PeerReflexive:
+      return "prflx";
+    case CandidateType::Relayed:
+      return "relay";
+  }
+  return "?";
+}
+
 class Script : public Mode {
  public:
   explicit Script(PeerRun& run) : run_(run) {}
@@ -37,6 +52,7 @@ class Script : public Mode {
         run_.fail("restart-ice", std::string(status.error().detail()));
       return;
     }
+    if (what == "stats") return put_stats(*link);
     if (what == "close-connection") return run_.close_link(*link);
     Channel* const channel = find(*link, text_of(line, "label"));
     if (channel == nullptr) return run_.fail("script", "no channel " + text_of(line, "label"));
@@ -58,6 +74,17 @@ class Script : public Mode {
     options.id = static_cast<int>(number_of(line, "id", -1));
     options.protocol = text_of(line, "protocol");
     run_.create_channel(*link, text_of(line, "label"), options);
+  }
+
+  // Which way data takes now; nulls when there is none.
+  void put_stats(Link& link) {
+    const PeerStats stats = link.pc.get_stats();
+    const auto type = [&](CandidateType of) { return stats.selected_path ? Json(name_of_type(of)) : Json(); };
+    run_.put(link, {{"type", "event"},
+                    {"name", "stats"},
+                    {"connection", name_of(link.pc.get_connection_state())},
+                    {"local", type(stats.local_type)},
+                    {"remote", type(stats.remote_type)}});
   }
 
   // The last of that label: it may be used again after a close.

@@ -60,9 +60,18 @@ TEST_CASE("both ends restart at once: the one that answered first gives way", "[
   SimPair p;
   p.connect();
   Numbers numbers(p, p.ours, p.theirs);
+  std::vector<Status> statuses;
+  for (SimEnd* end : {&p.a, &p.b}) {
+    PeerConnection& other = end == &p.a ? *p.b.connection : *p.a.connection;
+    end->connection->session_description_created = [&](const std::string& type, const std::string& sdp) {
+      p.world.after(10ms, [&, type, sdp] { statuses.push_back(other.set_remote_description(type, sdp)); });
+    };
+  }
   REQUIRE(p.a.connection->restart_ice());
   REQUIRE(p.b.connection->restart_ice());
   p.world.run_for(5s);
+  REQUIRE(statuses.size() == 3);  // two offers, and the answer to one of them
+  for (const Status& status : statuses) CHECK(status);
   for (const SimEnd* end : {&p.a, &p.b}) {
     CHECK(end->connection->get_signaling_state() == SignalingState::Stable);
     CHECK(end->connection->get_connection_state() == ConnectionState::Connected);

@@ -456,6 +456,42 @@ TEST_CASE("gathering anew keeps what stands, and leaves who asked for it alone",
   }
 }
 
+TEST_CASE("gathering anew finds out that a NAT gave us another address: the server knows us no more",
+          "[TURN-29][ICE-NAT-03]") {
+  Rig rig;
+  TurnServer& server = rig.add_host("203.0.113.1");
+  REQUIRE(rig.relays->add_base(rig.now, kBase));
+  REQUIRE(rig.add({server.address}));
+  rig.exchange();
+  server.allocations.clear();
+  REQUIRE(rig.add({server.address}));
+  CHECK(rig.relays->is_pending());  // gathering waits for the answer, and for what replaces the allocation
+  rig.wait(1s);
+  CHECK_FALSE(rig.relays->is_pending());
+  CHECK(rig.all<Relays::Lost>().size() == 1);
+  CHECK(rig.all<Relays::Failed>().empty());
+  REQUIRE(rig.all<Relays::Allocated>().size() == 2);
+  CHECK(rig.all<Relays::Allocated>()[1].base == kBase);
+  CHECK(server.allocations.size() == 1);
+  // Nobody asked: then it is a failure like any other.
+  server.allocations.clear();
+  rig.wait(700s);
+  CHECK(rig.all<Relays::Failed>().size() == 1);
+  CHECK(rig.all<Relays::Allocated>().size() == 2);
+  // A server that says nothing does not hold gathering up for long.
+  Rig silent;
+  TurnServer& dead = silent.add_host("203.0.113.1");
+  REQUIRE(silent.relays->add_base(silent.now, kBase));
+  REQUIRE(silent.add({dead.address}));
+  silent.exchange();
+  dead.is_silent = true;
+  REQUIRE(silent.add({dead.address}));
+  silent.wait(9s);
+  CHECK(silent.relays->is_pending());
+  silent.wait(2s);
+  CHECK_FALSE(silent.relays->is_pending());
+}
+
 TEST_CASE("closing deletes what there is", "[TURN-17]") {
   Rig rig;
   TurnServer& server = rig.add_host("203.0.113.1");

@@ -505,7 +505,7 @@ TEST_CASE("password algorithms: the list comes back unchanged, the strongest is 
   CHECK_FALSE(request.has(Attribute::PasswordAlgorithms));
 }
 
-TEST_CASE("a user who should stay unknown is named by a hash", "[TURN-23][TURN-19]") {
+TEST_CASE("a user who should stay unknown is named by a hash", "[TURN-23][TURN-19][TURN-38]") {
   TurnRig rig;
   rig.server.nonce = "obMatJos2QAAAnonce";  // bit 1
   rig.start();

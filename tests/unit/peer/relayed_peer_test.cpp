@@ -25,8 +25,9 @@ struct Rig {
     ByteVector out(2560);
     while (const auto transmit = alice.poll_transmit(now, out)) {
       if (transmit->path.remote != kServer) continue;
-      for (const auto& reply : server.handle(transmit->path.local, kServer, Bytes(out).first(transmit->size)))
-        if (reply.to == transmit->path.local) alice.handle_datagram(now, transmit->path, reply.bytes);
+      const Address seen = outside.is_valid() ? outside : transmit->path.local;
+      for (const auto& reply : server.handle(seen, kServer, Bytes(out).first(transmit->size)))
+        if (reply.to == seen) alice.handle_datagram(now, transmit->path, reply.bytes);
     }
     for (Peer::Event event; alice.poll_event(event);) continue;
   }
@@ -70,6 +71,7 @@ struct Rig {
   TestEnvironment environment{3}, bob_environment{4};
   Peer alice, bob;
   TurnServer server{kServer};
+  Address outside;  // what a NAT makes of our address; invalid: there is none
   std::string text;
 };
 
@@ -90,6 +92,29 @@ TEST_CASE("an interface that comes back at the same port is asked from again", "
     rig.wait(1s);
     CHECK(rig.server.count(Method::Refresh) == 0);
     rig.server.allocations.clear();
+  }
+}
+
+TEST_CASE("a server without room for an allocation is asked for our address all the same", "[ICE-GATH-10]") {
+  for (const int code : {0, 401, 403, 437, 486, 508}) {
+    Rig rig;
+    rig.outside = *parse_ip("198.51.100.200", 999);
+    if (code != 0) rig.server.refusals[Method::Allocate].push_back({code});
+    if (code == 401) rig.server.password = "another";
+    REQUIRE(rig.alice.create_channel(rig.now, {.label = "chat"}));
+    rig.offer();
+    REQUIRE(rig.alice.add_turn_server(rig.now,
+                                      {std::span(&kServer, 1), TurnTransport::Udp, "", "alice", "secret"}));
+    REQUIRE(rig.alice.add_local_address(rig.now, kBase));
+    rig.alice.local_addresses_done(rig.now);
+    rig.wait(1s);
+    INFO("code " << code);
+    const bool is_full = code == 486 || code == 508;
+    CHECK(rig.server.count(Method::Binding) == (is_full ? 1 : 0));
+    const std::string text = rig.alice.local_description();
+    CHECK((text.find("typ srflx") != std::string::npos) == (code == 0 || is_full));
+    CHECK((text.find("typ relay") != std::string::npos) == (code == 0));
+    CHECK(rig.alice.gathering_state() == GatheringState::Complete);
   }
 }
 
