@@ -159,9 +159,14 @@ bool load_engine(GetProcAddress get, Library* library) {
   POLLRTC_LOAD(print_warning_with_message);
 #undef POLLRTC_LOAD
   // Of each of these two pairs one is enough. Those of 4.4 replace those of 4.2.
+  // POLLRTC_GODOT_OLDEST: a build for tests, which uses the newer ones nowhere.
+#ifndef POLLRTC_GODOT_OLDEST
   const bool has_class4 =
       load(get, "classdb_register_extension_class4", table.classdb_register_extension_class4);
   const bool has_construct2 = load(get, "classdb_construct_object2", table.classdb_construct_object2);
+#else
+  const bool has_class4 = false, has_construct2 = false;
+#endif
   if (!has_class4 || !has_construct2) {
     table.classdb_register_extension_class4 = nullptr;
     table.classdb_construct_object2 = nullptr;

@@ -1,34 +1,8 @@
 // Godot and a page of Chromium in one mesh, each as the host of the lobby once, so that each makes the offer once: packets of
 // every kind go to Godot and come back, whole; then one of them leaves, and the other is told.
 
-import { spawn } from 'node:child_process';
-import readline from 'node:readline';
 import { launch } from '../interop/launch.mjs';
-
-const sleep = ms => new Promise(resolve => setTimeout(resolve, ms));
-
-// A process whose lines, or those that begin with `mark`, are JSON.
-class Speaker {
-  constructor(program, words, { mark = '', env = process.env } = {}) {
-    this.lines = [];
-    this.text = '';
-    this.child = spawn(program, words, { env, stdio: ['pipe', 'pipe', 'pipe'] });
-    this.child.stdin.on('error', () => {});
-    this.child.stderr.on('data', data => { this.text += data; });
-    readline.createInterface({ input: this.child.stdout }).on('line', line => {
-      this.text += `${line}\n`;
-      if (line.startsWith(mark)) try { this.lines.push(JSON.parse(line.slice(mark.length))); } catch { /* something else */ }
-    });
-    this.ended = new Promise(resolve => this.child.on('close', resolve));
-  }
-  async wait(fields, ms = 20000) {
-    for (const end = performance.now() + ms; performance.now() < end; await sleep(10)) {
-      const found = this.lines.find(line => Object.entries(fields).every(([key, value]) => line[key] === value));
-      if (found) return found;
-    }
-    throw new Error(`no ${JSON.stringify(fields)} came:\n${this.text.slice(-3000)}`);
-  }
-}
+import { sleep, Speaker } from './speaker.mjs';
 
 async function openPage(browser, url) {
   const page = await browser.newPage();

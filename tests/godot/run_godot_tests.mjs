@@ -16,11 +16,17 @@ const limitSeconds = 240;
 function readOptions(words) {
   const options = { names: [] };
   for (let i = 0; i < words.length; i++) {
-    if (['--godot', '--addon', '--program'].includes(words[i])) options[words[i].slice(2)] = resolve(words[++i]);
+    if (['--godot', '--addon', '--oldest', '--program'].includes(words[i])) options[words[i].slice(2)] = resolve(words[++i]);
     else options.names.push(words[i]);
   }
   if (!options.godot || !options.addon) throw new Error('--godot and --addon are needed');
   return options;
+}
+
+// Where the engine's interface changed, the plugin speaks the form of 4.2 too; `oldest` is a library that speaks nothing else.
+function putOldest(project, library) {
+  const addon = join(project, 'addons', 'pollrtc');
+  cpSync(library, join(addon, readdirSync(addon).find(name => name.endsWith('.so'))));
 }
 
 // A project with the plugin or without it. The engine's home is there too, so nothing of the user's is touched.
@@ -154,9 +160,20 @@ async function main() {
       count(fault ? [0, 1] : [1, 0]);
     }
     for (const name of suites.filter(chosen)) count(await runSuite(options.godot, project, home, name));
+    if (options.oldest) {
+      const old = join(folder, 'oldest');
+      makeProject(old, options.addon);
+      putOldest(old, options.oldest);
+      for (const name of ['connection', 'channel', 'multiplayer', 'lifetime'].filter(chosen))
+        count(await runSuite(options.godot, old, home, name, `${name}, with the interface of Godot 4.2`));
+    }
     if (options.program && chosen('browser')) {
       const { runBrowserMesh } = await import('./browser_mesh.mjs');
       count(await runBrowserMesh({ ...options, project, home }));
+    }
+    if (options.program && chosen('examples')) {
+      const { runExamples } = await import('./examples.mjs');
+      count(await runExamples({ ...options, folder, home }));
     }
     if (chosen('cost')) count(await runSuite(options.godot, bare, home, 'cost', 'cost, without the plugin'));
   } finally {
