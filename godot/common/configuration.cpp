@@ -165,16 +165,17 @@ void read_limits(Limits& limits, Reader& reader) {
 
 }  // namespace
 
-Result<Configuration> read_configuration(const Dictionary& dictionary) {
-  Configuration configuration;
-  configuration.pull_events = true;
+Result<Settings> read_settings(const Dictionary& dictionary) {
+  Settings settings;
+  settings.library.pull_events = true;
   Reader reader(dictionary);
-  read_servers(dictionary, configuration, reader);
-  read_identity(configuration, reader);
-  read_network(configuration, reader);
-  read_limits(configuration.limits, reader);
+  read_servers(dictionary, settings.library, reader);
+  read_identity(settings.library, reader);
+  read_network(settings.library, reader);
+  read_limits(settings.library.limits, reader);
+  reader.read("reportDisconnected", settings.report_disconnected, "reportDisconnected is no bool");
   if (reader.fault()) return Unexpected{*reader.fault()};
-  return configuration;
+  return settings;
 }
 
 Result<DataChannelOptions> read_channel_options(const Dictionary& dictionary) {

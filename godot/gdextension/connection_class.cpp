@@ -12,6 +12,7 @@ namespace {
 struct ConnectionInstance {
   EngineObject* object = nullptr;
   PeerConnection connection;
+  bool report_disconnected = false;
   std::shared_ptr<ChannelList> channels = std::make_shared<ChannelList>();
 };
 
@@ -41,14 +42,24 @@ void get_state(Instance* instance, const void* const*, void* result) {
   give(result, static_cast<std::int64_t>((connection_of(instance).*kGetter)()));
 }
 
-Status start(PeerConnection& connection, const Dictionary& dictionary) {
-  const Result<Configuration> configuration = godot_plugin::read_configuration(dictionary);
-  if (!configuration) return Unexpected{configuration.error()};
-  return connection.initialize(*configuration);
+// As Settings::report_disconnected says why: CONNECTED until it is known that nobody is there any more.
+void get_connection_state(Instance* instance, const void* const*, void* result) {
+  ConnectionState state = connection_of(instance).get_connection_state();
+  if (state == ConnectionState::Disconnected && !self(instance).report_disconnected)
+    state = ConnectionState::Connected;
+  give(result, static_cast<std::int64_t>(state));
+}
+
+Status start(ConnectionInstance& at, const Dictionary& dictionary) {
+  const Result<godot_plugin::Settings> settings = godot_plugin::read_settings(dictionary);
+  if (!settings) return Unexpected{settings.error()};
+  if (const Status status = at.connection.initialize(settings->library); !status) return status;
+  at.report_disconnected = settings->report_disconnected;
+  return {};
 }
 
 void initialize(Instance* instance, const void* const* arguments, void* result) {
-  give(result, "initialize", start(connection_of(instance), dictionary_of(arguments[0])));
+  give(result, "initialize", start(self(instance), dictionary_of(arguments[0])));
 }
 
 void create_data_channel(Instance* instance, const void* const* arguments, void* result) {
@@ -165,7 +176,7 @@ void poll(Instance* instance, const void* const*, void* result) {
 }
 
 constexpr Virtual kVirtuals[] = {
-    {"_get_connection_state", 2275710506, get_state<&PeerConnection::get_connection_state>},
+    {"_get_connection_state", 2275710506, get_connection_state},
     {"_get_gathering_state", 4262591401, get_state<&PeerConnection::get_gathering_state>},
     {"_get_signaling_state", 3342956226, get_state<&PeerConnection::get_signaling_state>},
     {"_initialize", 1494659981, initialize},
@@ -226,7 +237,7 @@ constexpr Signal kSignals[] = {
 // Scripts use the object at once, with or without initialize().
 EngineObject* create(bool is_new) {
   auto* const instance = new ConnectionInstance;  // NOLINT: the engine owns it until it calls free()
-  (void)start(instance->connection, {});          // an empty configuration is refused by nobody
+  (void)start(*instance, {});                     // an empty configuration is refused by nobody
   instance->object = make_object(kConnectionClass.base, classes->connection.name(), instance, is_new);
   return instance->object;
 }

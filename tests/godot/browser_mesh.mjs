@@ -71,8 +71,8 @@ export async function runBrowserMesh({ godot, project, program, home }) {
       const { id } = await tab.wait({ name: 'joined' });
       await Promise.all([tab.wait({ name: 'peer', id: 1 }), host.wait({ name: 'peer', id })]);
       await exchange(tab, 1);
-      await tab.page.close({ runBeforeUnload: false });
-      await host.wait({ name: 'peer-gone', id }, 40000);
+      await tab.page.evaluate(() => window.mesh.close());
+      await host.wait({ name: 'peer-gone', id }, 15000);
     });
     await attempt('Godot joins the mesh of a page, and leaves', async () => {
       const tab = await openPage(browser, address);

@@ -47,8 +47,8 @@ export async function runExamples({ godot, addon, program, folder, home }) {
     await Promise.all([host.say(/^playing against \d+$/m), guest.say(/^playing against 1$/m)]);
     const [score] = await host.say(/^score \d+ : \d+$/m, 60000);
     await guest.say(new RegExp(`^${score}$`, 'm'), 5000);
-    guest.child.kill('SIGTERM');
-    await host.say(/^the other player has gone$/m, 15000);
+    guest.child.kill('SIGKILL');  // it says no goodbye: RFC 7675's 30 s of silence
+    await host.say(/^the other player has gone$/m, 45000);
   });
   await attempt('chat, three in a lobby', async start => {
     const all = [start('res://chat.tscn', '--', url, '--say', 'hello from 1')];

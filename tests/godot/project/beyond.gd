@@ -11,9 +11,6 @@ class Notes:
 	func note(word: Variant) -> void:
 		said.push_back(word)
 
-	func note_nothing(word: String) -> void:
-		said.push_back(word)
-
 
 func open(configuration := {}) -> Array:
 	var pair := Pair.new()
@@ -109,6 +106,37 @@ func test_channel_signals() -> void:
 	done()
 
 
+# One end is silent for as long as loading a scene may take.
+func test_a_frozen_end_is_not_dropped() -> void:
+	var made := await open()
+	var plain := await open({"reportDisconnected": true})
+	var peers := [WebRTCMultiplayerPeer.new(), WebRTCMultiplayerPeer.new()]
+	var pair := Pair.new()
+	for i in 2:
+		peers[i].create_mesh(i + 1)
+	peers[0].add_peer(pair.a, 2)
+	peers[1].add_peer(pair.b, 1)
+	pair.a.create_offer()
+	pollables = peers
+	check(await until(func() -> bool: return peers[0].has_peer(2) and peers[0].get_peer(2).connected), "a mesh of two")
+	var states := Notes.new()
+	made[0].a.connection_state_changed.connect(states.note)
+	pollables = [made[0].a, plain[0].a, peers[0]]  # the other ends are frozen
+	var is_noticed := func() -> bool:
+		return plain[0].a.get_connection_state() == WebRTCPeerConnection.STATE_DISCONNECTED and states.said == [3]
+	check(await until(is_noticed, 20.0), "the silence is noticed")
+	await seconds(2.0)
+	equal(made[0].a.get_connection_state(), WebRTCPeerConnection.STATE_CONNECTED, "the state")
+	equal(peers[0].has_peer(2), true, "the mesh has its peer")
+	pollables = [made[0], plain[0]] + peers
+	made[1].put_packet(PackedByteArray([5]))
+	check(await until(func() -> bool: return made[0].received[0].get_available_packet_count() == 1), "data goes on")
+	check(await until(func() -> bool: return states.said.slice(0, 2) == [3, 2]), "the interruption is over")
+	peers[0].put_packet(PackedByteArray([6]))
+	check(await until(func() -> bool: return peers[1].get_available_packet_count() == 1), "in the mesh too")
+	done()
+
+
 func test_restart_ice() -> void:
 	var fresh := WebRTCPeerConnection.new()
 	check(fresh.restart_ice() != OK, "nothing to restart")
@@ -165,7 +193,7 @@ func test_configuration_that_cannot_be_used() -> void:
 			{"portRangeBegin": 9, "portRangeEnd": 8}, {"mtu": "big"}, {"mtu": -1}, {"certificate": 5}, {"dscp": 64},
 			{"certificate": {"certificate": "x", "privateKey": "y"}}, {"maxMessageSize": 1}, {"sendBufferSize": 1},
 			{"nat1to1": {"internal": "10.0.0.1"}}, {"nat1to1": "x"}, {"includeLoopback": "yes"},
-			{"trustedCertificates": 1}, {"restartIceAutomatically": []}, {"iceLite": "no"}]:
+			{"trustedCertificates": 1}, {"restartIceAutomatically": []}, {"iceLite": "no"}, {"reportDisconnected": "no"}]:
 		check(connection.initialize(configuration) != OK, str(configuration))
 	equal(connection.get_connection_state(), WebRTCPeerConnection.STATE_NEW, "state")
 	done()

@@ -5,7 +5,6 @@ var a := WebRTCPeerConnection.new()
 var b := WebRTCPeerConnection.new()
 var received: Array = []  # channels that came to b
 var log: Array = []  # what b's and a's signals said, in order
-var forwards_candidates := true
 
 
 func _init() -> void:
@@ -27,8 +26,7 @@ func _on_description(type: String, sdp: String, who: String) -> void:
 
 func _on_candidate(media: String, index: int, name: String, who: String) -> void:
 	log.push_back(who + " candidate")
-	if forwards_candidates:
-		(b if who == "a" else a).add_ice_candidate(media, index, name)
+	(b if who == "a" else a).add_ice_candidate(media, index, name)
 
 
 func _on_channel(channel: WebRTCDataChannel) -> void:
