@@ -30,7 +30,7 @@ std::uint32_t one_of(Random& random, const std::uint32_t (&choices)[N]) {
 std::uint32_t draw_tsn(Random& random) {
   const auto any = static_cast<std::uint32_t>(random.next());
   // The numbers of resets begin at the same place, and there are few of them.
-  const std::uint64_t before_wrap = random.chance(0.3) ? 4 : 300;
+  const std::uint64_t before_wrap = random.chance(0.5) ? 4 : 300;
   return random.chance(0.6) ? 0xFFFFFFFFu - static_cast<std::uint32_t>(random.below(before_wrap)) : any;
 }
 
