@@ -67,16 +67,6 @@ bool RxReassembly::must_wait(const DataChunk& chunk) {
   return order_of(number_of(chunk), next) != next;
 }
 
-// Where a message of this number is or would be; without a number, where those of its kind begin.
-std::size_t RxReassembly::waiting_position(StreamId stream, bool unordered, std::optional<Mid> number) const {
-  const Waiting* const at = std::partition_point(waiting_.begin(), waiting_.end(), [&](const Waiting& entry) {
-    if (entry.stream != stream) return entry.stream < stream;
-    if (entry.unordered != unordered) return !entry.unordered;
-    return number && entry.number < *number;
-  });
-  return static_cast<std::size_t>(at - waiting_.begin());
-}
-
 bool RxReassembly::deliver(std::uint32_t id) {
   const Held& held = held_[id];
   const StreamId stream{held.message.stream};
@@ -106,14 +96,9 @@ bool RxReassembly::deliver(std::uint32_t id) {
     make_ready(id);
     return true;
   }
-  const std::size_t at = waiting_position(stream, unordered, number);
-  const bool is_taken = at < waiting_.size() && waiting_[at].stream == stream &&
-                        waiting_[at].unordered == unordered && waiting_[at].number == number;
-  if (is_taken) {  // a number used twice
-    free_held(id);
-    return true;
-  }
-  return waiting_.insert(at, Waiting{stream, unordered, number, id});
+  const WaitingMessages::Added added = waiting_.add({stream, unordered, number, id});
+  if (added == WaitingMessages::Added::Taken) free_held(id);  // a number used twice
+  return added != WaitingMessages::Added::NoMemory;
 }
 
 void RxReassembly::make_ready(std::uint32_t id) {
@@ -134,23 +119,21 @@ void RxReassembly::deliver_waiting(StreamId stream) {
   if (waiting_.empty() || is_open(stream)) return;
   Mid* const next = next_number_.find(value_of(stream));
   if (next == nullptr) return;
-  const std::size_t from = waiting_position(stream, false, std::nullopt);
-  std::size_t count = 0;
-  for (; from + count < waiting_.size(); ++count) {
-    const Waiting& entry = waiting_[from + count];
-    if (entry.stream != stream || entry.unordered || entry.number > *next) break;
-    if (entry.number == *next) ++*next;
-    make_ready(entry.held);
+  for (const WaitingMessage* first; (first = waiting_.first(stream, false)) != nullptr;) {
+    if (first->number > *next) break;
+    if (first->number == *next) ++*next;
+    make_ready(first->held);
+    waiting_.remove_first(stream, false);
   }
-  if (count != 0) waiting_.erase(from, count);
 }
 
 void RxReassembly::drop_waiting(StreamId stream) {
-  const std::size_t from = waiting_position(stream, false, std::nullopt);
-  std::size_t count = 0;
-  for (; from + count < waiting_.size() && waiting_[from + count].stream == stream; ++count)
-    free_held(waiting_[from + count].held);
-  if (count != 0) waiting_.erase(from, count);
+  for (const bool unordered : std::initializer_list<bool>{false, true}) {
+    while (const WaitingMessage* const first = waiting_.first(stream, unordered)) {
+      free_held(first->held);
+      waiting_.remove_first(stream, unordered);
+    }
+  }
 }
 
 void RxReassembly::set_next_ssn(StreamId stream, Ssn ssn) { set_next_mid(stream, false, Mid(ssn.value())); }

@@ -121,11 +121,10 @@ void RxReassembly::close_open(StreamId stream, bool is_whole) {
   if (is_whole) free_held(pieces.end);
   pieces.end = kNone;
   if (is_whole && !pieces.unordered) ++*next_number_.find(value_of(stream));
-  const std::size_t from = waiting_position(stream, true, std::nullopt);
-  std::size_t count = 0;
-  for (; from + count < waiting_.size() && waiting_[from + count].stream == stream; ++count)
-    make_ready(waiting_[from + count].held);
-  if (count != 0) waiting_.erase(from, count);
+  while (const WaitingMessage* const first = waiting_.first(stream, true)) {
+    make_ready(first->held);
+    waiting_.remove_first(stream, true);
+  }
   deliver_waiting(stream);
 }
 

@@ -17,6 +17,7 @@
 #include "sctp/chunk_forward_tsn.h"
 #include "sctp/rx_fragments.h"
 #include "sctp/rx_tracker.h"
+#include "sctp/rx_waiting.h"
 #include "sctp/stream_reset.h"
 
 namespace pollrtc::sctp {
@@ -103,13 +104,6 @@ class RxReassembly {
     bool too_large = false;    // a place in the order, nothing to deliver
     std::uint32_t next = kNone;
   };
-  struct
-      Waiting {  // ordered, before its turn; or anything while another message of the stream is given out in pieces
-    StreamId stream{};
-    bool unordered = false;
-    Mid number;  // unordered: the MID; with DATA, which has none, the TSN
-    std::uint32_t held = kNone;
-  };
   struct Run {  // what a new fragment and its neighbours make together
     std::uint32_t first = 0, last = 0;
     std::size_t bytes = 0;
@@ -153,7 +147,6 @@ class RxReassembly {
   bool deliver(std::uint32_t held);
   void make_ready(std::uint32_t held);
   void deliver_waiting(StreamId stream);
-  std::size_t waiting_position(StreamId stream, bool unordered, std::optional<Mid> number) const;
   void drop_waiting(StreamId stream);
   Mid* next_number(StreamId stream);
   void note_too_large(StreamId stream);
@@ -192,7 +185,8 @@ class RxReassembly {
   std::uint32_t free_held_ = kNone;
   std::size_t held_count_ = 0;
   std::uint32_t ready_head_ = kNone, ready_tail_ = kNone;
-  Vec<Waiting> waiting_;         // by stream, then ordered before unordered, then number
+  WaitingMessages
+      waiting_;  // ordered, before their turn; or while another message of the stream is given out
   Vec<std::uint32_t> deferred_;  // by TSN
   std::optional<Tsn> defer_above_;
   FlatMap<std::uint16_t, Mid> next_number_;  // of ordered messages; a stream that is not here is at 0

@@ -108,7 +108,7 @@ void RxReassembly::reset_stream(StreamId stream) {
 
 void RxReassembly::reset_all_streams() {
   for (std::size_t i = 0; i < in_pieces_.size(); ++i) abandon_open(StreamId{in_pieces_.begin()[i].key});
-  for (const Waiting& entry : waiting_) free_held(entry.held);
+  waiting_.for_each([this](const WaitingMessage& message) { free_held(message.held); });
   waiting_.clear();
   next_number_.clear();
   unordered_skipped_.clear();
@@ -203,13 +203,13 @@ bool RxReassembly::evict_deferred(Tsn above, RxTracker& tracker) {
 // A message that waits for its turn: the last of its stream.
 bool RxReassembly::evict_waiting(Tsn above, RxTracker& tracker) {
   if (waiting_.empty()) return false;
-  const std::uint32_t id = waiting_.back().held;
+  const std::uint32_t id = waiting_.last().held;
   const Held& held = held_[id];
   if (held.first < above || (interleaving_ && held.too_large)) return false;
   const Bytes tsns = Bytes(held.message.payload).last(held.tsns * sizeof(Tsn));
   for (Tsn at = held.first; tsns.empty() && at <= held.last; ++at) tracker.forget(at);
   for (std::size_t i = 0; i < tsns.size(); i += sizeof(Tsn)) tracker.forget(Tsn(load_u32(tsns.data() + i)));
-  waiting_.pop_back();
+  waiting_.remove_last();
   free_held(id);
   return true;
 }
