@@ -31,8 +31,8 @@ void RxReassembly::free_held(std::uint32_t id) {
 }
 
 Mid* RxReassembly::next_number(StreamId stream) {
-  Mid* const known = next_number_.find(value_of(stream));
-  return known != nullptr ? known : next_number_.insert(value_of(stream), Mid(0));
+  Mid* const known = next_number_.find(stream);
+  return known != nullptr ? known : next_number_.set(stream, Mid(0));
 }
 
 // An SSN is the lower half of a number that counts on: the one nearest to what is next (RFC 1982 arithmetic with 16 bits).
@@ -47,10 +47,10 @@ Mid RxReassembly::order_of(std::uint32_t number, Mid next) const {
 bool RxReassembly::is_skipped(const DataChunk& chunk) {
   if (!interleaving_) return false;
   if (!chunk.unordered) {
-    const Mid* const next = next_number_.find(value_of(chunk.stream));
+    const Mid* const next = next_number_.find(chunk.stream);
     return chunk.mid < (next == nullptr ? Mid(0) : *next);
   }
-  Mid* const skipped = unordered_skipped_.find(value_of(chunk.stream));
+  Mid* const skipped = unordered_skipped_.find(chunk.stream);
   if (skipped == nullptr || chunk.mid < *skipped) return skipped != nullptr;
   // It follows at a distance, so that a MID of today is never half the number space away from it.
   constexpr std::uint32_t kDistance = 1u << 30;
@@ -62,7 +62,7 @@ bool RxReassembly::is_skipped(const DataChunk& chunk) {
 bool RxReassembly::must_wait(const DataChunk& chunk) {
   if (is_open(chunk.stream)) return true;
   if (chunk.unordered) return false;
-  const Mid* const known = next_number_.find(value_of(chunk.stream));
+  const Mid* const known = next_number_.find(chunk.stream);
   const Mid next = known == nullptr ? Mid(0) : *known;
   return order_of(number_of(chunk), next) != next;
 }
@@ -117,7 +117,7 @@ void RxReassembly::make_ready(std::uint32_t id) {
 // Those whose turn has come: by number, or because the order has been moved past them (RFC 3758 §3.6).
 void RxReassembly::deliver_waiting(StreamId stream) {
   if (waiting_.empty() || is_open(stream)) return;
-  Mid* const next = next_number_.find(value_of(stream));
+  Mid* const next = next_number_.find(stream);
   if (next == nullptr) return;
   for (const WaitingMessage* first; (first = waiting_.first(stream, false)) != nullptr;) {
     if (first->number > *next) break;
@@ -139,12 +139,7 @@ void RxReassembly::drop_waiting(StreamId stream) {
 void RxReassembly::set_next_ssn(StreamId stream, Ssn ssn) { set_next_mid(stream, false, Mid(ssn.value())); }
 
 void RxReassembly::set_next_mid(StreamId stream, bool unordered, Mid mid) {
-  FlatMap<std::uint16_t, Mid>& numbers = unordered ? unordered_skipped_ : next_number_;
-  if (Mid* const known = numbers.find(value_of(stream))) {
-    *known = mid;
-  } else {
-    static_cast<void>(numbers.insert(value_of(stream), mid));
-  }
+  static_cast<void>((unordered ? unordered_skipped_ : next_number_).set(stream, mid));
 }
 
 bool RxReassembly::receive(Message& out) {

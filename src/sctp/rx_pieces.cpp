@@ -57,7 +57,7 @@ bool RxReassembly::give(const FragmentKey& key, const Run& run) {
     end.ppid = value_of(first.ppid);
     pieces.ppid = first.ppid;
     pieces.unordered = first.unordered;
-    pieces.number = first.unordered ? Mid(first.number) : *next_number_.find(value_of(stream));
+    pieces.number = first.unordered ? Mid(first.number) : *next_number_.find(stream);
   }
   const std::uint32_t from = begins ? run.first : run.first + 1;
   const std::uint32_t id = gather_piece(key, from, run);
@@ -120,7 +120,7 @@ void RxReassembly::close_open(StreamId stream, bool is_whole) {
   pieces.is_open = false;
   if (is_whole) free_held(pieces.end);
   pieces.end = kNone;
-  if (is_whole && !pieces.unordered) ++*next_number_.find(value_of(stream));
+  if (is_whole && !pieces.unordered) ++*next_number_.find(stream);
   while (const WaitingMessage* const first = waiting_.first(stream, true)) {
     make_ready(first->held);
     waiting_.remove_first(stream, true);

@@ -19,6 +19,7 @@
 #include "sctp/rx_tracker.h"
 #include "sctp/rx_waiting.h"
 #include "sctp/stream_reset.h"
+#include "sctp/stream_table.h"
 
 namespace pollrtc::sctp {
 
@@ -189,10 +190,9 @@ class RxReassembly {
       waiting_;  // ordered, before their turn; or while another message of the stream is given out
   Vec<std::uint32_t> deferred_;  // by TSN
   std::optional<Tsn> defer_above_;
-  FlatMap<std::uint16_t, Mid> next_number_;  // of ordered messages; a stream that is not here is at 0
-  FlatMap<std::uint16_t, Mid>
-      unordered_skipped_;     // I-DATA: unordered messages below it will not be completed
-  bool has_skipped_ = false;  // fragments of such messages may be held
+  StreamTable<Mid> next_number_;        // of ordered messages; a stream that is not here is at 0
+  StreamTable<Mid> unordered_skipped_;  // I-DATA: unordered messages below it will not be completed
+  bool has_skipped_ = false;            // fragments of such messages may be held
   StreamSet reset_streams_;
   bool all_streams_reset_ = false;
   FlatMap<std::uint16_t, InPieces> in_pieces_;

@@ -18,10 +18,10 @@ void RxReassembly::skip(StreamId stream, bool unordered, Mid up_to) {
     *next = up_to + 1;
     return deliver_waiting(stream);
   }
-  if (Mid* const skipped = unordered_skipped_.find(value_of(stream))) {
+  if (Mid* const skipped = unordered_skipped_.find(stream)) {
     *skipped = std::max(*skipped, up_to + 1);
   } else {
-    static_cast<void>(unordered_skipped_.insert(value_of(stream), up_to + 1));
+    static_cast<void>(unordered_skipped_.set(stream, up_to + 1));
   }
 }
 
@@ -101,8 +101,8 @@ void RxReassembly::drop_fragment(const FragmentKey& key, Tsn new_cumulative) {
 void RxReassembly::reset_stream(StreamId stream) {
   abandon_open(stream);
   drop_waiting(stream);
-  next_number_.erase(value_of(stream));
-  unordered_skipped_.erase(value_of(stream));
+  next_number_.erase(stream);
+  unordered_skipped_.erase(stream);
   if (reset_streams_.reserve()) reset_streams_.insert(stream);
 }
 

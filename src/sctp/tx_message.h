@@ -128,6 +128,8 @@ class TxMessages {
   }
 
  private:
+  friend struct Inspector;  // of tests, which look at the accounts
+
   Vec<TxMessage> messages_;
   Memory memory_;
   TxMessageId free_ = kNoMessage;

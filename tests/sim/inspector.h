@@ -34,8 +34,10 @@ struct Inspector {
     facts.t3_must_run = facts.state >= sim::SctpState::Established &&
                         (tx.flight_bytes_ != 0 || tx.advanced_ack_point_ != tx.cumulative_);
     facts.rx_used = tcb->rx.reassembly().used();
-    facts.own_bytes = kept + tcb->queue.buffered_total() + 512 * (tcb->queue.messages().count() + 1) +
-                      64 * tx.chunks_.size();
+    // A message stays whole until the last of it is acknowledged, and with I-DATA many may be under way.
+    facts.own_bytes = 512 * (tcb->queue.messages().count() + 1) + 64 * tx.chunks_.size();
+    for (const TxMessage& message : tcb->queue.messages().messages_)
+      facts.own_bytes += message.payload.size();
   }
 
   static void set_next_number(Association& association, std::uint16_t stream, bool unordered,

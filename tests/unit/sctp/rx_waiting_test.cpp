@@ -1,9 +1,12 @@
-// The messages that wait for their turn: in order, whatever the order they came in, and whatever was taken out.
+// The messages that wait for their turn: in order, whatever the order they came in, and whatever was taken out. And what is
+// known of each stream.
 #include "sctp/rx_waiting.h"
 
 #include <algorithm>
+#include <map>
 #include <vector>
 
+#include "sctp/stream_table.h"
 #include "sim/random.h"
 #include "support/catch.h"
 #include "support/environment.h"
@@ -118,6 +121,44 @@ TEST_CASE("without memory a message is not added, and nothing is lost") {
     });
     REQUIRE(count == added);
     REQUIRE(added + refused == 400);
+  }
+}
+
+TEST_CASE("a table of streams has what was set and not erased, on any stream, the highest too") {
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    TestEnvironment environment;
+    {
+      sim::Random random(seed);
+      StreamTable<Mid> table(environment.env.memory);
+      std::map<std::uint16_t, std::uint32_t> model;
+      for (int i = 0; i < 5000; ++i) {
+        const auto stream =
+            static_cast<std::uint16_t>(random.chance(0.2) ? 65535 - random.below(3) : random.below(300));
+        const auto value = static_cast<std::uint32_t>(random.next());
+        if (random.chance(0.5)) {
+          REQUIRE(*table.set(StreamId{stream}, Mid(value)) == Mid(value));
+          model[stream] = value;
+        } else if (random.chance(0.5)) {
+          table.erase(StreamId{stream});
+          model.erase(stream);
+        }
+        if (random.chance(0.001)) table.clear(), model.clear();
+        const auto other = static_cast<std::uint16_t>(random.below(300));
+        for (const std::uint16_t at : {stream, other}) {
+          const Mid* const found = table.find(StreamId{at});
+          REQUIRE((found != nullptr) == (model.count(at) != 0));
+          if (found != nullptr) REQUIRE(*found == Mid(model[at]));
+        }
+      }
+    }
+    REQUIRE(environment.bytes_in_use() == 0);
+  }
+  TestEnvironment poor;
+  StreamTable<Mid> table(poor.env.memory);
+  for (std::size_t successes = 0; successes < 2; ++successes) {
+    poor.fail_allocations_after(successes);
+    CHECK(table.set(StreamId{7}, Mid(1)) == nullptr);
+    CHECK(table.find(StreamId{7}) == nullptr);
   }
 }
 
