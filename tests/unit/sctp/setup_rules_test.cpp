@@ -435,6 +435,18 @@ TEST_CASE("after a restart neither a shutdown nor a reset of before goes on", "[
   }
 }
 
+TEST_CASE("a probe of before a restart measures and confirms nothing after it", "[SCTP-CKI-05]") {
+  ScriptedPeer peer({.mtu = 1131, .max_ip = 1500, .below = 69});
+  peer.establish_passively();
+  const SeenPacket probe = peer.poll();
+  REQUIRE(probe.find(ChunkType::Pad) != nullptr);
+  const VerificationTag tag = restart(peer);
+  peer.now += 50ms;
+  CHECK(peer.give(tag, ScriptedPeer::chunk(ChunkType::HeartbeatAck, probe.chunks[0].value)) ==
+        Drop::SctpHeartbeat);
+  CHECK(peer.association.stats().srtt == 0ms);
+}
+
 TEST_CASE("a restart begins with the first cwnd, ssthresh and RTO, whatever was lost before",
           "[SCTP-CKI-15]") {
   ScriptedPeer peer;

@@ -33,7 +33,8 @@ TEST_CASE("room for padding and for a bundled SACK is counted", "[SCTP-DATA-21][
   CHECK(chunks[0].size == 952);  // 970 holds 968, a multiple of four, less the header of 16
 }
 
-TEST_CASE("small messages share a packet; no message begins in its last corner", "[SCTP-DATA-26]") {
+TEST_CASE("small messages share a packet; no message begins in its last corner",
+          "[SCTP-DATA-26][SCTP-DATA-21]") {
   TxFixture f;
   REQUIRE(f.send(100));
   REQUIRE(f.send(700));
