@@ -7,6 +7,15 @@
 
 namespace pollrtc::ice {
 
+namespace {
+
+// When the waiting for a better pair ends with one of this directness in hand; `due` is when it ends with any but a relayed one.
+Time due_for(int directness, Time due) {
+  return directness != 0 || due == kNever ? due : due + (kRelayPatience - kNominationPatience);
+}
+
+}  // namespace
+
 bool Agent::is_alive() const {
   return has_remote_ && state_ != AgentState::Failed && state_ != AgentState::Closed;
 }
@@ -98,7 +107,8 @@ void Agent::pick_nominee() {
     return directness(gatherer_.locals()[pair.valid_local].candidate.type,
                       remotes_[pair.remote].candidate.type);
   };
-  const Pair* const choice = choose_nominee(checklist_, directness_of, now_ >= nomination_due_);
+  const auto is_due = [this](int way) { return now_ >= due_for(way, nomination_due_); };
+  const Pair* const choice = choose_nominee(checklist_, directness_of, is_due);
   if (choice != nullptr) nominee_ = choice->id;
 }
 
@@ -157,8 +167,9 @@ Time Agent::next_timeout() const {
       next = std::min(next, std::max(p.consent.next_check(), pacer_));
   }
   if (now_ < patience_end_ && pair == nullptr) next = std::min(next, patience_end_);
-  if (now_ < nomination_due_ && controlling_ && !is_paused_ && !has_nominated_ && nominee_ == 0)
-    next = std::min(next, nomination_due_);
+  if (controlling_ && !is_paused_ && !has_nominated_ && nominee_ == 0)
+    for (const int way : std::initializer_list<int>{1, 0})
+      if (const Time due = due_for(way, nomination_due_); now_ < due) next = std::min(next, due);
   return next;
 }
 

@@ -5,6 +5,7 @@
 
 #include "scenario/signalling.h"
 #include "scenario/stun_server.h"
+#include "scenario/turn_service.h"
 #include "support/catch.h"
 
 using namespace pollrtc;
@@ -12,7 +13,7 @@ using namespace pollrtc::scenario;
 
 namespace {
 
-const Address kStun = Address::v4(203, 0, 113, 1, 3478);
+const Address kStun = Address::v4(203, 0, 113, 1, 3478), kTurn = Address::v4(203, 0, 113, 2, 3478);
 
 // NATs from the inside out; none for a host on the public network.
 struct Access {
@@ -64,9 +65,15 @@ const char* name_of_type(CandidateType type) {
 }
 
 // "local > remote" of the offerer's selected pair, or "none"; a message has gone each way.
-std::string outcome(const Access& alice, const Access& bob, std::uint64_t seed) {
+std::string outcome(const Access& alice, const Access& bob, std::uint64_t seed, bool has_turn) {
   TwoPeers t(seed, host_of(alice, 1), host_of(bob, 2));
   StunServer server(t.world, kStun);
+  TurnService relay(t.world, kTurn);
+  if (has_turn)
+    for (End* end : {&t.alice, &t.bob}) {
+      const Address seen = Address::v4(198, 51, 100, end == &t.alice ? 1 : 2, 0);
+      relay.serve(*end, seen, {TurnTransport::Udp, TurnTransport::Tcp});
+    }
   t.alice.stun_servers = t.bob.stun_servers = {kStun};
   const ChannelHandle a = t.alice.create({.label = "chat"});
   t.negotiate();
@@ -115,8 +122,9 @@ std::string row_of(const std::string& name, const std::vector<std::string>& cell
 
 }  // namespace
 
-TEST_CASE("who reaches whom without a relay, and how: as the table says", "[ICE-NAT-01]") {
-  const auto table = documented("Without TURN");
+TEST_CASE("who reaches whom, and how: as the tables say", "[ICE-NAT-01]") {
+  const bool has_turn = GENERATE(false, true);
+  const auto table = documented(has_turn ? "With TURN" : "Without TURN"), direct = documented("Without TURN");
   REQUIRE(table.count("offerer \\ answerer") == 1);
   std::vector<std::string> columns;
   for (const Access& kind : kinds()) columns.emplace_back(kind.name);
@@ -124,10 +132,15 @@ TEST_CASE("who reaches whom without a relay, and how: as the table says", "[ICE-
   for (std::size_t a = 0; a < kinds().size(); ++a) {
     std::vector<std::string> found;
     for (std::size_t b = 0; b < kinds().size(); ++b)
-      found.push_back(outcome(kinds()[a], kinds()[b], 100 + 8 * a + b));
+      found.push_back(outcome(kinds()[a], kinds()[b], 100 + 8 * a + b, has_turn));
     INFO("found: " << row_of(kinds()[a].name, found));
     REQUIRE(table.count(kinds()[a].name) == 1);
     CHECK(table.at(kinds()[a].name) == found);
+    // A relay is for those whom nothing else helps, and helps them all.
+    for (std::size_t b = 0; b < kinds().size(); ++b) {
+      const bool is_relayed = found[b].find("relay") != std::string::npos;
+      CHECK(is_relayed == (has_turn && direct.at(kinds()[a].name)[b] == "none"));
+    }
   }
 }
 

@@ -91,6 +91,8 @@ class End {
   bool read_messages = true;  // false: they stay in the peer, and the window closes
   Duration signalling_delay = 30ms;
   std::vector<Address> stun_servers;
+  std::vector<std::pair<Address, TurnTransport>> turn_servers;  // of "alice", whose password is "secret"
+  std::function<void(Time, const Peer::Event&)> on_stream;      // StreamNeeded and StreamDone
 
  private:
   static Peer make_peer(test::TestEnvironment& environment, const PeerConfig& config, const Limits& limits,
@@ -106,6 +108,8 @@ class End {
     if (std::holds_alternative<Peer::GatheringNeeded>(event)) {
       for (const Address& address : addresses_) CHECK(peer.add_local_address(now, address));
       for (const Address& server : stun_servers) CHECK(peer.add_stun_server(now, server));
+      for (const auto& [server, transport] : turn_servers)
+        CHECK(peer.add_turn_server(now, {std::span(&server, 1), transport, "", "alice", "secret"}));
       peer.local_addresses_done(now);
     } else if (const auto* candidate = std::get_if<Peer::LocalCandidate>(&event)) {
       candidates.push_back(candidate->line);
@@ -116,6 +120,9 @@ class End {
           if (other != nullptr)
             CHECK(other->peer.add_remote_candidate(world_.now(), c.mid, c.index, c.line, c.ufrag));
         });
+    } else if (std::holds_alternative<Peer::StreamNeeded>(event) ||
+               std::holds_alternative<Peer::StreamDone>(event)) {
+      if (on_stream) on_stream(now, event);
     } else if (std::holds_alternative<Peer::RestartNeeded>(event)) {
       if (on_restart_needed) on_restart_needed();
     } else if (const auto* changed = std::get_if<Peer::ConnectionChanged>(&event)) {

@@ -114,7 +114,11 @@ TEST_CASE("the best valid pair is nominated, unless a straighter one is still be
   pending.state = PairState::InProgress;
   const auto choose = [&](int valid_way, int pending_way, bool over) {
     return choose_nominee(
-        pairs, [&](const Pair& pair) { return &pair == &valid ? valid_way : pending_way; }, over);
+        pairs, [&](const Pair& pair) { return &pair == &valid ? valid_way : pending_way; },
+        [&](int way) {
+          CHECK(way == valid_way);
+          return over;
+        });
   };
   CHECK(choose(2, 2, false) == &valid);
   CHECK(choose(1, 2, false) == nullptr);
