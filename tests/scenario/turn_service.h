@@ -32,6 +32,14 @@ class TurnService final : public sim::Actor {
     };
   }
 
+  // Every connection is reset, and the allocations over them go.
+  void reset_connections() {
+    for (const auto& [client, stream] : std::exchange(streams_, {})) {
+      server.allocations.erase(client);
+      stream.end->peer.stream_closed(world_.now(), stream.id, "reset");
+    }
+  }
+
   Time next_timeout() const override { return kNever; }
   void on_timeout(Time) override {}
   // What the ends have for their connections sets out.

@@ -156,10 +156,11 @@ using HostMaker = std::function<sim::Host&(sim::World&)>;
 class TwoPeers {
  public:
   // Anywhere in a network that the makers build.
-  TwoPeers(std::uint64_t seed, const HostMaker& alice_host, const HostMaker& bob_host)
+  TwoPeers(std::uint64_t seed, const HostMaker& alice_host, const HostMaker& bob_host,
+           const PeerConfig& config = {})
       : world(seed),
-        alice(world, alice_host(world), seed * 2 + 1),
-        bob(world, bob_host(world), seed * 2 + 2) {
+        alice(world, alice_host(world), seed * 2 + 1, config),
+        bob(world, bob_host(world), seed * 2 + 2, config) {
     alice.other = &bob;
     bob.other = &alice;
   }
