@@ -59,19 +59,16 @@ class Connection {
     }));
     return lines.map(line => `${line.local} > ${line.remote}`);
   }
-  // Both ends have selected the pair that is expected, and stay with it.
+  // Both ends come to select the pair that is expected, and stay with it: before the nomination it may still change.
   async selects(expected, ms = 8000) {
     const isExpected = ([ours, theirs]) => expected.includes(ours) && theirs === ours.split(' > ').reverse().join(' > ');
-    let found;
-    for (const until = performance.now() + ms; performance.now() < until; await sleep(100)) {
-      found = await this.selected();
-      if (isExpected(found)) break;
+    let before = await this.selected(), now;
+    for (const until = performance.now() + ms; performance.now() < until; before = now) {
+      await sleep(1200);
+      now = await this.selected();
+      if (isExpected(now) && now.join() === before.join()) return now[0];
     }
-    await sleep(1000);
-    const later = await this.selected();
-    if (!isExpected(found) || later.join() !== found.join())
-      throw new Error(`selected ${found.join(', and at the other end ')}; expected ${expected.join(' or ')}; later ${later.join(', ')}`);
-    return found[0];
+    throw new Error(`selected ${now.join(', and at the other end ')}; expected ${expected.join(' or ')}; before that ${before.join(', ')}`);
   }
   // An end has been in no other state than these since it was opened.
   statesAre(...allowed) {
