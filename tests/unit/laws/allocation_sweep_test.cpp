@@ -4,6 +4,7 @@
 
 #include "base/bytes.h"
 #include "pollrtc/peer.h"
+#include "sim/turn_server.h"
 #include "support/catch.h"
 #include "support/environment.h"
 
@@ -13,6 +14,7 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr Address kIps[2] = {Address::v4(192, 0, 2, 1, 0), Address::v4(192, 0, 2, 2, 0)};
+constexpr Address kTurn = Address::v4(203, 0, 113, 1, 3478);
 
 struct Sweep {
   // One end, with everything that tells its user that something went wrong.
@@ -32,12 +34,26 @@ struct Sweep {
     std::size_t received = 0;
   };
 
-  explicit Sweep(std::uint64_t seed) : world(seed), ends{End(seed * 2), End(seed * 2 + 1)} {}
+  Sweep(std::uint64_t seed, bool relayed_only)
+      : is_relayed(relayed_only), world(seed), ends{End(seed * 2), End(seed * 2 + 1)} {
+    if (is_relayed) serve();
+  }
+
+  // A TURN server with two allocations to give.
+  void serve() {
+    sim::Host& host = world.add_host({kTurn.with_port(0)});
+    turn.relay_v4 = kTurn.with_port(50000);
+    for (const std::uint16_t port : std::initializer_list<std::uint16_t>{3478, 50000, 50001})
+      world.listen(host, kTurn.with_port(port), [this, &host](Time, const Path& path, Bytes datagram) {
+        for (const auto& out : turn.handle(path.remote, path.local, datagram))
+          world.send(host, {out.from, out.to}, out.bytes);
+      });
+  }
 
   void run() {
     for (std::size_t i = 0; i < 2; ++i) {
       End& end = ends[i];
-      auto made = Peer::create(end.environment.env, {}, world.now());
+      auto made = Peer::create(end.environment.env, {.relay_only = is_relayed}, world.now());
       if (!made) {
         end.is_reported = true;
         return;
@@ -74,6 +90,9 @@ struct Sweep {
     End& end = ends[i];
     if (std::holds_alternative<Peer::GatheringNeeded>(event)) {
       end.check(end.peer->add_local_address(now, kIps[i].with_port(5000)));
+      if (is_relayed)
+        end.check(end.peer->add_turn_server(
+            now, {std::span(&kTurn, 1), TurnTransport::Udp, "turn.test", "alice", "secret"}));
       end.peer->local_addresses_done(now);
     } else if (const auto* c = std::get_if<Peer::LocalCandidate>(&event)) {
       ends[1 - i].check(ends[1 - i].peer->add_remote_candidate(now, c->mid, c->index, c->line));
@@ -84,7 +103,8 @@ struct Sweep {
       send(i, now, opened->channel);
     } else if (const auto* announced = std::get_if<Peer::ChannelAnnounced>(&event)) {
       send(i, now, announced->channel);
-    } else if (std::holds_alternative<Peer::ChannelClosed>(event)) {
+    } else if (std::holds_alternative<Peer::ChannelClosed>(event) ||
+               std::holds_alternative<Peer::IceServerFailed>(event)) {
       end.is_reported = true;
     } else if (const auto* message = std::get_if<Peer::MessageReceived>(&event)) {
       while (end.peer->receive(now, message->channel)) ++end.received;
@@ -102,17 +122,19 @@ struct Sweep {
   }
 
   static constexpr std::size_t kMessages = 3;
+  const bool is_relayed;
+  sim::TurnServer turn{kTurn};
   sim::World world;
   std::array<End, 2> ends;
 };
 
 enum class Failing { One, AllFrom };
 
-void sweep(std::size_t victim, Failing failing) {
+void sweep(std::size_t victim, Failing failing, bool is_relayed) {
   for (std::size_t n = 0;; ++n) {
     INFO("end " << victim << ", allocation " << n
                 << (failing == Failing::One ? " alone" : " and all later ones"));
-    auto run = std::make_unique<Sweep>(1);
+    auto run = std::make_unique<Sweep>(1, is_relayed);
     test::TestEnvironment& environment = run->ends[victim].environment;
     failing == Failing::One ? environment.fail_allocation(n) : environment.fail_allocations_after(n);
     run->run();
@@ -132,9 +154,11 @@ void sweep(std::size_t victim, Failing failing) {
 
 TEST_CASE("whichever allocation of a peer fails alone, it ends in success or in a reported failure",
           "[API-22]") {
-  for (const std::size_t victim : {0u, 1u}) sweep(victim, Failing::One);
+  const bool is_relayed = GENERATE(false, true);
+  for (const std::size_t victim : {0u, 1u}) sweep(victim, Failing::One, is_relayed);
 }
 
 TEST_CASE("whenever a peer's memory ends for good, that is reported and nothing leaks", "[API-22]") {
-  for (const std::size_t victim : {0u, 1u}) sweep(victim, Failing::AllFrom);
+  const bool is_relayed = GENERATE(false, true);
+  for (const std::size_t victim : {0u, 1u}) sweep(victim, Failing::AllFrom, is_relayed);
 }

@@ -1,8 +1,8 @@
-// The promises of unit/engine_laws.h, kept by the four engines.
+// The promises of unit/engine_laws.h, kept by the engines.
 #include "unit/engine_laws.h"
 
 #include "base/bytes.h"
-#include "ice/agent.h"
+#include "ice/generations.h"
 #include "pollrtc/peer.h"
 #include "sctp/association.h"
 #include "unit/dtls/pair.h"
@@ -11,9 +11,10 @@ using namespace pollrtc;
 
 namespace {
 
-// Two agents that signal to each other at once.
-struct AgentSubject {
-  using Engine = ice::Agent;
+// Two agents, or two sessions of ICE, that signal to each other at once.
+template <class IceEngine>
+struct IceSubject {
+  using Engine = IceEngine;
   static constexpr bool kReproducible = true;
 
   std::unique_ptr<Engine> make(Environment& environment, Time now, int end) {
@@ -30,14 +31,14 @@ struct AgentSubject {
     }
     return agent;
   }
-  void on_event(Engine&, Time now, int end, const Engine::Event& event, std::string& outcome) {
-    if (const auto* local = std::get_if<Engine::LocalCandidate>(&event)) {
+  void on_event(Engine&, Time now, int end, const ice::Agent::Event& event, std::string& outcome) {
+    if (const auto* local = std::get_if<ice::Agent::LocalCandidate>(&event)) {
       if (ends[1 - end] != nullptr) (void)ends[1 - end]->add_remote_candidate(now, local->candidate);
       outcome += "candidate,";
-    } else if (std::holds_alternative<Engine::GatheringDone>(event)) {
+    } else if (std::holds_alternative<ice::Agent::GatheringDone>(event)) {
       outcome += "done,";
       if (ends[1 - end] != nullptr) ends[1 - end]->end_of_remote_candidates(now);
-    } else if (std::holds_alternative<Engine::PairSelected>(event)) {
+    } else if (std::holds_alternative<ice::Agent::PairSelected>(event)) {
       outcome += "selected,";
     }
     // Not the states: those passed through between two polls are skipped.
@@ -191,9 +192,15 @@ std::string outcome(std::size_t end) {
 }  // namespace
 
 TEST_CASE("engine laws: ice::Agent", "[API-20]") {
-  CHECK(outcome<AgentSubject>(0) == "candidate,done,selected,");
-  CHECK(outcome<AgentSubject>(1) == "candidate,done,selected,");
-  test::check_engine_laws<AgentSubject>();
+  CHECK(outcome<IceSubject<ice::Agent>>(0) == "candidate,done,selected,");
+  CHECK(outcome<IceSubject<ice::Agent>>(1) == "candidate,done,selected,");
+  test::check_engine_laws<IceSubject<ice::Agent>>();
+}
+
+TEST_CASE("engine laws: ice::Generations", "[API-20]") {
+  CHECK(outcome<IceSubject<ice::Generations>>(0) == "candidate,done,selected,");
+  CHECK(outcome<IceSubject<ice::Generations>>(1) == "candidate,done,selected,");
+  test::check_engine_laws<IceSubject<ice::Generations>>();
 }
 
 TEST_CASE("engine laws: dtls::Session") {
