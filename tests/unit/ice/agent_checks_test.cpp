@@ -110,6 +110,23 @@ TEST_CASE("unknown required attributes of an authentic request are listed in a 4
   CHECK(stun::verify_integrity(*m, stun::Integrity::Sha1, as_bytes(s.agent.local_pwd())));
 }
 
+TEST_CASE(
+    "the answer to a check that was repeated measures no round trip: which copy it answers is unknown") {
+  for (const bool is_repeated : {false, true}) {
+    Solo s;
+    REQUIRE(s.add_candidate(kRemote));
+    s.agent.handle_timeout(s.now);
+    const auto first = s.sent();
+    REQUIRE(first.size() == 1);
+    s.now += is_repeated ? 600ms : 60ms;
+    s.agent.handle_timeout(s.now);
+    CHECK(s.sent().size() == (is_repeated ? 1 : 0));
+    REQUIRE(s.receive(s.peer.success(first[0].second, kLocal)) == Drop::None);
+    REQUIRE(s.agent.selected_path());
+    CHECK(s.agent.round_trip_time() == (is_repeated ? std::nullopt : std::optional<Duration>(60ms)));
+  }
+}
+
 TEST_CASE("a request without its fingerprint, or to no socket of ours, is not answered", "[ICE-CHK-24]") {
   Solo s;
   Forger::Ask ask;
@@ -119,6 +136,28 @@ TEST_CASE("a request without its fingerprint, or to no socket of ours, is not an
   CHECK(s.receive(s.peer.request(s.agent, ask), {addr("192.0.2.77", 1), kRemote}) == Drop::UnknownPath);
   CHECK(s.sent().empty());
   CHECK(s.agent.drops()[Drop::StunFingerprint] == 1);
+}
+
+TEST_CASE("what a server says under a fingerprint that is wrong was not said", "[STUN-14]") {
+  Side side(1);
+  Agent& agent = *side.agent;
+  const Address server = addr("198.51.100.1", 3478);
+  REQUIRE(agent.add_local_address(Time{}, kLocal, false));
+  REQUIRE(agent.add_server(Time{}, server));
+  agent.local_addresses_done(Time{});
+  const auto sent = poll_all(agent, Time{});
+  REQUIRE(sent.size() == 1);
+  ByteVector answer(100);
+  stun::Writer w(answer, stun::Class::Success, stun::Message::parse(sent[0].second)->id());
+  w.xor_address(stun::Attribute::XorMappedAddress, addr("203.0.113.7", 7));
+  w.fingerprint();
+  answer.resize(w.finish());
+  ByteVector wrong = answer;
+  wrong.back() ^= 1;
+  CHECK(agent.handle_datagram(Time{} + 1ms, {kLocal, server}, wrong) == Drop::StunFingerprint);
+  CHECK_FALSE(agent.is_gathering_over());
+  CHECK(agent.handle_datagram(Time{} + 1ms, {kLocal, server}, answer) == Drop::None);
+  CHECK(agent.is_gathering_over());
 }
 
 TEST_CASE("roles, priority: both, none or missing is a 400", "[ICE-CHK-31]") {

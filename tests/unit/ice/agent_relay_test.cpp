@@ -65,6 +65,18 @@ TEST_CASE("a check from a relayed candidate waits for its permission", "[ICE-CHK
   }
 }
 
+TEST_CASE("as long as a server owes its word on a permission there is hope", "[ICE-CHK-26]") {
+  Relay relay(true);
+  relay.checks_from(kRelayed, 60s);  // longer than patience
+  CHECK(relay.side.agent->state() == AgentState::Checking);
+  Path wanted;
+  REQUIRE(relay.side.agent->next_permission(wanted));
+  relay.checks_from(kRelayed, 1s);
+  CHECK(relay.side.agent->state() == AgentState::Checking);
+  relay.side.agent->on_permission(relay.now, kRelayed, kPeer, false);
+  CHECK(relay.side.agent->state() == AgentState::Failed);
+}
+
 TEST_CASE("the loss of an allocation takes its pairs and no others", "[TURN-16][TURN-29]") {
   Relay relay(false);
   Path wanted;
