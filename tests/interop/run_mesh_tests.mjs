@@ -1,11 +1,14 @@
 #!/usr/bin/env node
 // A mesh of five: two programs (`pollrtc join`), two tabs of Chromium and one of Firefox with the page of `pollrtc serve`,
 // which also does the signalling. Every pair is connected; packets of each kind go to all, to one and to all but one; the
-// lobby is sealed, so that only the connections themselves can tell that somebody leaves.
+// lobby is sealed, so that only the connections themselves can tell that somebody leaves. Beside it, clients of the
+// signalling that behave badly.
 //
 //   node run_mesh_tests.mjs --program ../../build/tools/pollrtc [--verbose]
 //
 // All traffic stays on this machine. The browsers are those of $CHROMIUM and $FIREFOX, else Debian's.
+import { readFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { contentOf, digestOf, End, LineProcess, sleep } from './driver.mjs';
 import { launch } from './launch.mjs';
 import { readArguments, Runner } from './runner.mjs';
@@ -115,11 +118,56 @@ async function gone(members, who) {
   await Promise.all(members.map(member => member.event('peer-gone', { id: who.id }, { ms: 15000 })));
 }
 
+// A client of the signalling as bytes: what it is sent is read only when asked for.
+async function rawClient(url, request) {
+  const { hostname, port } = new URL(url);
+  const socket = connect(Number(port), hostname);
+  socket.on('error', () => {});
+  await new Promise(resolve => socket.once('connect', resolve));
+  socket.write(`${request}\r\nHost: ${hostname}\r\n`);
+  return socket;
+}
+const kUpgrade = 'Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n' +
+  'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n';
+// RFC 6455 section 5.2, of less than 126 bytes, masked with zeros.
+const frame = (opcode, text) =>
+  Buffer.concat([Buffer.from([0x80 | opcode, 0x80 | text.length, 0, 0, 0, 0]), Buffer.from(text)]);
+
+// It joins a lobby, so that it may stay, and then sends PINGs without end and takes no PONG.
+async function floodWithPings(url, pid) {
+  const resident = () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) * 1024;
+  const socket = await rawClient(url, 'GET / HTTP/1.1');
+  socket.pause();
+  socket.write(kUpgrade);
+  socket.write(frame(1, JSON.stringify({ type: 0, id: 0, data: '' })));
+  const before = resident(), pings = Buffer.concat(Array(500).fill(frame(9, 'x'.repeat(125))));
+  let taken = 0;
+  for (const end = Date.now() + 3000; Date.now() < end;) {
+    if (socket.writableLength < 1 << 20) socket.write(pings, () => { taken += pings.length; });
+    await sleep(socket.writableLength < 1 << 20 ? 0 : 10);
+  }
+  const growth = resident() - before;
+  socket.destroy();
+  if (growth > 4 << 20) fail(`the server grew by ${growth} bytes for ${taken} bytes of PINGs`);
+}
+
+async function closesAfterPage(url) {
+  const socket = await rawClient(url, 'GET / HTTP/1.1');
+  socket.write('\r\n');
+  let text = '';
+  socket.on('data', data => { text += data; });
+  const closed = new Promise(resolve => socket.once('close', () => resolve(true)));
+  if (!await Promise.race([closed, sleep(2000)])) fail('the connection stays open after the page');
+  if (!text.includes('</html>') || !/^Connection: close/im.test(text)) fail('that is not the page: ' + text.slice(0, 300));
+}
+
 const server = new Program('serve', ['serve', '--port', '0']);
 const opened = [];  // browsers
 let members = [];
 try {
   const { url, page } = await server.wait('address', l => l.type === 'listening');
+  await runner.plain('signalling', 'a connection ends when the page is through', () => closesAfterPage(page));
+  await runner.plain('signalling', 'PINGs whose answers nobody reads take no memory', () => floodWithPings(url, server.process.child.pid));
   await runner.plain('mesh', 'two programs and three tabs join a lobby', async () => {
     const host = await joined(new Program('host', ['join', url]));
     if (host.id !== 1) fail('who makes a lobby is 1');

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <limits>
+#include <map>
 
 #include "pollrtc/line_io.h"
 #include "pollrtc/lobbies.h"
@@ -15,6 +16,8 @@
 
 namespace pollrtc::tool {
 namespace {
+
+constexpr std::size_t kManyWaiting = 1 << 20;  // bytes of lines that nobody has read
 
 constexpr const char* kModes[] = {"unreliable", "ordered", "reliable"};  // by TransferMode
 
@@ -38,6 +41,7 @@ class Member {
   void on_candidate(int from, const std::string& data);
   std::shared_ptr<PeerConnection> connection_of(int id) const;
   void forget(int id);
+  void forget_the_gone();
   void poll();
   void take_packets();
 
@@ -52,6 +56,7 @@ class Member {
   LineReader reader_;
   std::unique_ptr<WebSocketStream> signalling_;
   MultiplayerPeer peer_;
+  std::map<int, std::shared_ptr<PeerConnection>> connections_;  // those that the loop polls
 };
 
 int Member::run() {
@@ -60,7 +65,10 @@ int Member::run() {
       STDIN_FILENO, [] { return short{POLLIN}; }, [this] { on_stdin(); });
   loop_.watch(
       STDOUT_FILENO, [this] { return static_cast<short>(writer_.is_pending() ? POLLOUT : 0); },
-      [this] { writer_.write_some(); });
+      [this] {
+        writer_.write_some();
+        take_packets();
+      });
   if (options_.peer.timeout > 0)
     loop_.after(std::chrono::duration<double>(options_.peer.timeout),
                 [this] { fail("timeout", "the time is over", 3); });
@@ -69,14 +77,11 @@ int Member::run() {
       loop_, options_.url, [this](const auto& event) { on_signal(event); }, fault);
   if (signalling_ == nullptr) fail("signalling", fault);
   peer_.peer_connected = [this](int id) { put({{"type", "event"}, {"name", "peer"}, {"id", id}}); };
-  peer_.peer_disconnected = [this](int id) {
-    put({{"type", "event"}, {"name", "peer-gone"}, {"id", id}});
-    loop_.at(EventLoop::now(), [this, id] { forget(id); });
-  };
+  peer_.peer_disconnected = [this](int id) { put({{"type", "event"}, {"name", "peer-gone"}, {"id", id}}); };
   const int status = loop_.run();
-  for (const auto& [id, info] : peer_.get_peers()) {
-    loop_.remove(info.connection.get());
-    info.connection->close();
+  for (const auto& [id, connection] : connections_) {
+    loop_.remove(connection.get());
+    connection->close();
   }
   peer_.close();
   if (signalling_ != nullptr) signalling_->close("bye");
@@ -157,6 +162,7 @@ void Member::on_id(int id, bool is_mesh) {
 // ---- peers
 
 void Member::add_peer(int id) {
+  if (connections_.contains(id)) return;  // the server repeats itself
   const auto connection = std::make_shared<PeerConnection>();
   Status status = connection->initialize(configuration_);
   if (status) status = peer_.add_peer(connection, id);
@@ -170,6 +176,7 @@ void Member::add_peer(int id) {
                                                  const std::string& name) {
     tell_server(Lobbies::Candidate, id, "\n" + media + "\n" + std::to_string(index) + "\n" + name);
   };
+  connections_[id] = connection;
   loop_.add(connection, [this] { poll(); });
   // As in Godot's demo: the larger number offers, so the host of a lobby never does.
   if (id < peer_.get_unique_id()) status = connection->create_offer();
@@ -177,15 +184,25 @@ void Member::add_peer(int id) {
 }
 
 std::shared_ptr<PeerConnection> Member::connection_of(int id) const {
-  const auto found = peer_.get_peer(id);
-  return found ? found->connection : nullptr;
+  const auto found = connections_.find(id);
+  return found != connections_.end() ? found->second : nullptr;
 }
 
 void Member::forget(int id) {
-  if (const auto connection = connection_of(id)) {
-    loop_.remove(connection.get());
-    (void)peer_.remove_peer(id);
-  }
+  const auto connection = connection_of(id);
+  if (connection == nullptr) return;
+  connections_.erase(id);
+  loop_.remove(connection.get());
+  if (peer_.has_peer(id)) (void)peer_.remove_peer(id);
+  connection->close();
+}
+
+// Whom the multiplayer peer has let go of, with or without a word.
+void Member::forget_the_gone() {
+  std::vector<int> gone;
+  for (const auto& [id, connection] : connections_)
+    if (!peer_.has_peer(id)) gone.push_back(id);
+  for (const int id : gone) forget(id);
 }
 
 void Member::on_description(int from, const char* type, const std::string& sdp) {
@@ -213,10 +230,12 @@ void Member::on_candidate(int from, const std::string& data) {
 void Member::poll() {
   if (const Status status = peer_.poll(); !status) return;  // from inside itself
   take_packets();
+  forget_the_gone();
 }
 
 void Member::take_packets() {
-  while (peer_.get_available_packet_count() != 0) {
+  // What is left where it is closes the window of who sent it.
+  while (peer_.get_available_packet_count() != 0 && writer_.waiting() < kManyWaiting) {
     const int from = peer_.get_packet_peer(), channel = peer_.get_packet_channel();
     const char* const mode = kModes[peer_.get_packet_mode()];
     const Result<Bytes> packet = peer_.get_packet();

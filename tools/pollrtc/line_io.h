@@ -20,7 +20,7 @@ class LineWriter {
   void put(const Json& line);
   void write_some();
   bool is_pending() const { return sent_ < waiting_.size() && !is_broken_; }
-  bool is_broken() const { return is_broken_; }  // nobody reads any more
+  std::size_t waiting() const { return waiting_.size() - sent_; }  // bytes
   int fd() const { return fd_; }
   // Waits until everything is written, `limit` at most.
   void drain(std::chrono::milliseconds limit);

@@ -1,6 +1,7 @@
 #include "pollrtc/lobbies.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace pollrtc::tool {
 namespace {
@@ -17,7 +18,9 @@ bool Lobbies::take(Client client, const Json& message, const char*& fault) {
   };
   if (!message.is_object() || !has_number("type") || !has_number("id")) return false;
   const std::string data = text_of(message, "data");
-  const auto id = static_cast<int>(number_of(message, "id"));
+  const std::int64_t number = number_of(message, "id");
+  if (number < 0 || number > std::numeric_limits<int>::max()) return false;
+  const auto id = static_cast<int>(number);
   const std::int64_t type = number_of(message, "type", -1);
   if (type == Join) return join(client, data, id == 0, fault);
   if (!is_in_lobby(client)) {

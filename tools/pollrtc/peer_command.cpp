@@ -6,17 +6,13 @@
 #include "pollrtc/modes.h"
 
 namespace pollrtc::tool {
-namespace {
 
-// Mode idle holds as many sockets as the system lets it.
 void allow_many_sockets() {
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);
 }
-
-}  // namespace
 
 int report_unsupported(std::string_view message) {
   LineWriter writer(STDOUT_FILENO);

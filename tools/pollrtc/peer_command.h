@@ -10,6 +10,9 @@ namespace pollrtc::tool {
 // Returns the exit status: 0 done, 1 failed, 2 unknown or unsupported option, 3 timed out.
 int run_peer(PeerOptions options);
 
+// Raises the number of descriptors to what the system lets this process have.
+void allow_many_sockets();
+
 // The line that says so, and status 2.
 int report_unsupported(std::string_view message);
 

@@ -5,11 +5,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
+#include <set>
 
 #include "mesh_page.h"
 #include "pollrtc/line_io.h"
 #include "pollrtc/lobbies.h"
+#include "pollrtc/peer_command.h"
 #include "pollrtc/websocket_stream.h"
 
 namespace pollrtc::tool {
@@ -20,6 +23,7 @@ constexpr std::size_t kMaxWaiting = 4 << 20;  // bytes that a client does not ta
 constexpr auto kTimeToJoin =
     std::chrono::seconds(10);  // also for a page, and for one who says nothing at all
 constexpr auto kTimeSealed = std::chrono::seconds(10);
+constexpr auto kRest = std::chrono::seconds(1);
 constexpr auto kTimeToGo = std::chrono::seconds(2);  // for the answer to our close
 
 std::uint32_t system_random() {
@@ -56,8 +60,10 @@ class SignallingServer {
   LineWriter writer_{STDOUT_FILENO};
   Lobbies lobbies_;
   std::map<int, std::unique_ptr<WebSocketStream>> streams_;
+  std::set<int> leaving_;  // of those: told to go, and not heard any more
   const std::string page_{kMeshPage};
   int listener_ = -1;
+  bool is_resting_ = false;  // the system has no descriptor for another client
   int next_client_ = 1;
 };
 
@@ -75,7 +81,9 @@ bool SignallingServer::listen(const ServeOptions& options) {
   freeaddrinfo(found);
   if (!is_listening) return false;
   loop_.watch(
-      listener_, [] { return short{POLLIN}; }, [this] { accept_client(); });
+      listener_,
+      [this] { return static_cast<short>(is_resting_ || streams_.size() >= kMaxClients ? 0 : POLLIN); },
+      [this] { accept_client(); });
   sockaddr_storage address{};
   socklen_t size = sizeof address;
   char host[NI_MAXHOST], port[NI_MAXSERV];
@@ -99,11 +107,11 @@ int SignallingServer::run() {
 
 void SignallingServer::accept_client() {
   const int fd = ::accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-  if (fd < 0) return;
-  if (streams_.size() >= kMaxClients) {
-    ::close(fd);
-    return;
+  if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
+    is_resting_ = true;  // it would be ready again at once, and as useless
+    loop_.after(kRest, [this] { is_resting_ = false; });
   }
+  if (fd < 0) return;
   const int client = next_client_++;
   streams_[client] = std::make_unique<WebSocketStream>(
       loop_, fd, WebSocket::accept(page_), [this, client](const auto& event) { on_event(client, event); });
@@ -118,6 +126,7 @@ void SignallingServer::on_event(int client, const WebSocket::Event& event) {
 }
 
 void SignallingServer::on_text(int client, const std::string& text) {
+  if (leaving_.contains(client)) return;
   const Json message = Json::parse(text, nullptr, false);
   const char* fault = nullptr;
   if (!lobbies_.take(client, message, fault)) return drop(client, fault);
@@ -135,7 +144,7 @@ void SignallingServer::send(int to, const Json& message) {
 // Says goodbye; whoever does not answer is let go of all the same.
 void SignallingServer::drop(int client, const std::string& reason) {
   const auto found = streams_.find(client);
-  if (found == streams_.end()) return;
+  if (found == streams_.end() || !leaving_.insert(client).second) return;
   found->second->close(reason);
   lobbies_.leave(client);
   loop_.after(kTimeToGo, [this, client] { forget(client); });
@@ -144,6 +153,7 @@ void SignallingServer::drop(int client, const std::string& reason) {
 void SignallingServer::forget(int client) {
   lobbies_.leave(client);
   streams_.erase(client);
+  leaving_.erase(client);
 }
 
 }  // namespace
@@ -154,6 +164,7 @@ void add_serve_options(CLI::App& app, ServeOptions& options) {
 }
 
 int run_serve(const ServeOptions& options) {
+  allow_many_sockets();
   SignallingServer server;
   if (!server.listen(options)) {
     std::fprintf(stderr, "cannot listen on %s port %u\n", options.bind.c_str(), unsigned{options.port});

@@ -115,6 +115,7 @@ class ServerEnd : public End<Server> {
           connection_->get_resource() == "/" && connection_->get_request().get_method() == "GET";
       connection_->append_header("Content-Type", is_page ? "text/html; charset=utf-8" : "text/plain");
       connection_->append_header("Cache-Control", "no-store");
+      connection_->append_header("Connection", "close");
       connection_->set_body(is_page ? page : "no such page");
       connection_->set_status(is_page ? websocketpp::http::status_code::ok
                                       : websocketpp::http::status_code::not_found);

@@ -12,7 +12,10 @@ namespace pollrtc::tool {
 WebSocketStream::WebSocketStream(EventLoop& loop, int fd, std::unique_ptr<WebSocket> end, Handler handler)
     : loop_(loop), fd_(fd), end_(std::move(end)), handler_(std::move(handler)) {
   loop_.watch(
-      fd_, [this] { return static_cast<short>(POLLIN | (end_->output().empty() ? 0 : POLLOUT)); },
+      fd_,
+      [this] {
+        return static_cast<short>((waiting() < kManyWaiting ? POLLIN : 0) | (waiting() != 0 ? POLLOUT : 0));
+      },
       [this] { ready(); });
 }
 
@@ -56,21 +59,33 @@ void WebSocketStream::close(const std::string& reason) {
 }
 
 void WebSocketStream::write() {
+  if (waiting() == 0) return;
   std::string& output = end_->output();
-  if (output.empty()) return;
-  const ssize_t sent = ::send(fd_, output.data(), output.size(), MSG_NOSIGNAL);
-  if (sent > 0) output.erase(0, static_cast<std::size_t>(sent));
+  const ssize_t sent = ::send(fd_, output.data() + sent_, waiting(), MSG_NOSIGNAL);
+  if (sent < 0 && errno != EAGAIN && errno != EINTR && errno != ENOTCONN) return end();
+  if (sent > 0) sent_ += static_cast<std::size_t>(sent);
+  if (waiting() != 0 && sent_ < kManyWaiting) return;
+  output.erase(0, sent_);
+  sent_ = 0;
+}
+
+void WebSocketStream::read() {
+  if (waiting() >= kManyWaiting) return;
+  std::array<char, 16384> buffer;
+  const ssize_t got = ::recv(fd_, buffer.data(), buffer.size(), 0);
+  if (got > 0) end_->receive(buffer.data(), static_cast<std::size_t>(got));
+  if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) end();
+}
+
+void WebSocketStream::end() {
+  end_->end_of_stream();
+  end_->output().clear();  // nobody reads it
+  sent_ = 0;
 }
 
 void WebSocketStream::ready() {
   write();
-  std::array<char, 16384> buffer;
-  const ssize_t got = ::recv(fd_, buffer.data(), buffer.size(), 0);
-  if (got > 0) end_->receive(buffer.data(), static_cast<std::size_t>(got));
-  if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) {
-    end_->output().clear();  // nobody reads it
-    end_->end_of_stream();
-  }
+  read();
   write();
   tell();
 }
@@ -83,10 +98,13 @@ void WebSocketStream::tell() {
     else
       handler_(event);
   }
+  // websocketpp does not say that a page has been given out.
+  if (!closing_ && end_->is_over())
+    closing_ = WebSocket::Event{WebSocket::Event::Kind::Closed, "the page was asked for"};
   // What is still to be written, a page or a farewell, goes first.
-  if (!closing_ || !end_->output().empty()) return;
+  if (!handler_ || !closing_ || waiting() != 0) return;
   const WebSocket::Event last = *std::exchange(closing_, std::nullopt);
-  const Handler handler = std::move(handler_);  // it may be the end of us
+  const Handler handler = std::exchange(handler_, nullptr);  // it may be the end of us
   handler(last);
 }
 

@@ -29,18 +29,24 @@ class WebSocketStream {
 
   void send(const std::string& text);
   void close(const std::string& reason);
-  // Bytes that the other end has not taken yet.
-  std::size_t waiting() const { return end_->output().size(); }
+  // Bytes that the other end has not taken yet. While they are many nothing is read, so what the protocol answers by
+  // itself, as a PONG to each PING, is bounded too.
+  std::size_t waiting() const { return end_->output().size() - sent_; }
 
  private:
+  static constexpr std::size_t kManyWaiting = 64 * 1024;
+
   void ready();
+  void read();
   void write();
+  void end();
   void tell();
 
   EventLoop& loop_;
   int fd_;
   std::unique_ptr<WebSocket> end_;
-  Handler handler_;
+  Handler handler_;                          // none: Closed has been told
+  std::size_t sent_ = 0;                     // of the output
   std::optional<WebSocket::Event> closing_;  // Closed, which is told last
 };
 

@@ -95,6 +95,7 @@ TEST_CASE("what a client must not say is named") {
   const char* fault = nullptr;
   CHECK_FALSE(server.lobbies.take(1, Json("text"), fault));
   CHECK_FALSE(server.lobbies.take(1, Json{{"type", 1.5}, {"id", 0}}, fault));
+  CHECK_FALSE(server.lobbies.take(1, Json{{"type", 0}, {"id", std::int64_t{1} << 32}, {"data", ""}}, fault));
   CHECK(std::string(fault) == "not a message of this protocol");
   CHECK(server.say(1, Lobbies::Offer, 1) == "join a lobby first");
   CHECK(server.say(1, Lobbies::Join, 0, "nowhere") == "no such lobby");
