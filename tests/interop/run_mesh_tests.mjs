@@ -161,6 +161,12 @@ async function closesAfterPage(url) {
   if (!text.includes('</html>') || !/^Connection: close/im.test(text)) fail('that is not the page: ' + text.slice(0, 300));
 }
 
+// Each builds on what went before.
+async function step(name, check) {
+  if (runner.failed) fail('the mesh is not what it should be: the rest is left');
+  await runner.plain('mesh', name, check);
+}
+
 const server = new Program('serve', ['serve', '--port', '0']);
 const opened = [];  // browsers
 let members = [];
@@ -168,7 +174,7 @@ try {
   const { url, page } = await server.wait('address', l => l.type === 'listening');
   await runner.plain('signalling', 'a connection ends when the page is through', () => closesAfterPage(page));
   await runner.plain('signalling', 'PINGs whose answers nobody reads take no memory', () => floodWithPings(url, server.process.child.pid));
-  await runner.plain('mesh', 'two programs and three tabs join a lobby', async () => {
+  await step('two programs and three tabs join a lobby', async () => {
     const host = await joined(new Program('host', ['join', url]));
     if (host.id !== 1) fail('who makes a lobby is 1');
     members = [host, await joined(new Program('guest', ['join', url, host.lobby]))];
@@ -177,10 +183,10 @@ try {
     for (const [name, browser] of [['chromium 1', chromium], ['chromium 2', chromium], ['firefox', firefox]])
       members.push(await joined(await new Tab(name).open(browser, page + '#' + host.lobby)));
   });
-  await runner.plain('mesh', 'all ten pairs are connected', () => allConnected(members));
+  await step('all ten pairs are connected', () => allConnected(members));
   for (const mode of ['reliable', 'ordered', 'unreliable'])
-    await runner.plain('mesh', `${mode} packets to all, to one, to all but one`, () => exchange(members, mode));
-  await runner.plain('mesh', 'a sealed lobby lets nobody else in, and ends; the mesh goes on', async () => {
+    await step(`${mode} packets to all, to one, to all but one`, () => exchange(members, mode));
+  await step('a sealed lobby lets nobody else in, and ends; the mesh goes on', async () => {
     members[0].seal();
     const late = new Program('late', ['join', url, members[0].lobby]);
     late.isEnding = true;
@@ -191,17 +197,17 @@ try {
     await exchange(members, 'reliable');
   });
   const [host, guest, first, second, firefox] = members;
-  await runner.plain('mesh', 'a tab leaves: the others hear of it by their connections', async () => {
+  await step('a tab leaves: the others hear of it by their connections', async () => {
     await first.leave();
     await gone([host, guest, second, firefox], first);
     await exchange([host, guest, second, firefox], 'reliable');
   });
-  await runner.plain('mesh', 'a program leaves: the others hear of it by their connections', async () => {
+  await step('a program leaves: the others hear of it by their connections', async () => {
     await guest.leave();
     await gone([host, second, firefox], guest);
     await exchange([host, second, firefox], 'reliable');
   });
-  await runner.plain('mesh', 'somebody is sent away', async () => {
+  await step('somebody is sent away', async () => {
     host.do('disconnect', { id: firefox.id });
     await Promise.all([host.event('peer-gone', { id: firefox.id }), firefox.event('peer-gone', { id: host.id })]);
     if (second.events('peer-gone', { id: firefox.id }).length > 0) fail('the others are still connected');
