@@ -114,6 +114,32 @@ TEST_CASE("a question to a server ends with a hard ICMP error", "[STUN-31]") {
   CHECK(poll_all(agent, Time{} + 5s).empty());
 }
 
+TEST_CASE("once gathering is over, a mapping that changed is no new candidate", "[ICE-GATH-13]") {
+  Side side(1);
+  Agent& agent = *side.agent;
+  const Address server = addr("198.51.100.1", 3478);
+  Time now{};
+  REQUIRE(agent.add_local_address(now, kLocal, false));
+  REQUIRE(agent.add_server(now, server));
+  agent.local_addresses_done(now);
+  int questions = 0, candidates = 0;
+  for (; now < Time{} + 60s; now += 100ms) {
+    agent.handle_timeout(now);
+    for (const auto& [path, bytes] : poll_all(agent, now)) {
+      ByteVector answer(100);
+      stun::Writer w(answer, stun::Class::Success, stun::Message::parse(bytes)->id());
+      w.xor_address(stun::Attribute::XorMappedAddress,
+                    addr("203.0.113.7", static_cast<std::uint16_t>(1000 + questions++)));
+      answer.resize(w.finish());
+      CHECK(agent.handle_datagram(now, {kLocal, server}, answer) == Drop::None);
+    }
+    for (const auto& event : poll_events(agent))
+      candidates += std::holds_alternative<Agent::LocalCandidate>(event) ? 1 : 0;
+  }
+  CHECK(questions > 1);
+  CHECK(candidates == 2);
+}
+
 TEST_CASE("nobody is nominated twice: a better pair that comes later changes nothing",
           "[ICE-RST-07][ICE-NOM-01]") {
   Solo s(true);

@@ -127,6 +127,27 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("an answer without its fingerprint, or with a wrong one, is none", "[ICE-CHK-24]") {
+  Solo s;
+  REQUIRE(s.add_candidate(kRemote));
+  s.agent.handle_timeout(s.now);
+  const auto sent = s.sent();
+  REQUIRE(sent.size() == 1);
+  const ByteVector good = s.peer.success(sent[0].second, kLocal);
+  ByteVector bare(200), wrong = good;
+  stun::Writer w(bare, stun::Class::Success, stun::Message::parse(sent[0].second)->id());
+  w.xor_address(stun::Attribute::XorMappedAddress, kLocal);
+  w.integrity(as_bytes(s.peer.pwd));
+  bare.resize(w.finish());
+  wrong.back() ^= 1;
+  for (const ByteVector* bad : {&bare, &wrong}) {
+    CHECK(s.receive(*bad) == Drop::StunFingerprint);
+    CHECK_FALSE(s.agent.selected_path());
+  }
+  CHECK(s.receive(good) == Drop::None);
+  CHECK(s.agent.selected_path());
+}
+
 TEST_CASE("a request without its fingerprint, or to no socket of ours, is not answered", "[ICE-CHK-24]") {
   Solo s;
   Forger::Ask ask;
