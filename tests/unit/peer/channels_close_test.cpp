@@ -181,6 +181,21 @@ TEST_CASE("data of a negotiated channel made anew waits for us to do the same", 
   CHECK(t.told == lines({"closing 0", "closed 0 Remote", "open 1", "message for the second"}));
 }
 
+TEST_CASE("data that waits for one channel is not given to another", "[DCEP-05]") {
+  ChannelsFixture t;
+  t.connect();
+  for (const std::uint16_t id : std::initializer_list<std::uint16_t>{100, 102, 100})
+    t.say_text(id, "for " + std::to_string(id));
+  t.run(1s);
+  t.create({.negotiated = true, .id = 102});
+  t.run(1s);
+  CHECK(t.told == lines({"open 0", "message for 102"}));
+  t.told.clear();
+  t.create({.negotiated = true, .id = 100});
+  t.run(1s);
+  CHECK(t.told == lines({"open 1", "message for 100", "message for 100"}));
+}
+
 TEST_CASE("a threshold of one channel is not that of the next on its stream", "[DCEP-12]") {
   ChannelsFixture t;
   t.connect();

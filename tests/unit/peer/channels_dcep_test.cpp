@@ -29,6 +29,37 @@ TEST_CASE("an OPEN is answered by an ACK on its own stream, and the channel anno
   CHECK(t.info(ChannelHandle{0}).id == 7);
 }
 
+TEST_CASE("the reliability that an OPEN asks for is what is shown; above 65535 it is 65535", "[DCEP-07]") {
+  struct Case {
+    const char* open;
+    bool ordered;
+    std::optional<std::uint16_t> retransmits, lifetime;
+  };
+  const std::vector<Case> cases = {
+      {"03 00 0100 00000007 0000 0000", true, {}, {}},
+      {"03 80 0100 00000000 0000 0000", false, {}, {}},
+      {"03 01 0100 00000000 0000 0000", true, 0, {}},
+      {"03 81 0100 0000fffe 0000 0000", false, 65534, {}},
+      {"03 01 0100 0000ffff 0000 0000", true, 65535, {}},
+      {"03 01 0100 00010000 0000 0000", true, 65535, {}},
+      {"03 02 0100 0000012c 0000 0000", true, {}, 300},
+      {"03 82 0100 00000000 0000 0000", false, {}, 0},
+      {"03 82 0100 ffffffff 0000 0000", false, {}, 65535},
+  };
+  ChannelsFixture t;
+  t.connect();
+  for (std::uint16_t i = 0; i < cases.size(); ++i)
+    t.say(static_cast<std::uint16_t>(2 * i + 1), cases[i].open);
+  t.run(1s);
+  for (std::uint16_t i = 0; i < cases.size(); ++i) {
+    INFO(cases[i].open);
+    const ChannelInfo info = t.info(ChannelHandle{i});
+    CHECK(info.ordered == cases[i].ordered);
+    CHECK(info.max_retransmits == cases[i].retransmits);
+    CHECK(info.max_lifetime_ms == cases[i].lifetime);
+  }
+}
+
 TEST_CASE("OPEN and ACK are ordered, on the channel's own stream, also when the channel is neither",
           "[DCEP-03]") {
   ChannelsFixture t;

@@ -46,7 +46,7 @@ TEST_CASE("the reliability of a reliable channel is not read, and is written as 
   CHECK(test::to_vector(Bytes(out)) == hex("03 00 0000 00000000 0000 0000"));
 }
 
-TEST_CASE("what is written is read again, for all six channel types") {
+TEST_CASE("what is written is read again, for all six channel types", "[DCEP-01]") {
   test::TestEnvironment t;
   const std::pair<std::optional<std::uint32_t>, std::optional<std::uint32_t>> limits[] = {
       {std::nullopt, std::nullopt}, {5u, std::nullopt}, {std::nullopt, 300u}};

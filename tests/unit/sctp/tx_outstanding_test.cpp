@@ -418,7 +418,7 @@ TEST_CASE(
 
 TEST_CASE(
     "a closed window is probed with one chunk after one RTO, then at doubling intervals, without errors",
-    "[SCTP-DATA-13]") {
+    "[SCTP-DATA-13][INV-4]") {
   TxFixture f;
   f.send_full(3);
   REQUIRE(f.packet().size() == 1);
