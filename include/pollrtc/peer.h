@@ -258,6 +258,8 @@ class POLLRTC_API Peer {
   // Gathering, after GatheringNeeded: a call for each bound socket and for each STUN server's resolved address.
   // `announced` is what a one-to-one NAT makes of `bound` (a server in a cloud); invalid: as it is.
   Status add_local_address(Time now, const Address& bound, const Address& announced = {});
+  // A server that comes once gathering is Complete makes the next offer restart ICE, and is used then; a STUN server is added
+  // again at that GatheringNeeded, as the others are.
   Status add_stun_server(Time now, const Address& server);
   // Relayed candidates come of it. One that was added before is no error. Errors: InvalidArgument, Refused, LimitReached
   // (Limits::turn_servers), OutOfMemory, Closed.

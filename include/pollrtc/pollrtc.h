@@ -226,6 +226,8 @@ typedef struct pollrtc_channel_options {
   int negotiated, id;
   const char* protocol;
   uint16_t priority; /* 0: normal (256) */
+  /* With the send buffer full, messages of which nothing has left are given up for one of a channel of a higher priority. */
+  int discard_when_full;
 } pollrtc_channel_options;
 
 POLLRTC_C_API pollrtc_result pollrtc_connection_create_channel(pollrtc_connection* connection,

@@ -232,6 +232,7 @@ pollrtc_result pollrtc_connection_create_channel(pollrtc_connection* connection,
   o.id = known->id;
   o.protocol = text_of(known->protocol);
   if (known->priority != 0) o.priority = known->priority;
+  o.discard_when_full = known->discard_when_full != 0;
   auto made = connection->connection->create_data_channel(label, o);
   if (!made) return note(connection, status_of(made));
   *out = wrap(*connection, *std::move(made));

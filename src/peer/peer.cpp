@@ -260,7 +260,7 @@ Status Peer::add_local_address(Time now, const Address& bound, const Address& an
   return status;
 }
 Status Peer::add_turn_server(Time now, const TurnServer& server) {
-  const Status status = impl_->add_turn_server(now, server);
+  const Status status = impl_->on_server_added(impl_->add_turn_server(now, server));
   impl_->pump(now);
   return status;
 }
@@ -276,7 +276,7 @@ std::size_t Peer::poll_stream(Time now, StreamId stream, MutBytes out) {
   return impl_->poll_stream(now, stream, out);
 }
 Status Peer::add_stun_server(Time now, const Address& server) {
-  const Status status = impl_->agent.add_server(now, server);
+  const Status status = impl_->on_server_added(impl_->agent.add_server(now, server));
   impl_->pump(now);
   return status;
 }

@@ -43,6 +43,7 @@ struct [[gnu::visibility("hidden")]] Peer::Impl {
   Status apply_remote(Time now);
   Status start_transports(Time now, const sdp::Remote& remote);
   Status draw_restart_credentials();
+  Status on_server_added(const Status& status);
   Status begin_restart(Time now);
   bool remote_restarts_ice() const;
   void use_candidates(Time now, const sdp::Remote& remote);
@@ -162,6 +163,7 @@ struct [[gnu::visibility("hidden")]] Peer::Impl {
   std::vector<Candidate> local_candidates;  // of the newest generation
   // An ICE restart, from the offer that names its credentials until it is agreed on or rolled back.
   std::optional<ice::Credentials> restart_credentials;
+  bool servers_changed = false;  // since gathering was over: the next offer restarts ICE (RFC 9429 §5.2.2)
   bool last_offer_restarts = false;
   std::vector<Candidate> former_candidates;
   struct WaitingCandidate {  // came before the description that it belongs to

@@ -56,6 +56,15 @@ Status Peer::Impl::draw_restart_credentials() {
   return {};
 }
 
+// What was found with the servers of before is not found anew by asking these: it takes another generation. A STUN server
+// is for one generation, and the next one is told of it again.
+Status Peer::Impl::on_server_added(const Status& status) {
+  if (has_ended() || gathering_state != GatheringState::Complete) return status;
+  if (!status && status.error() != ErrorCode::InvalidState) return status;
+  servers_changed = true;
+  return {};
+}
+
 // The other end's description on the table has other ICE credentials than the one in force (RFC 9429 §5.10).
 bool Peer::Impl::remote_restarts_ice() const {
   return transports_started && remote_pending && remote_pending->has_data &&
@@ -69,7 +78,8 @@ Result<std::string> Peer::Impl::create_offer(const OfferOptions& options) {
   if (!channels.any_created())
     return wrong_state("create a data channel first: an offer needs something to offer");
   // Before there is a first generation in force there is nothing to restart. A restart that is offered stays offered.
-  const bool restarts = options.ice_restart && transports_started && !agent.is_restarting();
+  const bool restarts =
+      (options.ice_restart || servers_changed) && transports_started && !agent.is_restarting();
   if (restarts)
     if (const Status status = draw_restart_credentials(); !status) return Unexpected{status.error()};
   Result<sdp::Description> made =
@@ -233,6 +243,7 @@ void Peer::Impl::roll_back(Time now) {
 // Our description names the credentials that were drawn for it: a generation with them begins, and gathers.
 Status Peer::Impl::begin_restart(Time now) {
   if (const Status status = agent.restart(now, *restart_credentials); !status) return status;
+  servers_changed = false;
   restart_credentials.reset();
   last_offer_restarts = false;
   former_candidates = std::move(local_candidates);

@@ -79,7 +79,8 @@ TEST_CASE("a restart by either end: new credentials on both, and no message is l
   }
 }
 
-TEST_CASE("a restart that is rolled back leaves all as it was, and the next one works", "[ICE-RST-04]") {
+TEST_CASE("a restart that is refused or rolled back leaves all as it was, and the next one works",
+          "[ICE-RST-04][SDP-59]") {
   for (const bool alice_restarts : {true, false}) {
     TwoPeers t(21);
     const auto channels = t.connect();
@@ -94,8 +95,11 @@ TEST_CASE("a restart that is rolled back leaves all as it was, and the next one 
     CHECK(ufrag_of(one) == ufrag);  // making an offer changes nothing
     REQUIRE(one.peer.set_local_description(now, SdpType::Offer, *offer));
     CHECK(one.peer.gathering_state() == GatheringState::Gathering);
-    REQUIRE(other.peer.set_remote_description(now, SdpType::Offer, *offer));
-    t.world.run_for(3s);
+    CHECK_FALSE(other.peer.set_remote_description(now, SdpType::Offer, without_lines(*offer, "a=ice-pwd")));
+    t.world.run_for(40s);  // refused at the other end: consent goes on as it was
+    speak(t, channels);
+    REQUIRE(other.peer.set_remote_description(t.world.now(), SdpType::Offer, *offer));
+    t.world.run_for(40s);
     speak(t, channels);
     // An answer that does not restart is refused, and changes nothing.
     CHECK_FALSE(one.peer.set_remote_description(now, SdpType::Answer,
@@ -194,6 +198,63 @@ TEST_CASE("candidates of a new generation wait for its description; those of an 
   CHECK(t.both_connected());
   CHECK(t.bob.peer.stats().remote_type == CandidateType::Host);
   speak(t, channels);
+}
+
+TEST_CASE("a candidate without a generation belongs to the newest description", "[SDP-15]") {
+  // It names an address where nobody is: what counts is when Bob's first check goes there.
+  static constexpr Address kNobody = Address::v4(192, 0, 2, 77, 7000);
+  std::size_t checks = 0;
+  PeerConfig config;
+  config.tap = {[](void* context, const TappedPacket& packet) {
+                  if (packet.is_sent && packet.path.remote == kNobody) ++*static_cast<std::size_t*>(context);
+                },
+                &checks};
+  TwoPeers t(42, {}, {}, config);
+  const auto channels = t.connect();
+  const auto offer = t.alice.peer.create_offer(t.world.now(), kRestart);
+  REQUIRE(t.alice.peer.set_local_description(t.world.now(), SdpType::Offer, *offer));
+  REQUIRE(t.bob.peer.set_remote_description(t.world.now(), SdpType::Offer, *offer));
+  CHECK(t.bob.peer.add_remote_candidate(t.world.now(), "0", 0,
+                                        "candidate:9 1 udp 2130706431 192.0.2.77 7000 typ host"));
+  t.world.run_for(3s);
+  CHECK(checks == 0);  // the newest description is the one on the table, which is not in force
+  const auto answer = t.bob.peer.create_answer(t.world.now());
+  REQUIRE(t.bob.peer.set_local_description(t.world.now(), SdpType::Answer, *answer));
+  REQUIRE(t.alice.peer.set_remote_description(t.world.now(), SdpType::Answer, *answer));
+  t.world.run_for(3s);
+  CHECK(checks > 0);
+  speak(t, channels);
+}
+
+TEST_CASE("servers added after gathering: the next offer restarts ICE without being asked", "[SDP-57]") {
+  for (const bool is_turn : {false, true}) {
+    INFO("turn " << is_turn);
+    TwoPeers t(43);
+    const auto channels = t.connect();
+    const std::string before = ufrag_of(t.alice);
+    REQUIRE(t.alice.peer.gathering_state() == GatheringState::Complete);
+    const auto plain = t.alice.peer.create_offer(t.world.now());
+    CHECK(attribute(*plain, "ice-ufrag") == before);
+    const Address server = Address::v4(203, 0, 113, 99, 3478);
+    const Address addresses[] = {server};
+    if (is_turn)
+      REQUIRE(t.alice.peer.add_turn_server(
+          t.world.now(), {.addresses = addresses, .username = "user", .credential = "secret"}));
+    else
+      REQUIRE(t.alice.peer.add_stun_server(t.world.now(), server));
+    CHECK(ufrag_of(t.alice) == before);  // nothing before the offer
+    const auto offer = t.alice.peer.create_offer(t.world.now());
+    CHECK(attribute(*offer, "ice-ufrag") != before);
+    CHECK(attribute(*t.alice.peer.create_offer(t.world.now()), "ice-ufrag") ==
+          attribute(*offer, "ice-ufrag"));
+    const std::string bob_before = ufrag_of(t.bob);
+    t.negotiate(t.alice, t.bob);
+    t.run_until([&] { return is_over(t, before, bob_before); }, 5s);
+    t.world.run_for(60s);
+    const std::string after = ufrag_of(t.alice);
+    CHECK(attribute(*t.alice.peer.create_offer(t.world.now()), "ice-ufrag") == after);  // once
+    speak(t, channels);
+  }
 }
 
 namespace {

@@ -119,6 +119,46 @@ TEST_CASE("a candidate that comes early waits; one that names no section of ours
   }
 }
 
+TEST_CASE("a candidate of another generation is ignored, whether its line or its field says so", "[SDP-15]") {
+  // Alice knows no address of Bob's but what she is told here, and Bob none of hers.
+  const std::string line = "candidate:1 1 udp 2130706431 192.0.2.2 5000 typ host";
+  struct Case {
+    const char* name;
+    std::string line, field;  // "=": the right one, "!": another
+    bool connects;
+  };
+  const Case cases[] = {{"no generation", line, "", true},
+                        {"the right one in the field", line, "=", true},
+                        {"the right one in the line", line + " ufrag =", "", true},
+                        {"another in the field", line, "!", false},
+                        {"another in the line", line + " ufrag !", "", false},
+                        {"the line counts", line + " ufrag =", "!", true},
+                        {"the line counts, too", line + " ufrag !", "=", false}};
+  for (const Case& c : cases) {
+    for (const bool is_early : {false, true}) {
+      INFO(c.name << ", early " << is_early);
+      TwoPeers t(5);
+      t.alice.other = t.bob.other = nullptr;
+      const ChannelHandle channel = t.alice.create({.label = "chat"});
+      const std::string reply = answer(t, t.bob, offer(t, t.alice));
+      const std::string right = attribute(reply, "ice-ufrag");
+      const auto filled = [&](std::string text) {
+        for (const auto& [mark, value] : {std::pair{'=', right}, std::pair{'!', std::string("otherOne")}})
+          if (!text.empty() && text.back() == mark) return text.substr(0, text.size() - 1) + value;
+        return text;
+      };
+      const auto tell = [&] {
+        CHECK(t.alice.peer.add_remote_candidate(t.world.now(), "0", 0, filled(c.line), filled(c.field)));
+      };
+      if (is_early) tell();
+      REQUIRE(t.alice.peer.set_remote_description(t.world.now(), SdpType::Answer, reply));
+      if (!is_early) tell();
+      t.world.run_for(5s);
+      CHECK(is_open(t.alice, channel) == c.connects);
+    }
+  }
+}
+
 TEST_CASE("an empty candidate ends them: for its section, or for all", "[SDP-14]") {
   for (const bool names_section : {true, false}) {
     for (const bool is_told : {true, false}) {
