@@ -211,6 +211,7 @@ TEST_CASE("a candidate without a generation belongs to the newest description", 
                 &checks};
   TwoPeers t(42, {}, {}, config);
   const auto channels = t.connect();
+  t.alice.other = t.bob.other = nullptr;  // no other candidate is known at either end
   const auto offer = t.alice.peer.create_offer(t.world.now(), kRestart);
   REQUIRE(t.alice.peer.set_local_description(t.world.now(), SdpType::Offer, *offer));
   REQUIRE(t.bob.peer.set_remote_description(t.world.now(), SdpType::Offer, *offer));
