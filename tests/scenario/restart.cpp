@@ -209,7 +209,7 @@ TEST_CASE("a candidate without a generation belongs to the newest description", 
                   if (packet.is_sent && packet.path.remote == kNobody) ++*static_cast<std::size_t*>(context);
                 },
                 &checks};
-  TwoPeers t(42, {}, {}, config);
+  TwoPeers t(42, sim::LinkConfig{}, PeerConfig{}, config);
   const auto channels = t.connect();
   t.alice.other = t.bob.other = nullptr;  // no other candidate is known at either end
   const auto offer = t.alice.peer.create_offer(t.world.now(), kRestart);
