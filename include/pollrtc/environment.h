@@ -88,7 +88,9 @@ struct Limits {
   std::uint32_t api_rx_queue = 16384;     // unread messages, all channels together
 
   // Name resolution
-  std::uint16_t dns_answers = 8;  // addresses taken from one name; 16 at the most
+  std::uint16_t dns_answers = 8;      // addresses taken from one name; 16 at the most
+  std::uint16_t ice_mdns_names = 16;  // names of remote candidates, being resolved at once
+  std::uint16_t mdns_replies_per_second = 50;
 
   // SDP
   std::uint32_t sdp_size = 128 * 1024;
@@ -120,6 +122,8 @@ struct Limits {
     limits.dc_pre_open = 8 * 1024;
     limits.api_rx_queue = 1024;
     limits.dns_answers = 4;
+    limits.ice_mdns_names = 4;
+    limits.mdns_replies_per_second = 10;
     limits.sdp_size = 32 * 1024;
     limits.sdp_line = 4 * 1024;
     limits.sdp_sections = 4;

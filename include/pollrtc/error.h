@@ -57,72 +57,73 @@ class Error {
 };
 
 // Why bytes from the network were not used. Every drop has one of these names and a counter.
-#define POLLRTC_DROPS(X)                                                            \
-  X(None, "used")                                                                   \
-  /* demultiplexing, RFC 7983 */                                                    \
-  X(Empty, "empty datagram")                                                        \
-  X(UnknownProtocol, "first byte belongs to no protocol we speak")                  \
-  X(UnknownPath, "from an address that ICE has not validated")                      \
-  X(NoSession, "the layer it belongs to is not running")                            \
-  X(Ended, "the session has ended")                                                 \
-  X(OutOfMemory, "no memory to keep it")                                            \
-  X(NoRandomness, "the random source failed")                                       \
-  /* STUN and ICE, RFC 8489, 8445 */                                                \
-  X(StunMalformed, "not a well-formed STUN message")                                \
-  X(StunFingerprint, "STUN FINGERPRINT is missing or wrong")                        \
-  X(StunNoTransaction, "STUN response to no transaction in progress")               \
-  X(StunIntegrity, "STUN integrity is missing or wrong")                            \
-  X(StunUnknownMethod, "STUN method or class not served here")                      \
-  X(StunUnknownAttribute, "STUN unknown comprehension-required attribute")          \
-  X(StunBadRequest, "STUN request lacks something it must have")                    \
-  X(StunUnknownUser, "STUN USERNAME is not ours")                                   \
-  X(StunRateLimited, "STUN error response withheld by the rate limit")              \
-  X(StunWrongSource, "STUN response from another address than was asked")           \
-  X(IceRoleConflict, "ICE role conflict, answered with 487")                        \
-  X(IceLimit, "ICE limit on candidates or pairs reached")                           \
-  /* TURN, RFC 8656 */                                                              \
-  X(TurnMalformed, "TURN message, ChannelData or frame that breaks its format")     \
-  X(TurnUnexpected, "TURN message that has no place in this state")                 \
-  X(TurnUnknownChannel, "TURN channel that is not bound")                           \
-  X(TurnNoPermission, "relayed from an address without a permission")               \
-  X(TurnIcmp, "an ICMP message, as a TURN server reports it")                       \
-  X(TurnLimit, "more than is kept for a connection to a TURN server")               \
-  /* DTLS, RFC 6347 */                                                              \
-  X(DtlsMalformed, "not a well-formed DTLS record")                                 \
-  X(DtlsUnexpected, "DTLS record that has no place in this state")                  \
-  X(DtlsFragment, "DTLS handshake fragment that contradicts its message")           \
-  X(DtlsLimit, "DTLS handshake reassembly limit reached")                           \
-  X(DtlsRejected, "DTLS record refused by its cryptography or its sequence number") \
-  X(DtlsEarly, "DTLS record before the path or the role is known")                  \
-  X(DtlsEmpty, "DTLS record without content")                                       \
-  /* SCTP, RFC 9260 */                                                              \
-  X(SctpChecksum, "SCTP checksum is wrong")                                         \
-  X(SctpTruncated, "SCTP packet or chunk is shorter than its parts")                \
-  X(SctpPort, "SCTP port is not ours")                                              \
-  X(SctpTag, "SCTP verification tag is wrong")                                      \
-  X(SctpChunkMalformed, "SCTP chunk breaks its format")                             \
-  X(SctpBundling, "SCTP chunks that must not share a packet")                       \
-  X(SctpState, "SCTP chunk that has no place in this state")                        \
-  X(SctpUnknownChunk, "SCTP chunk of unknown type")                                 \
-  X(SctpCookie, "SCTP cookie is forged, foreign or stale")                          \
-  X(SctpOutOfTheBlue, "SCTP packet that belongs to no association")                 \
-  X(SctpDuplicate, "SCTP duplicate TSN")                                            \
-  X(SctpWindow, "SCTP DATA beyond the receive window or the TSN limit")             \
-  X(SctpOldSack, "SCTP SACK older than what is acknowledged")                       \
-  X(SctpStream, "SCTP stream outside the agreed range")                             \
-  X(SctpHeartbeat, "SCTP HEARTBEAT or its ACK cannot be used")                      \
-  X(SctpReconfig, "SCTP RE-CONFIG request or response that cannot be used")         \
-  X(SctpReplyLost, "SCTP reply withheld: too many wait already")                    \
-  /* data channels, RFC 8831, 8832 */                                               \
-  X(DcepMalformed, "DCEP message breaks its format")                                \
-  X(DcepUnexpected, "DCEP message that has no place in this state")                 \
-  X(ChannelUnknownPpid, "message with a payload protocol we do not know")           \
-  X(ChannelUnknown, "message for a stream with no channel")                         \
-  X(ChannelLimit, "limit on channels or on data before their opening reached")      \
-  X(MessageTooLarge, "message above the size we announced")                         \
-  /* DNS, RFC 1035 */                                                               \
-  X(DnsMalformed, "not a well-formed DNS message")                                  \
-  X(DnsUnexpected, "DNS message that answers no question of ours")
+#define POLLRTC_DROPS(X)                                                                         \
+  X(None, "used")                                                                                \
+  /* demultiplexing, RFC 7983 */                                                                 \
+  X(Empty, "empty datagram")                                                                     \
+  X(UnknownProtocol, "first byte belongs to no protocol we speak")                               \
+  X(UnknownPath, "from an address that ICE has not validated")                                   \
+  X(NoSession, "the layer it belongs to is not running")                                         \
+  X(Ended, "the session has ended")                                                              \
+  X(OutOfMemory, "no memory to keep it")                                                         \
+  X(NoRandomness, "the random source failed")                                                    \
+  /* STUN and ICE, RFC 8489, 8445 */                                                             \
+  X(StunMalformed, "not a well-formed STUN message")                                             \
+  X(StunFingerprint, "STUN FINGERPRINT is missing or wrong")                                     \
+  X(StunNoTransaction, "STUN response to no transaction in progress")                            \
+  X(StunIntegrity, "STUN integrity is missing or wrong")                                         \
+  X(StunUnknownMethod, "STUN method or class not served here")                                   \
+  X(StunUnknownAttribute, "STUN unknown comprehension-required attribute")                       \
+  X(StunBadRequest, "STUN request lacks something it must have")                                 \
+  X(StunUnknownUser, "STUN USERNAME is not ours")                                                \
+  X(StunRateLimited, "STUN error response withheld by the rate limit")                           \
+  X(StunWrongSource, "STUN response from another address than was asked")                        \
+  X(IceRoleConflict, "ICE role conflict, answered with 487")                                     \
+  X(IceLimit, "ICE limit on candidates or pairs reached")                                        \
+  /* TURN, RFC 8656 */                                                                           \
+  X(TurnMalformed, "TURN message, ChannelData or frame that breaks its format")                  \
+  X(TurnUnexpected, "TURN message that has no place in this state")                              \
+  X(TurnUnknownChannel, "TURN channel that is not bound")                                        \
+  X(TurnNoPermission, "relayed from an address without a permission")                            \
+  X(TurnIcmp, "an ICMP message, as a TURN server reports it")                                    \
+  X(TurnLimit, "more than is kept for a connection to a TURN server")                            \
+  /* DTLS, RFC 6347 */                                                                           \
+  X(DtlsMalformed, "not a well-formed DTLS record")                                              \
+  X(DtlsUnexpected, "DTLS record that has no place in this state")                               \
+  X(DtlsFragment, "DTLS handshake fragment that contradicts its message")                        \
+  X(DtlsLimit, "DTLS handshake reassembly limit reached")                                        \
+  X(DtlsRejected, "DTLS record refused by its cryptography or its sequence number")              \
+  X(DtlsEarly, "DTLS record before the path or the role is known")                               \
+  X(DtlsEmpty, "DTLS record without content")                                                    \
+  /* SCTP, RFC 9260 */                                                                           \
+  X(SctpChecksum, "SCTP checksum is wrong")                                                      \
+  X(SctpTruncated, "SCTP packet or chunk is shorter than its parts")                             \
+  X(SctpPort, "SCTP port is not ours")                                                           \
+  X(SctpTag, "SCTP verification tag is wrong")                                                   \
+  X(SctpChunkMalformed, "SCTP chunk breaks its format")                                          \
+  X(SctpBundling, "SCTP chunks that must not share a packet")                                    \
+  X(SctpState, "SCTP chunk that has no place in this state")                                     \
+  X(SctpUnknownChunk, "SCTP chunk of unknown type")                                              \
+  X(SctpCookie, "SCTP cookie is forged, foreign or stale")                                       \
+  X(SctpOutOfTheBlue, "SCTP packet that belongs to no association")                              \
+  X(SctpDuplicate, "SCTP duplicate TSN")                                                         \
+  X(SctpWindow, "SCTP DATA beyond the receive window or the TSN limit")                          \
+  X(SctpOldSack, "SCTP SACK older than what is acknowledged")                                    \
+  X(SctpStream, "SCTP stream outside the agreed range")                                          \
+  X(SctpHeartbeat, "SCTP HEARTBEAT or its ACK cannot be used")                                   \
+  X(SctpReconfig, "SCTP RE-CONFIG request or response that cannot be used")                      \
+  X(SctpReplyLost, "SCTP reply withheld: too many wait already")                                 \
+  /* data channels, RFC 8831, 8832 */                                                            \
+  X(DcepMalformed, "DCEP message breaks its format")                                             \
+  X(DcepUnexpected, "DCEP message that has no place in this state")                              \
+  X(ChannelUnknownPpid, "message with a payload protocol we do not know")                        \
+  X(ChannelUnknown, "message for a stream with no channel")                                      \
+  X(ChannelLimit, "limit on channels or on data before their opening reached")                   \
+  X(MessageTooLarge, "message above the size we announced")                                      \
+  /* DNS, RFC 1035 */                                                                            \
+  X(DnsMalformed, "not a well-formed DNS message")                                               \
+  X(DnsUnexpected, "DNS message that answers no question of ours, and asks for no name of ours") \
+  X(DnsRateLimited, "DNS question whose answer is withheld by the rate limit")
 
 enum class Drop : std::uint8_t {
 #define X(name, meaning) name,

@@ -32,7 +32,7 @@ class NameServer {
     std::vector<std::string> records = {};  // hex, owner included: "c00c 0001 0001 00000000 0004 c0000201"
     unsigned rcode = 0;
     bool truncated = false, silent = false;
-    bool other_id = false;  // a forgery that guessed wrong
+    bool other_id = false, other_question = false;  // forgeries that guessed wrong
   };
 
   explicit NameServer(std::function<Reply(const Question&)> answer, bool v6 = false)
@@ -102,6 +102,7 @@ class NameServer {
     if (reply.silent) return {};
     ByteVector bytes(message.begin(), message.begin() + static_cast<std::ptrdiff_t>(at));
     if (reply.other_id) bytes[0] ^= 0xffu;
+    if (reply.other_question) ++bytes[net::kDnsHeaderSize + 1];
     bytes[2] = static_cast<std::uint8_t>(0x81u | (reply.truncated ? 0x02u : 0u));
     bytes[3] = static_cast<std::uint8_t>(0x80u | reply.rcode);
     store_u16(bytes.data() + 6, static_cast<std::uint16_t>(reply.records.size()));
