@@ -48,10 +48,16 @@ struct Network {
   // and what meets a closed port costs the time until its answer is overdue.
   bool (*receive_error)(void* context, int socket, MutBytes quoted, std::size_t& size,
                         Address& remote) = nullptr;
+  // A socket for multicast DNS (RFC 6762) on the link that `local`, an address of this machine, is on: bound to port 5353 as
+  // others may be too, and the group of that family joined (224.0.0.251, ff02::fb). `send` to the group goes out on that link
+  // alone, with TTL 255, and also to the others on this machine; from `receive` comes what was sent to the group on that link
+  // and nothing else, so no datagram by unicast. Negative: it cannot be, or the link has one already. Empty: names of remote
+  // candidates are not resolved, and nobody answers for ours.
+  int (*open_multicast)(void* context, const Address& local) = nullptr;
   void* context = nullptr;
 
   bool is_set() const { return now != nullptr; }
-  // All of them but find_addresses, send_whole and receive_error, or none.
+  // All of them but find_addresses, send_whole, receive_error and open_multicast, or none.
   bool is_whole() const {
     return list_addresses != nullptr && open != nullptr && close != nullptr && send != nullptr &&
            receive != nullptr;

@@ -28,6 +28,7 @@
 #include "pollrtc/environment.h"
 #include "pollrtc/error.h"
 #include "pollrtc/fingerprint.h"
+#include "pollrtc/fixed_string.h"
 #include "pollrtc/packet_tap.h"
 #include "pollrtc/result.h"
 #include "pollrtc/turn_server.h"
@@ -137,7 +138,10 @@ struct PeerStats {
   std::uint64_t bytes_sent = 0, bytes_received = 0;  // UDP payloads
   std::uint64_t messages_sent = 0, messages_received = 0;
   std::uint64_t drops[kDropCount] = {};  // indexed by Drop
+  // Of an address that is hidden (behind a name, or of a peer-reflexive remote candidate that was never signalled) only family
+  // and port; the rest is zero. mdns draft §3.3.1.
   std::optional<Path> selected_path;
+  FixedString<64> local_name, remote_name;  // of the selected pair, when they are hidden behind one
   CandidateType local_type = CandidateType::Host, remote_type = CandidateType::Host;  // of the selected pair
   std::optional<Duration> ice_round_trip_time;
   std::string_view dtls_version, dtls_cipher_suite;  // empty before the handshake is over
@@ -217,6 +221,11 @@ class POLLRTC_API Peer {
   // the loss is its own (remove_local_address, or an allocation that its TURN server has no more). When offers cross all the
   // same, the one of the end that did not make the first offer is to be taken back.
   struct RestartNeeded {};
+  // A remote candidate hides its address behind this name ("<uuid>.local"): ask multicast DNS for it, and tell by
+  // name_resolved(). Each name once; without an answer the candidate is of no use, and that is no error.
+  struct NameWanted {
+    std::string name;
+  };
   // Of a message that was sent with a `report`: Sent, unless it was abandoned before, then one of the others. A message of
   // a connection that ended, or of a channel that was released, is not reported on any more.
   struct MessageReport {
@@ -227,7 +236,7 @@ class POLLRTC_API Peer {
   using Event = std::variant<std::monostate, GatheringNeeded, LocalCandidate, GatheringChanged,
                              SignalingChanged, ConnectionChanged, ChannelAnnounced, ChannelOpened,
                              ChannelClosing, ChannelClosed, MessageReceived, BufferLow, MessageReport,
-                             IceServerFailed, StreamNeeded, StreamDone, RestartNeeded>;
+                             IceServerFailed, StreamNeeded, StreamDone, RestartNeeded, NameWanted>;
 
   // The environment is copied; what its hooks point to must outlive the peer.
   // Errors: OutOfMemory, NoRandomness, Crypto; of a certificate given ParseFailed, NotSupported (no EC key),
@@ -257,7 +266,11 @@ class POLLRTC_API Peer {
 
   // Gathering, after GatheringNeeded: a call for each bound socket and for each STUN server's resolved address.
   // `announced` is what a one-to-one NAT makes of `bound` (a server in a cloud); invalid: as it is.
-  Status add_local_address(Time now, const Address& bound, const Address& announced = {});
+  // `hidden_as`: the name that hides the address, in descriptions, candidates and stats alike: a fresh version 4 UUID in lower case
+  // and ".local". Somebody should answer for it by multicast DNS, else the other end can only wait for our checks. Not together
+  // with `announced`. InvalidArgument: not such a name.
+  Status add_local_address(Time now, const Address& bound, const Address& announced = {},
+                           std::string_view hidden_as = {});
   // A server that comes once gathering is Complete makes the next offer restart ICE, and is used then; a STUN server is added
   // again at that GatheringNeeded, as the others are.
   Status add_stun_server(Time now, const Address& server);
@@ -267,6 +280,9 @@ class POLLRTC_API Peer {
   // Who signs the certificates of TURN servers that are spoken to by TLS: certificates in PEM, besides those given before.
   // Without any, such servers fail. ParseFailed: there is none in it.
   Status add_trusted_certificates(Time now, std::string_view pem);
+  // What multicast DNS says of a NameWanted; an invalid address: nobody has the name, or it has more than one address. A port
+  // does not matter.
+  void name_resolved(Time now, std::string_view name, const Address& address);
   void local_addresses_done(Time now);
   // The socket of this address is gone: nothing is sent from it any more. A new address can be added while gathering goes
   // on; later it takes a restart. Error: NotFound.

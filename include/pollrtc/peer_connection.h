@@ -48,6 +48,11 @@ struct Configuration {
                 port_range_end = 0;  // local UDP ports, both included; 0: the system's choice
   // Loopback addresses are gathered when there is no other address, or when this is set.
   bool include_loopback = false;
+  // Our own addresses are signalled as names ("<uuid>.local") which only those on the same link can resolve, by multicast DNS;
+  // browsers do the same to pages without a camera. Whoever is elsewhere needs our server-reflexive or relayed candidates.
+  // Nothing that we signal shows a host address then, nor do our stats; but STUN servers and the other end, once we check it, see
+  // where our datagrams come from.
+  bool hide_addresses = false;
   // Restart ICE (see restart_ice) when the path is lost, and when an interface in use goes away. The signalling must still
   // be there for it: session_description_created is emitted again.
   bool restart_ice_automatically = true;

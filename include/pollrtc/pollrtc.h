@@ -149,6 +149,7 @@ typedef struct pollrtc_config {
   const pollrtc_random* random;
   const pollrtc_network* network;
   const pollrtc_resolver* resolver;
+  int hide_addresses; /* behind names of multicast DNS */
 } pollrtc_config;
 
 typedef enum pollrtc_event_type {

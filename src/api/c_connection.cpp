@@ -67,6 +67,7 @@ Configuration configuration_of(Hooks& hooks, Platform& platform, const pollrtc_c
   if (given.max_ip_packet != 0) configuration.max_ip_packet = given.max_ip_packet;
   if (given.no_path_mtu_discovery != 0) configuration.max_ip_packet = 0;
   if (given.pacer != nullptr) configuration.pacer = &given.pacer->pacer;
+  configuration.hide_addresses = given.hide_addresses != 0;
   configuration.limits = limits_of(given);
   platform.apply(configuration);
   if (given.log != nullptr) configuration.log = {write_log, &hooks, static_cast<LogLevel>(given.log_level)};

@@ -34,6 +34,7 @@ ConnectionCore::ConnectionCore(PeerConnection* owner, const Configuration& confi
       system_network_(environment_, configuration.dscp),
       network_(configuration.network.is_set() ? configuration.network : system_network_.hooks()),
       resolver_(environment_, resolver_config(configuration_)),
+      names_(environment_, network_),
       poller_(environment_.memory),
       receive_buffer_(std::max<std::size_t>(kReceiveBuffer, configuration.max_ip_packet)),
       send_buffer_(std::max<std::size_t>(kSendBuffer, configuration.max_ip_packet)) {}

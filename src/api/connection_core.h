@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "api/ice_server_url.h"
+#include "api/multicast_names.h"
 #include "api/streams.h"
 #include "api/system_network.h"
 #include "api/turn_addresses.h"
@@ -74,6 +75,7 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   bool is_due() const { return time_to_next_deadline() == Duration::zero(); }
   // For poll(2). False: it has no descriptors of its own, since its network was given.
   bool watch(net::Poller& poller) const;
+  const DropCounters& name_drops() const { return names_.drops(); }
   // Null before anything was asked of the connection.
   const Peer* peer() const { return peer_ ? &*peer_ : nullptr; }
   void set_owner(PeerConnection* owner) { owner_ = owner; }
@@ -147,6 +149,7 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   void report_lost_server(std::size_t server, std::string_view why);
   std::string url_of(const Address& server, TurnTransport transport) const;
   void step_resolver();
+  void step_names();
   void read_sockets();
   void read_errors(const Socket& socket);
   void step();
@@ -177,6 +180,7 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   mutable Time latest_{};  // the clock never goes back, whatever the hook says
   std::optional<Peer> peer_;
   net::Resolver resolver_;
+  MulticastNames names_;
   net::Poller poller_;  // wait()'s, kept for its memory
   std::vector<Socket> sockets_;
   Streams streams_;

@@ -59,7 +59,14 @@ bool ConnectionCore::add_to_peer(const Socket& socket) {
   if (internal && internal->same_ip(socket.local))
     if (const auto external = parse_ip(configuration_.nat_1_1_external))
       announced = external->with_port(socket.local.port);
-  return peer_->add_local_address(now(), socket.local, announced).has_value();
+  FixedString<64> hidden_as;
+  const bool is_relay_only = configuration_.ice_transport_policy == IceTransportPolicy::Relay;
+  if (configuration_.hide_addresses && !announced.is_valid() && !is_relay_only) {
+    const auto name = names_.name_of(now(), socket.local);
+    if (!name) return false;  // rather no candidate than one that shows it
+    hidden_as = *name;
+  }
+  return peer_->add_local_address(now(), socket.local, announced, hidden_as.view()).has_value();
 }
 
 bool ConnectionCore::open_sockets(bool loopback) {
@@ -75,9 +82,11 @@ bool ConnectionCore::open_sockets(bool loopback) {
     socket.number = network_.open(network_.context, address, configuration_.port_range_begin,
                                   configuration_.port_range_end, socket.local);
     if (socket.number < 0) continue;
+    names_.add_address(now(), socket.local);
     if (add_to_peer(socket)) {
       sockets_.push_back(socket);
     } else {
+      names_.remove_address(now(), socket.local);
       network_.close(network_.context, socket.number);
     }
   }
@@ -86,6 +95,7 @@ bool ConnectionCore::open_sockets(bool loopback) {
 
 void ConnectionCore::close_socket(std::size_t index) {
   (void)peer_->remove_local_address(now(), sockets_[index].local);
+  names_.remove_address(now(), sockets_[index].local);
   network_.close(network_.context, sockets_[index].number);
   sockets_.erase(sockets_.begin() + static_cast<std::ptrdiff_t>(index));
   blocked_.reset();  // perhaps it was this one's; a datagram is lost, as on any network
@@ -149,6 +159,7 @@ void ConnectionCore::watch_addresses() {
 }
 
 void ConnectionCore::close_sockets() {
+  names_.close(latest_);
   for (const Socket& socket : sockets_) network_.close(network_.context, socket.number);
   sockets_.clear();
   blocked_.reset();
@@ -211,6 +222,12 @@ void ConnectionCore::step_resolver() {
   if (!lookups_.empty()) return;
   gathering_ = false;
   peer_->local_addresses_done(now());
+}
+
+void ConnectionCore::step_names() {
+  if (names_.step(now(), receive_buffer_)) more_to_read_ = true;
+  net::Mdns::Event event;
+  while (names_.poll_event(event)) peer_->name_resolved(now(), event.name.view(), event.address);
 }
 
 // --- datagrams
@@ -297,6 +314,7 @@ void ConnectionCore::step() {
   for (int round = 0; round < kRounds; ++round) {
     step_resolver();
     read_sockets();
+    step_names();
     watch_addresses();
     if (const Time time = now(); peer_->next_timeout() <= time) peer_->handle_timeout(time);
     if (flush() && !more_to_read_) break;
@@ -334,6 +352,7 @@ bool ConnectionCore::watch(net::Poller& poller) const {
   for (std::size_t i = 0; i < sockets_.size(); ++i)
     (void)poller.add(system_network_.descriptor(sockets_[i].number), blocked_ && blocked_->socket == i);
   streams_.watch(poller);
+  names_.watch(system_network_, poller);
   if (!lookups_.empty()) resolver_.watch(poller);
   return true;
 }
@@ -344,7 +363,7 @@ Time ConnectionCore::next_deadline() const {
   if (more_to_read_ || more_to_stream_ || (more_to_send_ && !blocked_) || peer_->has_event()) return time;
   if (buffered_outdated_ || !buffered_low_.empty() || !lost_servers_.empty()) return time;
   if (pending_description_ && !pending_description_->wait_for_gathering) return time;
-  Time next = peer_->next_timeout();
+  Time next = std::min(peer_->next_timeout(), names_.next_timeout());
   if (!lookups_.empty()) next = std::min({next, resolver_.next_timeout(time), time + kLookupPoll});
   return next;
 }
@@ -365,9 +384,14 @@ std::optional<Duration> ConnectionCore::time_to_next_deadline() const {
 
 std::size_t ConnectionCore::sockets(std::span<int> out) const {
   const bool given = configuration_.network.is_set();
-  for (std::size_t i = 0; i < std::min(out.size(), sockets_.size()); ++i)
-    out[i] = given ? sockets_[i].number : system_network_.descriptor(sockets_[i].number);
-  return sockets_.size() + streams_.sockets(out.subspan(std::min(out.size(), sockets_.size())));
+  std::size_t count = 0;
+  const auto add = [&](int number) {
+    if (count < out.size()) out[count] = given ? number : system_network_.descriptor(number);
+    ++count;
+  };
+  for (const Socket& socket : sockets_) add(socket.number);
+  names_.for_each_socket(add);
+  return count + streams_.sockets(out.subspan(std::min(out.size(), count)));
 }
 
 }  // namespace pollrtc::detail

@@ -80,6 +80,9 @@ bool ConnectionCore::translate(Peer::Event& raw, Event& out) {
   } else if (const auto* failed = std::get_if<Peer::IceServerFailed>(&raw)) {
     out = PeerConnection::IceServerFailed{url_of(failed->server, failed->transport), failed->code,
                                           failed->text};
+  } else if (const auto* wanted = std::get_if<Peer::NameWanted>(&raw)) {
+    names_.resolve(now(), wanted->name);
+    return false;
   } else if (std::holds_alternative<Peer::RestartNeeded>(raw)) {
     restart_owed_ = true;
     next_look_ = std::min(next_look_, now());

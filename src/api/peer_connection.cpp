@@ -171,6 +171,11 @@ std::optional<Duration> PeerConnection::get_time_to_next_deadline() const {
 std::size_t PeerConnection::get_max_message_size() const {
   return has_peer(core_) ? core_->peer()->max_message_size() : 65536;
 }
-PeerStats PeerConnection::get_stats() const { return has_peer(core_) ? core_->peer()->stats() : PeerStats{}; }
+PeerStats PeerConnection::get_stats() const {
+  if (!has_peer(core_)) return {};
+  PeerStats stats = core_->peer()->stats();
+  for (std::size_t i = 0; i < kDropCount; ++i) stats.drops[i] += core_->name_drops()[static_cast<Drop>(i)];
+  return stats;
+}
 
 }  // namespace pollrtc

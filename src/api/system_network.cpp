@@ -6,6 +6,7 @@
 #include "base/random.h"
 #include "net/clock.h"
 #include "net/interfaces.h"
+#include "net/mdns_message.h"
 
 namespace pollrtc::detail {
 namespace {
@@ -59,6 +60,7 @@ Network SystemNetwork::hooks() {
   if (net::UdpSocket::can_forbid_fragments()) network.send_whole = send_whole;
   network.receive = receive;
   network.receive_error = receive_error;
+  network.open_multicast = open_multicast;
   network.context = this;
   return network;
 }
@@ -103,6 +105,7 @@ int SystemNetwork::open(void* context, const Address& local, std::uint16_t first
 }
 
 void SystemNetwork::close(void* context, int socket) {
+  std::erase_if(self(context).links_, [&](const Link& link) { return link.socket == socket; });
   // Moved out and dropped; the place is not used again.
   const net::UdpSocket closed = std::move(self(context).sockets_[static_cast<std::size_t>(socket)]);
 }
@@ -126,6 +129,31 @@ Network::Outcome SystemNetwork::receive(void* context, int socket, MutBytes buff
 bool SystemNetwork::receive_error(void* context, int socket, MutBytes quoted, std::size_t& size,
                                   Address& remote) {
   return self(context).sockets_[static_cast<std::size_t>(socket)].receive_error(quoted, size, remote);
+}
+
+int SystemNetwork::open_multicast(void* context, const Address& local) {
+  SystemNetwork& network = self(context);
+  Vec<net::LocalAddress> all(network.environment_.memory);
+  if (!net::list_local_addresses(all)) return -1;
+  const auto own = std::find_if(all.begin(), all.end(), [&](const net::LocalAddress& a) {
+    return a.address.same_ip(local.with_port(0));
+  });
+  if (own == all.end()) return -1;
+  if (std::any_of(network.links_.begin(), network.links_.end(), [&](const Link& link) {
+        return link.interface_index == own->interface_index && link.family == local.family;
+      }))
+    return -1;
+  Result<net::UdpSocket> socket =
+      net::UdpSocket::join(local, own->interface_index, net::mdns_group(local.family));
+  if (!socket) {
+    POLLRTC_LOG(network.environment_, Info, "api", "no multicast DNS on {}: {}", own->interface_name.view(),
+                socket.error().detail());
+    return -1;
+  }
+  network.sockets_.push_back(*std::move(socket));
+  const int number = static_cast<int>(network.sockets_.size()) - 1;
+  network.links_.push_back({number, own->interface_index, local.family});
+  return number;
 }
 
 }  // namespace pollrtc::detail

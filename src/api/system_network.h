@@ -35,10 +35,18 @@ class SystemNetwork {
   static Network::Outcome receive(void* context, int socket, MutBytes buffer, std::size_t& size,
                                   Address& source);
   static bool receive_error(void* context, int socket, MutBytes quoted, std::size_t& size, Address& remote);
+  static int open_multicast(void* context, const Address& local);
 
   const Environment& environment_;
   int dscp_;
+  struct Link {  // where the group of multicast DNS is joined
+    int socket;
+    std::uint32_t interface_index;
+    Address::Family family;
+  };
+
   std::vector<net::UdpSocket> sockets_;  // a closed one leaves its place empty
+  std::vector<Link> links_;
 };
 
 }  // namespace pollrtc::detail

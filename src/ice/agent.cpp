@@ -45,6 +45,7 @@ Agent::Agent(Environment& environment, const AgentConfig& config)
       remotes_(environment.memory),
       early_(environment.memory),
       permissions_(environment.memory),
+      named_(environment.memory),
       checklist_(environment.memory, environment.limits.ice_pairs),
       transactions_(environment.memory, environment.limits.stun_pending),
       replies_(environment.memory),
@@ -100,9 +101,9 @@ Status Agent::ready() const {
 // ---- gathering
 
 Status Agent::add_local_address(Time now, const Address& base, bool loopback_allowed,
-                                const Address& announced) {
+                                const Address& announced, const FixedString<64>& hidden_as) {
   if (const Status status = ready(); !status) return status;
-  const Status added = gatherer_.add_base(now, base, loopback_allowed, announced);
+  const Status added = gatherer_.add_base(now, base, loopback_allowed, announced, hidden_as);
   if (added) advance(now);
   return added;
 }
@@ -141,6 +142,8 @@ Status Agent::set_remote_credentials(Time now, std::string_view ufrag, std::stri
   patience_end_ = now + kPatience;
   for (std::size_t i = remotes_.size(); i-- > 0;)
     if (is_foreign(remotes_[i].candidate)) remotes_.erase(i);
+  for (std::size_t i = named_.size(); i-- > 0;)
+    if (is_foreign(named_[i].candidate)) named_.erase(i);
   for (std::size_t i = 0; i < remotes_.size(); ++i) pair_remote(static_cast<std::uint16_t>(i));
   now_ = std::max(now_, now);
   for (const EarlyRequest& request : early_)
@@ -173,7 +176,11 @@ Status Agent::add_remote_candidate(Time now, const Candidate& given) {
   if (is_remote_done_) return ignore(candidate, "after end-of-candidates");
   if (candidate.transport != Transport::Udp || candidate.component != 1)
     return ignore(candidate, "not component 1 on UDP");
-  if (!candidate.mdns_name.empty()) return ignore(candidate, "a .local name");
+  if (!candidate.mdns_name.empty()) return await_name(candidate);
+  return use_remote_candidate(candidate);
+}
+
+Status Agent::use_remote_candidate(const Candidate& candidate) {
   if (!is_checkable(candidate.address)) return ignore(candidate, "not an address that is checked");
   if (has_remote_ && is_foreign(candidate)) return ignore(candidate, "of another generation");
   if (const auto known = find_remote(candidate.address)) return promote(*known, candidate);
@@ -185,7 +192,7 @@ Status Agent::add_remote_candidate(Time now, const Candidate& given) {
   }
   if (add_remote(candidate, true) == nullptr) return fail(ErrorCode::OutOfMemory, "remote candidate");
   pair_remote(static_cast<std::uint16_t>(remotes_.size() - 1));
-  advance(now);
+  advance(now_);
   return {};
 }
 
@@ -193,7 +200,8 @@ Status Agent::add_remote_candidate(Time now, const Candidate& given) {
 // priority and foundation.
 Status Agent::promote(std::uint16_t remote, const Candidate& candidate) {
   Remote& known = remotes_[remote];
-  if (known.is_signalled) return {};
+  const bool was_hidden = !known.candidate.mdns_name.empty() && candidate.mdns_name.empty();
+  if (known.is_signalled && !was_hidden) return {};
   known.candidate = candidate;
   known.foundation = remote_foundation(candidate, remote);
   known.is_signalled = true;
@@ -282,6 +290,7 @@ void Agent::pair_local(std::uint16_t local) {
     if (!has_remote_ || has_nominated_ || config_.lite || !remotes_[i].is_signalled) continue;
     if (can_pair(gatherer_.locals()[local].candidate.base, remotes_[i].candidate.address,
                  config_.allow_remote_loopback) &&
+        !is_kept_from_relay(gatherer_.locals()[local], remotes_[i]) &&
         may_relay(gatherer_.locals()[local], remotes_[i].candidate.address))
       static_cast<void>(make_pair(local, static_cast<std::uint16_t>(i)));
   }
@@ -293,7 +302,7 @@ void Agent::pair_remote(std::uint16_t remote) {
     const Gatherer::Local& local = gatherer_.locals()[i];
     if (local.may_pair &&
         can_pair(local.candidate.base, remotes_[remote].candidate.address, config_.allow_remote_loopback) &&
-        may_relay(local, remotes_[remote].candidate.address))
+        !is_kept_from_relay(local, remotes_[remote]) && may_relay(local, remotes_[remote].candidate.address))
       static_cast<void>(make_pair(static_cast<std::uint16_t>(i), remote));
   }
 }

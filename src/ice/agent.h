@@ -55,7 +55,9 @@ struct AgentStats {
   std::uint64_t consent_checks_sent = 0;
   std::uint64_t candidates_ignored = 0;  // remote candidates that policy, their form or a limit kept out
   Time last_consent{};                   // of the selected pair; meaningful when there is one
+  // A local one whose address is hidden has its name.
   std::optional<Candidate> selected_local, selected_remote;
+  bool is_remote_signalled = false;  // the selected one; else it is known from a check alone
   std::optional<Duration> round_trip_time;
 };
 
@@ -87,8 +89,9 @@ class Agent {
   // gathering ends when all transactions with servers are over. `loopback_allowed` lets a loopback address be gathered.
   // Addresses that are never candidates (RFC 8445 §5.1.1.1) are Refused.
   // `announced` is how the address looks from outside a one-to-one NAT; invalid: as it is.
+  // `hidden_as`, when it is not empty, is the ".local" name that stands for the address in all that leaves the agent.
   Status add_local_address(Time now, const Address& base, bool loopback_allowed,
-                           const Address& announced = {});
+                           const Address& announced = {}, const FixedString<64>& hidden_as = {});
   Status add_server(Time now, const Address& server);
   void local_addresses_done(Time now);
   // Its socket is gone: NotFound, or nothing leaves from it any more. When it carried the selected pair the agent is
@@ -118,6 +121,10 @@ class Agent {
   // A candidate that cannot be used is no error: it is counted and ignored. LimitReached when there are too many.
   Status add_remote_candidate(Time now, const Candidate& candidate);
   void end_of_remote_candidates(Time now);
+  // Remote candidates with a name for an address: `next_name` says which one to ask multicast DNS for, each once, and
+  // `on_name_resolved` what came of it (an invalid address: nothing).
+  bool next_name(FixedString<64>& name);
+  void on_name_resolved(Time now, std::string_view name, const Address& address);
   // By the offer/answer exchange; ignored once the remote credentials are known (from then on conflicts decide).
   void set_controlling(Time now, bool controlling);
   // The larger of both ends' Ta paces from now on (RFC 8445 §14.2).
@@ -162,6 +169,10 @@ class Agent {
     Address relayed, peer;
     State state = State::Wanted;
   };
+  struct Named {  // waits until its name is resolved
+    Candidate candidate;
+    bool is_asked = false;
+  };
   struct EarlyRequest {  // a good request from before the remote credentials were known (RFC 8445 §7.3)
     Path path;
     FixedString<256> ufrag;
@@ -190,7 +201,12 @@ class Agent {
   bool keeps_bindings() const;
   bool is_nomination_owed() const;
 
+  // agent_names.cpp
+  Status await_name(const Candidate& candidate);
+  bool is_kept_from_relay(const Gatherer::Local& local, const Remote& remote) const;
+
   // agent.cpp: candidates and pairs
+  Status use_remote_candidate(const Candidate& candidate);
   std::optional<std::uint16_t> find_remote(const Address& address) const;
   bool is_foreign(const Candidate& candidate) const;
   std::uint32_t remote_foundation(const Candidate& candidate, std::size_t index) const;
@@ -254,6 +270,7 @@ class Agent {
   Vec<Remote> remotes_;
   Vec<EarlyRequest> early_;
   Vec<Permission> permissions_;
+  Vec<Named> named_;
   Checklist checklist_;
   stun::TransactionTable transactions_;
   Replies replies_;
@@ -267,7 +284,8 @@ class Agent {
   Time patience_end_ = kNever;    // RFC 8863: no Failed for want of pairs before this
   Time nomination_due_ = kNever;  // no waiting for better pairs from here on
   std::uint64_t unanswered_ = 0;  // datagrams sent to addresses that never answered
-  std::uint32_t nominee_ = 0;     // the pair we are nominating
+  std::uint32_t named_so_far_ = 0;
+  std::uint32_t nominee_ = 0;  // the pair we are nominating
   AgentState state_ = AgentState::New;
   AgentState told_state_ = AgentState::New;
   std::optional<Path> told_path_;

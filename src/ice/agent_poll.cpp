@@ -208,7 +208,7 @@ bool Agent::poll_gathering_event(Event& event) {
   if (is_started_ && state_ != AgentState::Closed) {
     if (Gatherer::Local* const local = gatherer_.next_unannounced()) {
       local->is_announced = true;
-      event = LocalCandidate{local->candidate};
+      event = LocalCandidate{Gatherer::as_signalled(*local)};
       if (local->candidate.type == CandidateType::Host || local->candidate.type == CandidateType::Relayed) {
         local->may_pair = true;
         pair_local(static_cast<std::uint16_t>(local - gatherer_.locals().begin()));
@@ -265,7 +265,9 @@ AgentStats Agent::stats() const {
   stats.round_trip_time = round_trip_time();
   if (const Pair* const pair = selected()) {
     stats.selected_local = gatherer_.locals()[pair->valid_local].candidate;
+    stats.selected_local->mdns_name = gatherer_.locals()[pair->local].candidate.mdns_name;
     stats.selected_remote = remotes_[pair->remote].candidate;
+    stats.is_remote_signalled = remotes_[pair->remote].is_signalled;
     stats.last_consent = pair->consent.last_answer();
   }
   return stats;

@@ -18,7 +18,8 @@ void Gatherer::begin(Time now) {
   if (cut_off_ == kNever && !is_done_) cut_off_ = now + kCutOff;
 }
 
-Status Gatherer::add_base(Time now, const Address& base, bool loopback_allowed, const Address& announced) {
+Status Gatherer::add_base(Time now, const Address& base, bool loopback_allowed, const Address& announced,
+                          const FixedString<64>& hidden_as) {
   if (is_over()) return fail(ErrorCode::InvalidState, "gathering is over");
   if (!is_gatherable(base, loopback_allowed))
     return fail(ErrorCode::Refused, "not an address for a candidate");
@@ -32,6 +33,10 @@ Status Gatherer::add_base(Time now, const Address& base, bool loopback_allowed, 
   Candidate candidate;
   candidate.base = base;
   candidate.address = announced.is_valid() ? announced : base;
+  if (!announced.is_valid() && !hidden_as.empty()) {
+    candidate.mdns_name = hidden_as;
+    candidate.mdns_port = base.port;
+  }
   if (!add_local(candidate, Address{})) return fail(ErrorCode::OutOfMemory, "local candidate");
   if (!add_probes(static_cast<std::uint16_t>(locals_.size() - 1), 0)) {
     locals_.pop_back();
@@ -143,15 +148,19 @@ void Gatherer::add_reflexive(std::uint16_t host, const Address& mapped, const Ad
                              std::uint16_t server_index) {
   const Address base = locals_[host].candidate.base;
   if (!is_plausible_mapping(mapped, base)) return;
-  // RFC 8838 §9: redundant with one that was signalled, so the newer one goes, whatever its priority.
+  // RFC 8838 §9: redundant with one that was signalled, so the newer one goes, whatever its priority. mdns draft §3.1.2: but
+  // not with one that only its name was signalled of.
   for (const Local& local : locals_)
-    if (local.candidate.address == mapped && local.candidate.base == base) return;
+    if (local.candidate.mdns_name.empty() && local.candidate.address == mapped &&
+        local.candidate.base == base)
+      return;
   if (locals_.size() >= limit_) return;
   give_preferences();
   Candidate candidate;
   candidate.type = CandidateType::ServerReflexive;
   candidate.address = mapped;
-  candidate.base = candidate.related = base;
+  candidate.base = base;
+  if (locals_[host].candidate.mdns_name.empty()) candidate.related = base;
   // One base may have a candidate from each server; each needs a preference of its own (RFC 8445 §5.1.2.1).
   const auto preference = static_cast<std::uint16_t>(locals_[host].local_preference - server_index);
   candidate.priority = candidate_priority(candidate.type, preference);
@@ -170,7 +179,9 @@ bool Gatherer::add_relayed(Time now, const RelayedAddress& relay) {
   candidate.type = CandidateType::Relayed;
   candidate.address = candidate.base = relay.relayed;
   // The related address tells where we are; under the relay policy nobody is to know (RFC 8839 §5.1).
-  if (!relay_only_) candidate.related = relay.mapped;
+  const bool is_hiding = std::any_of(locals_.begin(), locals_.end(),
+                                     [](const Local& local) { return !local.candidate.mdns_name.empty(); });
+  if (!relay_only_ && !is_hiding) candidate.related = relay.mapped;
   const int step = relay.relayed.family == Address::Family::IPv6 ? 0 : 1;
   const int rank = 8192 * static_cast<int>(relay.transport) + 4096 * step + static_cast<int>(locals_.size());
   const auto preference = static_cast<std::uint16_t>(65535 - rank);
@@ -260,6 +271,12 @@ void Gatherer::give_preferences() {
       local->candidate.priority = candidate_priority(CandidateType::Host, local->local_preference);
     }
   }
+}
+
+Candidate Gatherer::as_signalled(const Local& local) {
+  Candidate candidate = local.candidate;
+  if (!candidate.mdns_name.empty()) candidate.address = candidate.base = candidate.related = {};
+  return candidate;
 }
 
 // The best first, so that the peer's checks, which begin with the first pair it can form, begin with a good one.

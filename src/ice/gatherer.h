@@ -56,7 +56,9 @@ class Gatherer {
   void set_ufrag(const FixedString<256>& ufrag) { ufrag_ = ufrag; }
 
   // `announced` is how the base looks from outside a one-to-one NAT; invalid: as it is.
-  Status add_base(Time now, const Address& base, bool loopback_allowed, const Address& announced = {});
+  // `hidden_as` is the name that is signalled in the place of the base; empty: nothing is hidden.
+  Status add_base(Time now, const Address& base, bool loopback_allowed, const Address& announced = {},
+                  const FixedString<64>& hidden_as = {});
   // Its socket is gone. False when there is no such base.
   bool remove_base(const Address& base);
   // RFC 8838 §13: after the nomination no candidate is signalled any more.
@@ -81,6 +83,8 @@ class Gatherer {
   // An allocation on a TURN server, and what the server saw us as. False when it comes too late, or nothing fits.
   bool add_relayed(Time now, const RelayedAddress& relay);
 
+  // What the other end is told of it: of a hidden address the name alone.
+  static Candidate as_signalled(const Local& local);
   // The next candidate that was not signalled yet; null when there is none. Hosts get their preference here, all those
   // known by now in one order.
   Local* next_unannounced();

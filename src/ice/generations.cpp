@@ -81,8 +81,8 @@ void Generations::settle(Time now) {
 // ---- calls that go to one of them
 
 Status Generations::add_local_address(Time now, const Address& base, bool loopback_allowed,
-                                      const Address& announced) {
-  return newest().add_local_address(now, base, loopback_allowed, announced);
+                                      const Address& announced, const FixedString<64>& hidden_as) {
+  return newest().add_local_address(now, base, loopback_allowed, announced, hidden_as);
 }
 Status Generations::remove_local_address(Time now, const Address& base) {
   bool found = false;
@@ -96,6 +96,11 @@ void Generations::handle_icmp_error(Time now, const Path& path, Bytes quoted) {
 void Generations::on_relay_lost(Time now, const Address& relayed) {
   for_each([&](Agent& agent) { agent.on_relay_lost(now, relayed); });
   settle(now);
+}
+bool Generations::next_name(FixedString<64>& name) {
+  bool found = false;
+  for_each([&](Agent& agent) { found = found || agent.next_name(name); });
+  return found;
 }
 bool Generations::next_permission(Path& wanted) {
   bool found = false;

@@ -40,13 +40,17 @@ class Generations {
   std::string_view local_ufrag() const { return newest().local_ufrag(); }
   std::string_view local_pwd() const { return newest().local_pwd(); }
   Status add_local_address(Time now, const Address& base, bool loopback_allowed,
-                           const Address& announced = {});
+                           const Address& announced = {}, const FixedString<64>& hidden_as = {});
   Status add_server(Time now, const Address& server);
   Status add_relayed(Time now, const RelayedAddress& relay) { return newest().add_relayed(now, relay); }
   void local_addresses_done(Time now);
   bool is_gathering_over() const { return newest().is_gathering_over(); }
 
   // Of all of them.
+  bool next_name(FixedString<64>& name);
+  void on_name_resolved(Time now, std::string_view name, const Address& address) {
+    for_each([&](Agent& agent) { agent.on_name_resolved(now, name, address); });
+  }
   Status remove_local_address(Time now, const Address& base);
   void handle_icmp_error(Time now, const Path& path, Bytes quoted);
   void on_relay_lost(Time now, const Address& relayed);

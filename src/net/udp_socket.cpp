@@ -83,6 +83,39 @@ bool bind_in_range(int fd, const Address& local, PortRange ports, std::uint32_t 
   return false;
 }
 
+// Bound to the group, a socket hears only what was sent to the group; MULTICAST_ALL would add what came in by other interfaces
+// that somebody else has joined it on.
+constexpr int kMulticastTtl = 255;  // RFC 6762 §11
+
+bool join_v4(int fd, std::uint32_t index, const Address& local, const Address& group) {
+  ip_mreqn request{};
+  std::copy_n(group.ip.begin(), 4, reinterpret_cast<std::uint8_t*>(&request.imr_multiaddr));
+  std::copy_n(local.ip.begin(), 4, reinterpret_cast<std::uint8_t*>(&request.imr_address));
+  request.imr_ifindex = static_cast<int>(index);
+#if defined(IP_MULTICAST_ALL)
+  if (!set_option(fd, IPPROTO_IP, IP_MULTICAST_ALL, 0)) return false;
+#endif
+  return setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &request, sizeof request) == 0 &&
+         setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &request, sizeof request) == 0 &&
+         set_option(fd, IPPROTO_IP, IP_MULTICAST_TTL, kMulticastTtl) &&
+         set_option(fd, IPPROTO_IP, IP_MULTICAST_LOOP, 1) &&
+         set_option(fd, IPPROTO_IP, IP_TTL, kMulticastTtl);
+}
+
+bool join_v6(int fd, std::uint32_t index, const Address& group) {
+  ipv6_mreq request{};
+  std::copy_n(group.ip.begin(), 16, reinterpret_cast<std::uint8_t*>(&request.ipv6mr_multiaddr));
+  request.ipv6mr_interface = index;
+#if defined(IPV6_MULTICAST_ALL)
+  if (!set_option(fd, IPPROTO_IPV6, IPV6_MULTICAST_ALL, 0)) return false;
+#endif
+  return setsockopt(fd, IPPROTO_IPV6, IPV6_JOIN_GROUP, &request, sizeof request) == 0 &&
+         set_option(fd, IPPROTO_IPV6, IPV6_MULTICAST_IF, static_cast<int>(index)) &&
+         set_option(fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, kMulticastTtl) &&
+         set_option(fd, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, 1) &&
+         set_option(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, kMulticastTtl);
+}
+
 SendResult send_result_of(int error) {
   switch (error) {
     case EAGAIN:
@@ -135,6 +168,29 @@ Result<UdpSocket> UdpSocket::bind(const Address& local, PortRange ports, std::ui
     return fail(ErrorCode::Network, "the system does not tell the port it chose");
   udp.local_ = from_socket_address(name.get());
   udp.set_dont_fragment(false);
+  return udp;
+}
+
+Result<UdpSocket> UdpSocket::join(const Address& local, std::uint32_t interface_index, const Address& group) {
+  const bool v6 = local.family == Address::Family::IPv6;
+  UdpSocket udp;
+  udp.fd_ = open_socket(v6);
+  if (!udp.fd_.is_open()) return fail(ErrorCode::Network, "the system gives no UDP socket");
+  const int fd = udp.fd();
+  bool is_ready = set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+#if defined(SO_REUSEPORT)
+  set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+#endif
+  Address scoped = group;
+  if (v6) {
+    scoped.scope_id = interface_index;
+    is_ready = is_ready && set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1) && bind_to(fd, scoped) &&
+               join_v6(fd, interface_index, group);
+  } else {
+    is_ready = is_ready && bind_to(fd, scoped) && join_v4(fd, interface_index, local, group);
+  }
+  if (!is_ready) return fail(ErrorCode::Network, "the multicast group cannot be joined");
+  udp.local_ = local.with_port(group.port);
   return udp;
 }
 

@@ -49,6 +49,10 @@ class UdpSocket {
   // not all try the same.
   static Result<UdpSocket> bind(const Address& local, PortRange ports = {}, std::uint32_t first_try = 0);
 
+  // A socket beside others on port 5353 that hears what is sent to the multicast `group` (with that port) on the interface of
+  // that index, nothing else, and speaks to it there: Network::open_multicast. `local` is our address on it.
+  static Result<UdpSocket> join(const Address& local, std::uint32_t interface_index, const Address& group);
+
   bool is_open() const { return fd_.is_open(); }
   int fd() const { return fd_.get(); }
   const Address& local() const { return local_; }  // with the port it got

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "crypto/digest.h"
 #include "peer/peer_impl.h"
+#include "sdp/candidate_line.h"
 
 namespace pollrtc {
 
@@ -24,6 +25,13 @@ template <class Enum, std::size_t N>
 std::string_view look_up(const std::array<std::string_view, N>& names, Enum value) {
   const auto index = static_cast<std::size_t>(value);
   return index < N ? names[index] : std::string_view("?");
+}
+
+void hide(Address& address) {
+  const Address shown = address;
+  address = {};
+  address.family = shown.family;
+  address.port = shown.port;
 }
 
 constexpr std::array<std::string_view, 4> kSdpTypes{"offer", "pranswer", "answer", "rollback"};
@@ -197,8 +205,18 @@ PeerStats Peer::Impl::stats() const {
   all += relays.drops();
   const ice::AgentStats ice_stats = agent.stats();
   s.selected_path = agent.selected_path();
-  if (ice_stats.selected_local) s.local_type = ice_stats.selected_local->type;
-  if (ice_stats.selected_remote) s.remote_type = ice_stats.selected_remote->type;
+  if (ice_stats.selected_local) {
+    s.local_type = ice_stats.selected_local->type;
+    s.local_name = ice_stats.selected_local->mdns_name;
+    if (s.selected_path && !s.local_name.empty()) hide(s.selected_path->local);
+  }
+  if (ice_stats.selected_remote) {
+    s.remote_type = ice_stats.selected_remote->type;
+    s.remote_name = ice_stats.selected_remote->mdns_name;
+    // mdns draft §3.3.1 (ICE-MDNS-05): what a check showed may be what the other end hides.
+    if (s.selected_path && (!s.remote_name.empty() || !ice_stats.is_remote_signalled))
+      hide(s.selected_path->remote);
+  }
   s.ice_round_trip_time = agent.round_trip_time();
   s.local_fingerprint = certificate.fingerprint();
   if (dtls) {
@@ -252,12 +270,20 @@ Status Peer::add_remote_candidate(Time now, std::string_view mid, int index, std
   impl_->pump(now);
   return status;
 }
-Status Peer::add_local_address(Time now, const Address& bound, const Address& announced) {
-  const Status status = impl_->agent.add_local_address(now, bound, true, announced);
+Status Peer::add_local_address(Time now, const Address& bound, const Address& announced,
+                               std::string_view hidden_as) {
+  if (!hidden_as.empty() && (announced.is_valid() || !sdp::is_mdns_name(hidden_as)))
+    return fail(ErrorCode::InvalidArgument, "not a name to hide an address behind");
+  const auto name = FixedString<64>::from(hidden_as).value_or(FixedString<64>());
+  const Status status = impl_->agent.add_local_address(now, bound, true, announced, name);
   if (status)
     (void)impl_->relays.add_base(now, bound);  // beyond the limit it is no address to ask a TURN server from
   impl_->pump(now);
   return status;
+}
+void Peer::name_resolved(Time now, std::string_view name, const Address& address) {
+  impl_->agent.on_name_resolved(now, name, address);
+  impl_->pump(now);
 }
 Status Peer::add_turn_server(Time now, const TurnServer& server) {
   const Status status = impl_->on_server_added(impl_->add_turn_server(now, server));

@@ -98,6 +98,7 @@ void Peer::Impl::pump(Time now) {
   pump_relays(now);
   pump_ice(now);
   ask_permissions(now);
+  for (FixedString<64> name; agent.next_name(name);) events.push(NameWanted{std::string(name.view())});
   if (!early.empty()) use_early(now);
   pump_dtls(now);
   pump_sctp(now);

@@ -108,6 +108,7 @@ DataChannelOptions PeerOptions::channel_options(std::size_t index) const {
 Configuration PeerOptions::configuration() const {
   Configuration result;
   result.include_loopback = loopback;
+  result.hide_addresses = hide_addresses;
   if (ice_policy == "relay") result.ice_transport_policy = IceTransportPolicy::Relay;
   result.log = log_from_environment();
   for (const std::string& server : ice_servers) {
@@ -152,6 +153,7 @@ void add_peer_options(CLI::App& app, PeerOptions& options) {
                  "stun:HOST:PORT or turn[s]:HOST:PORT[?transport=tcp],USER,PASSWORD; may be repeated")
       ->allow_extra_args(false);
   app.add_option("--ice-policy", options.ice_policy, "all | relay: relayed candidates only");
+  app.add_flag("--hide-addresses", options.hide_addresses, "host candidates behind names of multicast DNS");
   app.add_option("--timeout", options.timeout, "seconds for the whole run (60)");
   app.add_flag("--loopback", options.loopback, "loopback addresses are candidates too");
 }

@@ -24,6 +24,7 @@ struct PeerOptions {
   std::string label = "bench", protocol;
   std::vector<std::string> ice_servers;
   std::string ice_policy = "all";
+  bool hide_addresses = false;
 
   bool is_offering() const { return role == "offer"; }
   bool is_reliable() const { return !max_retransmits && !max_lifetime; }

@@ -19,6 +19,19 @@ namespace pollrtc::test {
 
 using namespace std::chrono_literals;
 
+class Machine;
+
+// A link that carries multicast: what one machine sends to the group reaches all that have joined it, itself included.
+struct MulticastLink {
+  struct Sent {
+    const Machine* from;
+    std::vector<std::uint8_t> bytes;
+    bool to_group;
+  };
+  std::vector<Machine*> machines;
+  std::vector<Sent> sent;
+};
+
 class Machine final : public sim::Actor {
  public:
   Machine(sim::World& world, const Address& ip, std::uint64_t seed)
@@ -51,10 +64,23 @@ class Machine final : public sim::Actor {
     return true;
   }
 
+  // Puts the machine on that link, and the hook for it into the configuration.
+  void join(MulticastLink& link, Configuration& configuration) {
+    link.machines.push_back(this);
+    multicast_ = &link;
+    configuration.network.open_multicast = open_multicast;
+  }
+
   // Its interface has this address from now on; nothing: it is gone.
   void move_to(const std::optional<Address>& ip) {
     ip_ = ip;
     world_.change_addresses(host_, ip ? std::vector<Address>{*ip} : std::vector<Address>{});
+  }
+
+  // Its interface has this one as well.
+  void add_address(const Address& ip) {
+    chosen = std::vector<Address>{*ip_, ip};
+    world_.change_addresses(host_, *chosen);
   }
 
   // What polls, and when it wants to be polled; kept for as long as the machine.
@@ -81,6 +107,21 @@ class Machine final : public sim::Actor {
     if (has_mail_) poll_now();
   }
 
+  // As if the machine had a socket on the link.
+  void send_multicast(const Address& remote, Bytes datagram) {
+    const std::vector<std::uint8_t> bytes(datagram.begin(), datagram.end());
+    const bool to_group = remote == Address::v4(224, 0, 0, 251, 5353);
+    multicast_->sent.push_back({this, bytes, to_group});
+    if (!to_group) return;  // nobody here asks for answers by unicast
+    const Address source = ip_ ? ip_->with_port(5353) : Address{};
+    for (Machine* const machine : multicast_->machines)
+      world_.after(1ms, [machine, source, bytes] {
+        for (Socket& socket : machine->sockets_)
+          if (socket.is_group && socket.is_open) socket.inbox.push_back({source, bytes});
+        machine->has_mail_ = true;
+      });
+  }
+
  private:
   struct Datagram {
     Address source;
@@ -90,6 +131,7 @@ class Machine final : public sim::Actor {
     Address local;
     std::deque<Datagram> inbox;
     bool is_open = true;
+    bool is_group = false;  // hears multicast, and nothing else
   };
 
   void poll_now() {
@@ -133,6 +175,7 @@ class Machine final : public sim::Actor {
     closed.is_open = false;
     closed.inbox.clear();
     --m.open_sockets;
+    if (closed.is_group) return;
     m.world_.stop_listening(m.host_, closed.local);
   }
   static Network::Outcome send(void* context, int socket, const Address& remote, Bytes datagram) {
@@ -143,8 +186,21 @@ class Machine final : public sim::Actor {
       m.send_outcomes.pop_front();
       if (outcome != Network::Outcome::Done) return outcome;
     }
-    m.world_.send(m.host_, Path{m.sockets_[static_cast<std::size_t>(socket)].local, remote}, datagram);
+    const Address& local = m.sockets_[static_cast<std::size_t>(socket)].local;
+    if (m.sockets_[static_cast<std::size_t>(socket)].is_group) {
+      m.send_multicast(remote, datagram);
+    } else {
+      m.world_.send(m.host_, Path{local, remote}, datagram);
+    }
     return Network::Outcome::Done;
+  }
+  static int open_multicast(void* context, const Address& local) {
+    Machine& m = self(context);
+    for (const Socket& socket : m.sockets_)
+      if (socket.is_group && socket.is_open) return -1;
+    m.sockets_.push_back({local.with_port(5353), {}, true, true});
+    ++m.open_sockets;
+    return static_cast<int>(m.sockets_.size()) - 1;
   }
   static Network::Outcome receive(void* context, int socket, MutBytes buffer, std::size_t& size,
                                   Address& source) {
@@ -171,6 +227,7 @@ class Machine final : public sim::Actor {
   std::deque<Socket> sockets_;
   std::uint16_t next_port_ = 5000;
   bool has_mail_ = false;
+  MulticastLink* multicast_ = nullptr;
 };
 
 // Signalling between two connections: what one's signals say reaches the other's calls, a moment later.

@@ -507,7 +507,7 @@ TEST_CASE("remote candidates: what is ignored, and what is an error", "[ICE-CHK-
   c.component = 1;
   c.ufrag = *FixedString<256>::from("older");
   CHECK(s.agent.add_remote_candidate(s.now, c));
-  CHECK(s.agent.stats().candidates_ignored == 9);
+  CHECK(s.agent.stats().candidates_ignored == 9);  // the name has no port
   CHECK(s.agent.stats().remote_candidates == 0);
   // Loopback is kept, but not paired with a socket that is not loopback; mapped forms are what they mean.
   CHECK(s.add_candidate(addr("127.0.0.1", 80)));
