@@ -363,7 +363,7 @@ Time ConnectionCore::next_deadline() const {
   if (more_to_read_ || more_to_stream_ || (more_to_send_ && !blocked_) || peer_->has_event()) return time;
   if (buffered_outdated_ || !buffered_low_.empty() || !lost_servers_.empty()) return time;
   if (pending_description_ && !pending_description_->wait_for_gathering) return time;
-  Time next = std::min(peer_->next_timeout(), names_.next_timeout());
+  Time next = std::min(peer_->next_timeout(), names_.next_timeout(time));
   if (!lookups_.empty()) next = std::min({next, resolver_.next_timeout(time), time + kLookupPoll});
   return next;
 }

@@ -33,7 +33,7 @@ class MulticastNames {
 
   // Reads, asks again, answers: whatever is due. True: there is more to read than one turn should.
   bool step(Time now, std::span<std::uint8_t> buffer);
-  Time next_timeout() const { return failed_.empty() ? mdns_.next_timeout() : Time::min(); }
+  Time next_timeout(Time now) const { return failed_.empty() ? mdns_.next_timeout() : now; }
   // Says goodbye and closes the sockets.
   void close(Time now);
 

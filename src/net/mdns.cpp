@@ -85,6 +85,7 @@ Status Mdns::resolve(Time now, std::string_view text) {
     if (question.name == name->text) return {};
   if (questions_.size() >= environment_.limits.ice_mdns_names)
     return fail(ErrorCode::LimitReached, "too many names are being resolved");
+  // DEVIATION RFC 6762 §5.2: the first copy goes out at once, without a random delay.
   Question question;
   question.name = name->text;
   question.wire = name->wire;

@@ -64,6 +64,7 @@ Address mdns_group(Address::Family family) {
   return group;
 }
 
+// DEVIATION RFC 6762 §5.4: the top bit of the class is never set, since our sockets hear nothing that comes by unicast.
 std::size_t write_mdns_question(const DnsName& name, MutBytes out) {
   ByteWriter w(out);
   write_header(w, 0, 0, 2, 0, 0);

@@ -352,12 +352,42 @@ export const checks = {
 };
 
 // Only with a browser whose addresses are hidden: we get nothing but names, and connect by the browser's own checks.
-export async function hiddenAddresses({ pair }) {
-  const p = pair('script');
-  await p.open('data');
-  const candidates = p.other.lines.filter(l => l.type === 'candidate' && / udp /i.test(l.candidate));
-  assert.ok(candidates.length > 0 && candidates.every(l => l.candidate.includes('.local ')), 'names only');
+function hasNamesOnly(end) {
+  const candidates = end.lines.filter(l => l.type === 'candidate' && / udp /i.test(l.candidate));
+  assert.ok(candidates.length > 0 && candidates.every(l => l.candidate.includes('.local ')), `${end.name}: names only`);
+}
+const withoutCandidates = line => line.type === 'candidate' ? [] : [line];
+
+async function talk(p) {
   await exchange(p.ours, p.other, 'data', [{ data: 'x' }, { size: 20000, seed: 1 }]);
   await exchange(p.other, p.ours, 'data', [{ data: 'x' }, { size: 20000, seed: 1 }]);
   return p;
 }
+
+// Of a browser that hides its addresses (--mdns).
+export const hiddenAddresses = {
+  async 'addresses hidden behind mDNS names'({ pair }) {
+    const p = pair('script');
+    await p.open('data');
+    hasNamesOnly(p.other);
+    return talk(p);
+  },
+
+  // The other end hears of no candidate of ours, so it is our check that finds it.
+  async 'we resolve its names'({ pair }) {
+    const p = pair('script');
+    p.ours.filter = withoutCandidates;
+    await p.open('data');
+    hasNamesOnly(p.other);
+    return talk(p);
+  },
+
+  // And here it is its check that finds us, by a name that we answer for.
+  async 'it resolves our names'({ pair }) {
+    const p = pair('script', ['--hide-addresses']);
+    p.other.filter = withoutCandidates;
+    await p.open('data');
+    hasNamesOnly(p.ours);
+    return talk(p);
+  },
+};

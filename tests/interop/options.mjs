@@ -5,7 +5,8 @@ export class Unsupported extends Error {}
 const numbers = ['size', 'warmup', 'duration', 'count', 'channels', 'buffer', 'max-retransmits', 'max-lifetime',
   'negotiated-id', 'timeout'];
 const strings = ['role', 'mode', 'direction', 'label', 'protocol', 'browser', 'trials', 'ice-policy'];
-const flags = ['binary', 'text', 'unordered', 'verify', 'mdns', 'loopback', 'dtls12'];
+const flags = ['binary', 'text', 'unordered', 'verify', 'mdns', 'loopback', 'dtls12',
+  'hide-addresses'];  // of the last a browser makes nothing: it hides its own by --mdns
 const modes = ['echo', 'ping', 'bulk', 'rate', 'setup', 'idle', 'script', 'serve'];
 
 const camel = s => s.replace(/-(.)/g, (m, c) => c.toUpperCase());
