@@ -45,7 +45,7 @@ typedef enum pollrtc_io {
   POLLRTC_IO_ERROR = 6        /* anything else */
 } pollrtc_io;
 
-/* UDP sockets and a clock. All functions are needed but find_addresses and send_whole. */
+/* UDP sockets and a clock. All functions are needed but find_addresses, send_whole and open_multicast. */
 typedef struct pollrtc_network {
   size_t size; /* sizeof(pollrtc_network) */
   /* Microseconds; only differences count. May stand still; should it go back, the connection's time stands still. */
@@ -69,6 +69,9 @@ typedef struct pollrtc_network {
   pollrtc_io (*receive)(void* context, int socket, uint8_t* buffer, size_t capacity, size_t* size,
                         pollrtc_address* source);
   void* context; /* handed to all of them */
+  /* A socket for multicast DNS on the link that `local` is on: pollrtc/network.h says what it does. Negative: it cannot be, or
+   * the link has one. Null: names of remote candidates are not resolved, and nobody answers for ours. */
+  int (*open_multicast)(void* context, const pollrtc_address* local);
 } pollrtc_network;
 
 /* Looks up the names of ICE servers, in place of the library's own resolver. It is not asked about addresses. */

@@ -91,6 +91,11 @@ Network::Outcome send_whole(void* context, int socket, const Address& remote, By
   const pollrtc_address to = c_address(remote);
   return outcome_of(network.send_whole(network.context, socket, &to, datagram.data(), datagram.size()));
 }
+int open_multicast(void* context, const Address& local) {
+  const pollrtc_network& network = network_of(context);
+  const pollrtc_address at = c_address(local);
+  return network.open_multicast(network.context, &at);
+}
 
 Network::Outcome receive(void* context, int socket, MutBytes buffer, std::size_t& size, Address& source) {
   const pollrtc_network& network = network_of(context);
@@ -157,8 +162,8 @@ bool Platform::is_same(const Platform& other) const {
     const pollrtc_network& n = p.network;
     return std::tuple(p.memory.allocate, p.memory.release, p.memory.context, p.random.fill, p.random.context,
                       n.now, n.list_addresses, n.find_addresses, n.open, n.close, n.send, n.send_whole,
-                      n.receive, n.context, p.resolver.start, p.resolver.poll, p.resolver.cancel,
-                      p.resolver.context);
+                      n.receive, n.open_multicast, n.context, p.resolver.start, p.resolver.poll,
+                      p.resolver.cancel, p.resolver.context);
   };
   return tie(*this) == tie(other);
 }
@@ -176,6 +181,7 @@ void Platform::apply(Configuration& configuration) {
     to.send = send;
     if (network.send_whole != nullptr) to.send_whole = send_whole;
     to.receive = receive;
+    if (network.open_multicast != nullptr) to.open_multicast = open_multicast;
     to.context = this;
   }
   if (resolver.start != nullptr) configuration.resolver = {start, poll, cancel, this};
