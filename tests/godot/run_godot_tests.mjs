@@ -42,7 +42,8 @@ function makeProject(folder, addon) {
 function run(program, words, { cwd, home, seconds = limitSeconds }) {
   return new Promise(done => {
     const child = spawn(program, words, { cwd, stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, HOME: home, XDG_DATA_HOME: '', XDG_CONFIG_HOME: '', XDG_CACHE_HOME: '' } });
+      // What is freed is overwritten (glibc), so that whoever looks at it afterwards falls over it.
+      env: { ...process.env, MALLOC_PERTURB_: '165', HOME: home, XDG_DATA_HOME: '', XDG_CONFIG_HOME: '', XDG_CACHE_HOME: '' } });
     let text = '';
     child.stdout.on('data', data => { text += data; });
     child.stderr.on('data', data => { text += data; });

@@ -57,7 +57,8 @@ func test_initialize_refuses_what_it_cannot_use() -> void:
 	var connection := WebRTCPeerConnection.new()
 	connection.create_data_channel("x")
 	connection.create_offer()
-	for servers in [[7], ["stun:127.0.0.1"], [{}], [{"urls": 5}], [{"urls": []}], [{"urls": [5]}], [{"urls": "stun:"}],
+	for servers in [[7], ["stun:127.0.0.1"], [{}], [{"urls": 5}], [{"urls": []}], [{"urls": [5]}], [{"urls": ["stun:127.0.0.1", 5]}],
+			[{"urls": "stun:"}],
 			[{"urls": "http://127.0.0.1"}], [{"urls": "stun:host:99999"}], [{"urls": "turn:127.0.0.1"}],
 			[{"urls": "stun:127.0.0.1", "username": 5}]]:
 		equal(connection.initialize({"iceServers": servers}), ERR_INVALID_PARAMETER, "iceServers " + str(servers))
