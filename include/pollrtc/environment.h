@@ -48,9 +48,12 @@ struct Limits {
   // ICE and STUN
   std::uint16_t ice_local_candidates = 64;
   std::uint16_t ice_remote_candidates = 64;
-  std::uint16_t ice_prflx = 16;      // peer-reflexive candidates learned from checks
-  std::uint16_t ice_pairs = 100;     // RFC 8445 §6.1.2.5
-  std::uint16_t stun_pending = 128;  // transactions under way
+  std::uint16_t ice_prflx = 16;              // peer-reflexive candidates learned from checks
+  std::uint16_t ice_pairs = 100;             // RFC 8445 §6.1.2.5
+  std::uint16_t ice_tcp_connections = 32;    // ICE-TCP, both ways
+  std::uint16_t ice_tcp_unverified = 8;      // of those, accepted and not yet proved to be the peer's
+  std::uint32_t ice_tcp_buffer = 64 * 1024;  // out, per connection
+  std::uint16_t stun_pending = 128;          // transactions under way
   std::uint16_t stun_errors_per_second = 100;
   std::uint16_t stun_errors_per_source = 10;  // per second
 
@@ -104,6 +107,9 @@ struct Limits {
     limits.ice_remote_candidates = 16;
     limits.ice_prflx = 4;
     limits.ice_pairs = 24;
+    limits.ice_tcp_connections = 8;
+    limits.ice_tcp_unverified = 4;
+    limits.ice_tcp_buffer = 16 * 1024;
     limits.stun_pending = 32;
     limits.turn_allocations = 4;
     limits.turn_permissions = 16;

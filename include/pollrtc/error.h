@@ -80,6 +80,10 @@ class Error {
   X(StunWrongSource, "STUN response from another address than was asked")                        \
   X(IceRoleConflict, "ICE role conflict, answered with 487")                                     \
   X(IceLimit, "ICE limit on candidates or pairs reached")                                        \
+  /* ICE-TCP, RFC 6544 */                                                                        \
+  X(TcpNotStun, "TCP connection that begins with something else than STUN")                      \
+  X(TcpTooLarge, "packet on a TCP connection that is larger than any of ours")                   \
+  X(TcpLimit, "TCP connection that nobody proved to be the peer's, or one too many")             \
   /* TURN, RFC 8656 */                                                                           \
   X(TurnMalformed, "TURN message, ChannelData or frame that breaks its format")                  \
   X(TurnUnexpected, "TURN message that has no place in this state")                              \

@@ -207,10 +207,12 @@ class POLLRTC_API Peer {
     int code;
     std::string text;
   };
-  // Open a TCP connection to `server`; stream_opened() or stream_closed() says how that went.
+  // Open a TCP connection to `remote`, a TURN server or (RFC 6544) the other end; stream_opened() or stream_closed() says how
+  // that went. `local`, when it is valid: from this IP address, and a port that the system chooses.
   struct StreamNeeded {
     StreamId stream;
-    Address server;
+    Address remote;
+    Address local = {};
   };
   // Write what poll_stream() still gives, and close it.
   struct StreamDone {
@@ -274,6 +276,11 @@ class POLLRTC_API Peer {
   // A server that comes once gathering is Complete makes the next offer restart ICE, and is used then; a STUN server is added
   // again at that GatheringNeeded, as the others are.
   Status add_stun_server(Time now, const Address& server);
+  // Candidates by TCP (RFC 6544), for networks that let no UDP through; with UDP there as well it is the second choice.
+  // Passive: `bound` is a listening socket, and stream_accepted() is told who connects to it. Active: connections will be
+  // opened from this IP address (StreamNeeded). `announced` and `hidden_as` are as above. Browsers have active ones only, so to them it takes a passive one.
+  Status add_local_tcp_address(Time now, const Address& bound, TcpType direction,
+                               const Address& announced = {}, std::string_view hidden_as = {});
   // Relayed candidates come of it. One that was added before is no error. Errors: InvalidArgument, Refused, LimitReached
   // (Limits::turn_servers), OutOfMemory, Closed.
   Status add_turn_server(Time now, const TurnServer& server);
@@ -287,6 +294,8 @@ class POLLRTC_API Peer {
   // The socket of this address is gone: nothing is sent from it any more. A new address can be added while gathering goes
   // on; later it takes a restart. Error: NotFound.
   Status remove_local_address(Time now, const Address& bound);
+  // The same for all TCP candidates of an IP address.
+  Status remove_local_tcp_address(Time now, const Address& ip);
   // An ICMP error that is hard (RFC 1122 §3.2.2.1: protocol or port unreachable) came for what we sent along `path`;
   // `quoted` is the beginning of that datagram. It ends a check that was under way, and nothing that works.
   void handle_icmp_error(Time now, const Path& path, Bytes quoted);
@@ -325,6 +334,9 @@ class POLLRTC_API Peer {
   // Streams, as StreamNeeded asks for them. When poll_transmit() gives nothing more, poll_stream() gives what is to be
   // written, all of it and in order; 0: nothing now. Unknown streams are ignored.
   void stream_opened(Time now, StreamId stream);
+  // `remote` has connected to the listening socket at `local`: the name of the stream, which is open. LimitReached
+  // (Limits::ice_tcp_connections), OutOfMemory, Closed: close it.
+  Result<StreamId> stream_accepted(Time now, const Address& local, const Address& remote);
   void stream_closed(Time now, StreamId stream, std::string_view why);  // refused, reset, or at its end
   void handle_stream(Time now, StreamId stream, Bytes bytes);
   std::size_t poll_stream(Time now, StreamId stream, MutBytes out);

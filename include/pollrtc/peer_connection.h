@@ -25,6 +25,8 @@
 
 namespace pollrtc {
 
+class UdpMux;
+
 struct IceServer {
   // "stun:host[:port]", "turn:host[:port][?transport=udp|tcp]", "turns:host[:port]" (TLS over TCP). NotSupported: stuns, and
   // turns over UDP.
@@ -39,13 +41,22 @@ enum class IceTransportPolicy : std::uint8_t {
   Relay,  // nothing but relayed candidates: no address of ours in descriptions or candidates, and no checks from one
 };
 
+// How the other end may be reached, TURN servers aside. TCP (RFC 6544) is for networks that let no UDP through; a lost packet
+// holds up all that follow it there, so it is used only when no way by UDP is found. It means a listening socket on each
+// address, and that strangers may connect (Limits::ice_tcp_unverified).
+enum class IceTransports : std::uint8_t { Udp, UdpAndTcp, Tcp };
+
 struct Configuration {
   std::vector<IceServer> ice_servers;
   IceTransportPolicy ice_transport_policy = IceTransportPolicy::All;
+  IceTransports ice_transports = IceTransports::Udp;
+  // One UDP port for many connections (pollrtc/udp_mux.h); null: a socket for each of them and each address. With it
+  // port_range_* and dscp concern TCP alone.
+  std::shared_ptr<UdpMux> udp_mux;
   // Whom to trust for turns: servers: certificates in PEM. Empty: those that the system trusts.
   std::string trusted_certificates;
   std::uint16_t port_range_begin = 0,
-                port_range_end = 0;  // local UDP ports, both included; 0: the system's choice
+                port_range_end = 0;  // local ports, UDP and TCP, both included; 0: the system's choice
   // Loopback addresses are gathered when there is no other address, or when this is set.
   bool include_loopback = false;
   // Our own addresses are signalled as names ("<uuid>.local") which only those on the same link can resolve, by multicast DNS;

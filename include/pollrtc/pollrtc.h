@@ -35,6 +35,7 @@ typedef struct pollrtc_channel pollrtc_channel;
 typedef struct pollrtc_multiplayer pollrtc_multiplayer;
 typedef struct pollrtc_certificate pollrtc_certificate;
 typedef struct pollrtc_pacer pollrtc_pacer;
+typedef struct pollrtc_udp_mux pollrtc_udp_mux;
 
 /* The numbers never change; new ones come at the end. */
 typedef enum pollrtc_result {
@@ -118,6 +119,13 @@ typedef struct pollrtc_tapped_packet {
   pollrtc_address local, remote;
 } pollrtc_tapped_packet;
 
+/* How the other end may be reached, TURN servers aside: pollrtc::IceTransports. */
+typedef enum pollrtc_transports {
+  POLLRTC_TRANSPORTS_UDP = 0,
+  POLLRTC_TRANSPORTS_UDP_AND_TCP = 1,
+  POLLRTC_TRANSPORTS_TCP = 2
+} pollrtc_transports;
+
 typedef struct pollrtc_config {
   size_t size; /* sizeof(pollrtc_config) */
   const pollrtc_ice_server* ice_servers;
@@ -149,7 +157,9 @@ typedef struct pollrtc_config {
   const pollrtc_random* random;
   const pollrtc_network* network;
   const pollrtc_resolver* resolver;
-  int hide_addresses; /* behind names of multicast DNS */
+  int hide_addresses;       /* behind names of multicast DNS */
+  pollrtc_udp_mux* udp_mux; /* one UDP port for many connections; null: sockets of its own */
+  pollrtc_transports ice_transports;
 } pollrtc_config;
 
 typedef enum pollrtc_event_type {
@@ -209,6 +219,11 @@ typedef struct pollrtc_stats {
   uint32_t sctp_mtu;                            /* the largest SCTP packet now, in bytes */
   const char* close_reason;                     /* "None", "Remote", "ConsentExpired" ...; good for ever */
 } pollrtc_stats;
+
+/* --- One UDP port for many connections (pollrtc/udp_mux.h). 0: a port of the system's choice. It may be destroyed before
+   its connections, which keep what they need of it. */
+POLLRTC_C_API pollrtc_result pollrtc_udp_mux_create(uint16_t port, pollrtc_udp_mux** out);
+POLLRTC_C_API void pollrtc_udp_mux_destroy(pollrtc_udp_mux* mux);
 
 /* --- PeerConnection. `config` may be null. */
 POLLRTC_C_API pollrtc_result pollrtc_connection_create(const pollrtc_config* config,

@@ -68,6 +68,8 @@ Configuration configuration_of(Hooks& hooks, Platform& platform, const pollrtc_c
   if (given.no_path_mtu_discovery != 0) configuration.max_ip_packet = 0;
   if (given.pacer != nullptr) configuration.pacer = &given.pacer->pacer;
   configuration.hide_addresses = given.hide_addresses != 0;
+  if (given.udp_mux != nullptr) configuration.udp_mux = given.udp_mux->mux;
+  configuration.ice_transports = static_cast<IceTransports>(given.ice_transports);
   configuration.limits = limits_of(given);
   platform.apply(configuration);
   if (given.log != nullptr) configuration.log = {write_log, &hooks, static_cast<LogLevel>(given.log_level)};
@@ -87,6 +89,10 @@ pollrtc_result initialize(pollrtc_connection& handle, const pollrtc_config* conf
   Platform platform;
   if (!known || !platform.read(*known)) {
     handle.error = "a structure lacks its size or a function, or is of a newer header";
+    return POLLRTC_INVALID_ARGUMENT;
+  }
+  if (known->ice_transports > POLLRTC_TRANSPORTS_TCP) {
+    handle.error = "no such transports";
     return POLLRTC_INVALID_ARGUMENT;
   }
   const pollrtc_config before = handle.hooks->config;
@@ -324,6 +330,15 @@ pollrtc_result pollrtc_poll_all(pollrtc_connection* const* connections, size_t c
 
 pollrtc_pacer* pollrtc_pacer_create(void) { return new (std::nothrow) pollrtc_pacer; }
 void pollrtc_pacer_destroy(pollrtc_pacer* pacer) { delete pacer; }
+
+pollrtc_result pollrtc_udp_mux_create(uint16_t port, pollrtc_udp_mux** out) {
+  if (out == nullptr) return POLLRTC_INVALID_ARGUMENT;
+  UdpMux::Config config;
+  config.port = port;
+  *out = new (std::nothrow) pollrtc_udp_mux{std::make_shared<UdpMux>(config)};
+  return *out == nullptr ? POLLRTC_OUT_OF_MEMORY : POLLRTC_OK;
+}
+void pollrtc_udp_mux_destroy(pollrtc_udp_mux* mux) { delete mux; }
 
 pollrtc_result pollrtc_certificate_generate(pollrtc_certificate** out) {
   if (out == nullptr) return POLLRTC_INVALID_ARGUMENT;

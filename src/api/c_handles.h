@@ -12,6 +12,7 @@
 #include "api/c_platform.h"
 #include "pollrtc/multiplayer_peer.h"
 #include "pollrtc/pollrtc.h"
+#include "pollrtc/udp_mux.h"
 
 namespace pollrtc::detail {
 
@@ -53,6 +54,10 @@ struct pollrtc_multiplayer {
 
 struct pollrtc_pacer {
   pollrtc::Pacer pacer;
+};
+
+struct pollrtc_udp_mux {
+  std::shared_ptr<pollrtc::UdpMux> mux;
 };
 
 struct pollrtc_certificate {

@@ -17,6 +17,15 @@ namespace {
 // gave us.
 constexpr std::size_t kReceiveBuffer = 8192, kSendBuffer = 2560;
 
+// Of a description that we made: one line of it says so.
+std::string_view ufrag_of(std::string_view sdp) {
+  constexpr std::string_view kLine = "a=ice-ufrag:";
+  const std::size_t at = sdp.find(kLine);
+  if (at == std::string_view::npos) return {};
+  sdp.remove_prefix(at + kLine.size());
+  return sdp.substr(0, sdp.find('\r'));
+}
+
 net::Resolver::Config resolver_config(const Configuration& configuration) {
   net::Resolver::Config config;
   config.hook = configuration.resolver;
@@ -32,9 +41,9 @@ ConnectionCore::ConnectionCore(PeerConnection* owner, const Configuration& confi
       servers_(std::move(servers)),
       environment_(make_environment()),
       system_network_(environment_, configuration.dscp),
-      network_(configuration.network.is_set() ? configuration.network : system_network_.hooks()),
+      network_(choose_network()),
       resolver_(environment_, resolver_config(configuration_)),
-      names_(environment_, network_),
+      names_(environment_, names_network()),
       poller_(environment_.memory),
       receive_buffer_(std::max<std::size_t>(kReceiveBuffer, configuration.max_ip_packet)),
       send_buffer_(std::max<std::size_t>(kSendBuffer, configuration.max_ip_packet)) {}
@@ -57,6 +66,27 @@ Environment ConnectionCore::make_environment() {
   environment.limits = configuration_.limits;
   environment.pacer = configuration_.pacer;
   return environment;
+}
+
+Network ConnectionCore::choose_network() {
+  if (configuration_.network.is_set()) return configuration_.network;
+  if (configuration_.udp_mux == nullptr) return system_network_.hooks();
+  return mux_member_.emplace(configuration_.udp_mux->core_).hooks();
+}
+
+// The sockets for names are a connection's own, also where those for datagrams are shared.
+Network ConnectionCore::names_network() {
+  return mux_member_ && !has_given_network() ? system_network_.hooks() : network_;
+}
+
+// One that poll(2) cannot watch.
+bool ConnectionCore::has_given_network() const {
+  return configuration_.network.is_set() || (mux_member_ && mux_member_->core().is_given());
+}
+
+int ConnectionCore::descriptor_of(const Socket& socket) const {
+  if (mux_member_) return mux_member_->core().descriptor(socket.number);
+  return configuration_.network.is_set() ? socket.number : system_network_.descriptor(socket.number);
 }
 
 Time ConnectionCore::now() const { return latest_ = std::max(latest_, network_.now(network_.context)); }
@@ -157,6 +187,7 @@ void ConnectionCore::end() {
 
 Status ConnectionCore::announce(SdpType type, const std::string& sdp) {
   if (const Status status = peer_->set_local_description(now(), type, sdp); !status) return status;
+  if (mux_member_) mux_member_->add_ufrag(ufrag_of(sdp));
   if (peer_->gathering_state() == GatheringState::Gathering) gather();
   last_local_type_ = name_of(type);
   last_local_description_ = sdp;

@@ -2,6 +2,7 @@
 // DataChannel.
 //   connection_core.cpp     the Peer, descriptions, channels, the end
 //   connection_loop.cpp     gathering, sockets, deadlines, poll()
+//   connection_tcp.cpp      candidates by TCP
 //   connection_signals.cpp  what happened, in order, to handlers or to those who pull
 //
 // A PeerConnection has one core at a time; initialize() gives it a new one. Channels keep the core they were
@@ -17,6 +18,7 @@
 
 #include "api/ice_server_url.h"
 #include "api/multicast_names.h"
+#include "api/mux_core.h"
 #include "api/streams.h"
 #include "api/system_network.h"
 #include "api/turn_addresses.h"
@@ -76,6 +78,8 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   // For poll(2). False: it has no descriptors of its own, since its network was given.
   bool watch(net::Poller& poller) const;
   const DropCounters& name_drops() const { return names_.drops(); }
+  // The sockets it shares with others, which whoever sleeps watches once for all of them; null: it has its own.
+  MuxCore* mux() const { return mux_member_ ? &mux_member_->core() : nullptr; }
   // Null before anything was asked of the connection.
   const Peer* peer() const { return peer_ ? &*peer_ : nullptr; }
   void set_owner(PeerConnection* owner) { owner_ = owner; }
@@ -125,6 +129,10 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   static void tap_packet(void* context, const TappedPacket& packet);
   void finish_for_hook();
   Environment make_environment();
+  Network choose_network();
+  Network names_network();
+  bool has_given_network() const;
+  int descriptor_of(const Socket& socket) const;
   Time now() const;
   Time next_deadline() const;
   std::optional<Duration> time_to(Time deadline) const;
@@ -137,7 +145,14 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   void gather();
   std::size_t list_addresses(std::span<Address> out);
   bool open_sockets(bool loopback);
+  void open_udp(std::span<const Address> addresses);
   bool add_to_peer(const Socket& socket);
+  Address announced_as(const Address& local) const;
+  std::optional<FixedString<64>> hidden_as(const Address& local, const Address& announced);
+  bool has_socket_at(const Address& ip) const;
+  void open_tcp(std::span<const Address> addresses);
+  bool add_tcp_to_peer(const Address& bound);
+  void close_lost_tcp();
   void close_socket(std::size_t index);
   bool find_addresses(std::span<const Address> addresses, std::span<bool> is_there);
   void close_lost_sockets();
@@ -176,6 +191,7 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   std::vector<IceServerEntry> servers_;
   Environment environment_;
   SystemNetwork system_network_;
+  std::optional<MuxMember> mux_member_;
   Network network_;
   mutable Time latest_{};  // the clock never goes back, whatever the hook says
   std::optional<Peer> peer_;
@@ -183,6 +199,7 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   MulticastNames names_;
   net::Poller poller_;  // wait()'s, kept for its memory
   std::vector<Socket> sockets_;
+  std::vector<Address> tcp_locals_;  // listening, or with port 0 only to connect from
   Streams streams_;
   Time stream_retry_ = kNever;  // one of them waits for the system, and a loop of the user's may not see when
   bool more_to_stream_ = false;  // the last round moved bytes, so there may be more

@@ -41,6 +41,7 @@ void ConnectionCore::gather() {
   gathering_ = true;
   next_look_ = now() + kAddressLook;
   for (const Socket& socket : sockets_) (void)add_to_peer(socket);
+  for (const Address& bound : tcp_locals_) (void)add_tcp_to_peer(bound);
   // Godot's tests, and two programs on one machine without a network, need loopback where there is nothing
   // else.
   if (!open_sockets(has_loopback_ || configuration_.include_loopback)) open_sockets(true);
@@ -53,27 +54,38 @@ std::size_t ConnectionCore::list_addresses(std::span<Address> out) {
   return std::min(most, network_.list_addresses(network_.context, has_loopback_, out.first(most)));
 }
 
-bool ConnectionCore::add_to_peer(const Socket& socket) {
-  Address announced;
+Address ConnectionCore::announced_as(const Address& local) const {
   const auto internal = parse_ip(configuration_.nat_1_1_internal);
-  if (internal && internal->same_ip(socket.local))
-    if (const auto external = parse_ip(configuration_.nat_1_1_external))
-      announced = external->with_port(socket.local.port);
-  FixedString<64> hidden_as;
+  const auto external = parse_ip(configuration_.nat_1_1_external);
+  return internal && external && internal->same_ip(local) ? external->with_port(local.port) : Address{};
+}
+
+// Nothing: it is to be hidden and cannot be, so rather no candidate than one that shows it.
+std::optional<FixedString<64>> ConnectionCore::hidden_as(const Address& local, const Address& announced) {
   const bool is_relay_only = configuration_.ice_transport_policy == IceTransportPolicy::Relay;
-  if (configuration_.hide_addresses && !announced.is_valid() && !is_relay_only) {
-    const auto name = names_.name_of(now(), socket.local);
-    if (!name) return false;  // rather no candidate than one that shows it
-    hidden_as = *name;
-  }
-  return peer_->add_local_address(now(), socket.local, announced, hidden_as.view()).has_value();
+  if (!configuration_.hide_addresses || announced.is_valid() || is_relay_only) return FixedString<64>();
+  return names_.name_of(now(), local);
+}
+
+bool ConnectionCore::add_to_peer(const Socket& socket) {
+  const Address announced = announced_as(socket.local);
+  const auto name = hidden_as(socket.local, announced);
+  return name && peer_->add_local_address(now(), socket.local, announced, name->view()).has_value();
 }
 
 bool ConnectionCore::open_sockets(bool loopback) {
   has_loopback_ = loopback;
   std::array<Address, kMostAddresses> addresses;
   const std::size_t count = list_addresses(addresses);
-  for (const Address& address : std::span(addresses).first(count)) {
+  const std::span<const Address> there = std::span(addresses).first(count);
+  // UDP first, so that it is what the other end hears of first.
+  if (configuration_.ice_transports != IceTransports::Tcp) open_udp(there);
+  if (configuration_.ice_transports != IceTransports::Udp) open_tcp(there);
+  return !sockets_.empty() || !tcp_locals_.empty();
+}
+
+void ConnectionCore::open_udp(std::span<const Address> addresses) {
+  for (const Address& address : addresses) {
     if (sockets_.size() == kMostAddresses) break;
     if (std::any_of(sockets_.begin(), sockets_.end(),
                     [&](const Socket& s) { return s.local.same_ip(address); }))
@@ -90,7 +102,6 @@ bool ConnectionCore::open_sockets(bool loopback) {
       network_.close(network_.context, socket.number);
     }
   }
-  return !sockets_.empty();
 }
 
 void ConnectionCore::close_socket(std::size_t index) {
@@ -122,6 +133,7 @@ void ConnectionCore::close_lost_sockets() {
   if (!find_addresses(std::span(storage).first(count), std::span(is_there).first(count))) return;
   for (std::size_t i = count; i-- > 0;)
     if (!is_there[i]) close_socket(i);
+  close_lost_tcp();
 }
 
 // TCP would go on asking for minutes from an address that is no more.
@@ -144,15 +156,13 @@ void ConnectionCore::watch_addresses() {
   const std::span<const Address> addresses = std::span(storage).first(list_addresses(storage));
   close_lost_sockets();
   close_lost_streams();
-  const std::size_t before = sockets_.size();
+  const std::size_t before = sockets_.size() + tcp_locals_.size();
   if (peer_->gathering_state() == GatheringState::Gathering) (void)open_sockets(has_loopback_);
   const bool is_lost = peer_->connection_state() == ConnectionState::Disconnected;
-  const bool has_new = std::any_of(addresses.begin(), addresses.end(), [&](const Address& address) {
-    return std::none_of(sockets_.begin(), sockets_.end(),
-                        [&](const Socket& socket) { return socket.local.same_ip(address); });
-  });
+  const bool has_new = std::any_of(addresses.begin(), addresses.end(),
+                                   [&](const Address& address) { return !has_socket_at(address); });
   if (!is_lost) restart_owed_ = false;
-  if (is_lost && has_new && sockets_.size() == before) restart_owed_ = true;
+  if (is_lost && has_new && sockets_.size() + tcp_locals_.size() == before) restart_owed_ = true;
   const bool may_restart = configuration_.restart_ice_automatically && is_lost && !addresses.empty() &&
                            peer_->signaling_state() == SignalingState::Stable;
   if (restart_owed_ && may_restart) (void)restart_ice();
@@ -162,6 +172,7 @@ void ConnectionCore::close_sockets() {
   names_.close(latest_);
   for (const Socket& socket : sockets_) network_.close(network_.context, socket.number);
   sockets_.clear();
+  tcp_locals_.clear();
   blocked_.reset();
   streams_.close();
   more_to_read_ = more_to_send_ = more_to_stream_ = false;
@@ -243,7 +254,9 @@ void ConnectionCore::read_sockets() {
           network_.receive(network_.context, socket.number, receive_buffer_, size, source);
       if (outcome == Network::Outcome::WouldBlock || outcome == Network::Outcome::Error) break;
       if (outcome != Network::Outcome::Done || size > receive_buffer_.size()) continue;
-      (void)peer_->handle_datagram(now(), Path{socket.local, source}, Bytes(receive_buffer_).first(size));
+      const Bytes datagram = Bytes(receive_buffer_).first(size);
+      const Drop drop = peer_->handle_datagram(now(), Path{socket.local, source}, datagram);
+      if (mux_member_ && drop == Drop::None) mux_member_->on_taken(socket.number, source, datagram);
     }
     if (left == 0) more_to_read_ = true;
     read_errors(socket);
@@ -263,7 +276,7 @@ void ConnectionCore::read_errors(const Socket& socket) {
 // True when nothing more is owed, or nothing more can go now. What a stream has taken makes room for more.
 bool ConnectionCore::flush() {
   bool is_done = flush_datagrams();
-  if (peer_ && has_ended(peer_->connection_state())) streams_.drop_connecting();
+  if (peer_ && has_ended(peer_->connection_state())) streams_.drop_unused();
   more_to_stream_ = true;
   for (int round = 0; round < kStreamRounds && more_to_stream_; ++round) {
     more_to_stream_ = peer_ && streams_.write(*peer_);
@@ -342,15 +355,16 @@ Status ConnectionCore::wait(Duration timeout) {
   poller_.clear();
   if (!watch(poller_))
     return fail(ErrorCode::NotSupported, "a connection whose network was given cannot sleep by itself");
+  if (mux() != nullptr) (void)mux()->watch(poller_);
   const auto deadline = time_to_sleep();
   poller_.wait(deadline ? std::min(*deadline, timeout) : timeout);
   return poll();
 }
 
 bool ConnectionCore::watch(net::Poller& poller) const {
-  if (configuration_.network.is_set()) return false;
-  for (std::size_t i = 0; i < sockets_.size(); ++i)
-    (void)poller.add(system_network_.descriptor(sockets_[i].number), blocked_ && blocked_->socket == i);
+  if (has_given_network()) return false;
+  for (std::size_t i = 0; i < sockets_.size() && !mux_member_; ++i)
+    (void)poller.add(descriptor_of(sockets_[i]), blocked_ && blocked_->socket == i);
   streams_.watch(poller);
   names_.watch(system_network_, poller);
   if (!lookups_.empty()) resolver_.watch(poller);
@@ -361,9 +375,12 @@ Time ConnectionCore::next_deadline() const {
   if (!peer_) return kNever;
   const Time time = now();
   if (more_to_read_ || more_to_stream_ || (more_to_send_ && !blocked_) || peer_->has_event()) return time;
+  if (mux_member_ && mux_member_->has_mail()) return time;
   if (buffered_outdated_ || !buffered_low_.empty() || !lost_servers_.empty()) return time;
   if (pending_description_ && !pending_description_->wait_for_gathering) return time;
   Time next = std::min(peer_->next_timeout(), names_.next_timeout(time));
+  // Others share the socket, so nobody sleeps until it can be written.
+  if (mux_member_ && blocked_) next = std::min(next, blocked_->again);
   if (!lookups_.empty()) next = std::min({next, resolver_.next_timeout(time), time + kLookupPoll});
   return next;
 }
@@ -383,14 +400,14 @@ std::optional<Duration> ConnectionCore::time_to_next_deadline() const {
 }
 
 std::size_t ConnectionCore::sockets(std::span<int> out) const {
-  const bool given = configuration_.network.is_set();
   std::size_t count = 0;
-  const auto add = [&](int number) {
-    if (count < out.size()) out[count] = given ? number : system_network_.descriptor(number);
+  const auto add = [&](int descriptor) {
+    if (count < out.size()) out[count] = descriptor;
     ++count;
   };
-  for (const Socket& socket : sockets_) add(socket.number);
-  names_.for_each_socket(add);
+  for (const Socket& socket : sockets_) add(descriptor_of(socket));
+  const bool given = configuration_.network.is_set();
+  names_.for_each_socket([&](int number) { add(given ? number : system_network_.descriptor(number)); });
   return count + streams_.sockets(out.subspan(std::min(out.size(), count)));
 }
 

@@ -99,7 +99,7 @@ void ConnectionCore::handle_stream_event(const Peer::Event& raw) {
   if (const auto* needed = std::get_if<Peer::StreamNeeded>(&raw)) {
     if (configuration_.network.is_set())
       return peer_->stream_closed(now(), needed->stream, "the network that was given has no TCP");
-    streams_.open(*peer_, needed->stream, needed->server);
+    streams_.open(*peer_, needed->stream, needed->remote, needed->local);
     more_to_stream_ = true;
   } else if (const auto* done = std::get_if<Peer::StreamDone>(&raw)) {
     streams_.finish(*peer_, done->stream);

@@ -1,5 +1,7 @@
 #include "pollrtc/peer_connection.h"
 
+#include <algorithm>
+
 #include "api/connection_core.h"
 #include "base/address.h"
 #include "net/clock.h"
@@ -78,6 +80,10 @@ Status PeerConnection::initialize(const Configuration& configuration) {
   if (configuration.dscp > 63) return fail(ErrorCode::InvalidArgument, "a DSCP is at most 63");
   if (configuration.network.is_set() && !configuration.network.is_whole())
     return fail(ErrorCode::InvalidArgument, "of the hooks of a network some are missing");
+  if (configuration.network.is_set() && configuration.udp_mux != nullptr)
+    return fail(ErrorCode::InvalidArgument, "a network was given, and a UdpMux, which has one of its own");
+  if (configuration.network.is_set() && configuration.ice_transports != IceTransports::Udp)
+    return fail(ErrorCode::NotSupported, "a network that was given has no TCP");
   if ((configuration.memory.allocate == nullptr) != (configuration.memory.release == nullptr))
     return fail(ErrorCode::InvalidArgument, "of the hooks of a memory one is missing");
   if (const Status status = core().check_no_hook(); !status) return status;
@@ -130,6 +136,7 @@ Status poll_all(std::span<PeerConnection* const> connections, Duration timeout) 
   std::vector<Watched> all;
   all.reserve(connections.size());
   net::Poller poller;
+  std::vector<detail::MuxCore*> muxes;  // each once; the connections keep them alive
   for (PeerConnection* const connection : connections) {
     if (connection == nullptr) return fail(ErrorCode::InvalidArgument, "a connection is null");
     (void)connection->core();
@@ -137,9 +144,15 @@ Status poll_all(std::span<PeerConnection* const> connections, Duration timeout) 
     if (!connection->core_->watch(poller))
       return fail(ErrorCode::NotSupported, "a connection whose network was given cannot be slept for");
     all.push_back({connection->core_, first, poller.size()});
+    detail::MuxCore* const mux = connection->core_->mux();
+    if (mux != nullptr && std::find(muxes.begin(), muxes.end(), mux) == muxes.end()) {
+      muxes.push_back(mux);
+      (void)mux->watch(poller);
+    }
     if (const auto deadline = connection->core_->time_to_sleep()) timeout = std::min(timeout, *deadline);
   }
   poller.wait(timeout);
+  for (detail::MuxCore* const mux : muxes) mux->read();
   for (const Watched& watched : all) {
     if (!poller.is_any_ready(watched.first, watched.end) && !watched.core->is_due()) continue;
     (void)watched.core->poll();  // refused where the caller stands inside its signal

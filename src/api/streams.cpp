@@ -10,11 +10,12 @@ namespace {
 
 constexpr std::size_t kChunk = 16 * 1024;
 constexpr int kReads = 16;
+constexpr int kAccepts = 16;  // of one listener, in one turn of the loop
 
 }  // namespace
 
-void Streams::open(Peer& peer, StreamId stream, const Address& server) {
-  Result<net::TcpSocket> socket = net::TcpSocket::connect(server);
+void Streams::open(Peer& peer, StreamId stream, const Address& remote, const Address& local) {
+  Result<net::TcpSocket> socket = net::TcpSocket::connect(remote, local);
   if (!socket) return peer.stream_closed(net::monotonic_now(), stream, socket.error().detail());
   streams_.push_back({stream, *std::move(socket), {}, 0});
   if (streams_.back().socket.state() == net::TcpSocket::State::Open)
@@ -49,14 +50,44 @@ void Streams::drop_from(Peer& peer, const Address& local) {
       drop(peer, streams_[i].id, "its address is gone from this machine");
 }
 
-void Streams::drop_connecting() {
+bool Streams::listen(const Address& local, net::PortRange ports, std::uint32_t first_try, Address& bound) {
+  Result<net::TcpListener> listener = net::TcpListener::listen(local, ports, first_try);
+  if (!listener) return false;
+  bound = listener->local();
+  listeners_.push_back(*std::move(listener));
+  return true;
+}
+
+void Streams::stop_listening(const Address& ip) {
+  std::erase_if(listeners_, [&](const net::TcpListener& l) { return l.local().same_ip(ip); });
+}
+
+// The system accepts by itself; those whom the peer has no room for are closed here.
+bool Streams::accept(Peer& peer) {
+  bool more = false;
+  for (net::TcpListener& listener : listeners_) {
+    int left = kAccepts;
+    for (; left > 0; --left) {
+      auto accepted = listener.accept();
+      if (!accepted) break;
+      const Result<StreamId> stream =
+          peer.stream_accepted(net::monotonic_now(), listener.local(), accepted->remote);
+      if (stream) streams_.push_back({*stream, std::move(accepted->socket), {}, 0});
+    }
+    if (left == 0) more = true;
+  }
+  return more;
+}
+
+void Streams::drop_unused() {
+  listeners_.clear();
   std::erase_if(streams_,
                 [](const Stream& s) { return s.socket.state() == net::TcpSocket::State::Connecting; });
 }
 
 bool Streams::read(Peer& peer) {
   std::array<std::uint8_t, kChunk> buffer;
-  bool more = false;
+  bool more = accept(peer);
   for (std::size_t i = streams_.size(); i-- > 0;) {
     if (i >= streams_.size()) continue;
     Stream& stream = streams_[i];
@@ -101,6 +132,7 @@ bool Streams::write(Peer& peer) {
 }
 
 void Streams::watch(net::Poller& poller) const {
+  for (const net::TcpListener& listener : listeners_) (void)poller.add(listener.fd(), false);
   for (const Stream& stream : streams_)
     (void)poller.add(stream.socket.fd(), stream.socket.state() == net::TcpSocket::State::Connecting ||
                                              stream.sent != stream.out.size());
@@ -113,8 +145,14 @@ bool Streams::wants_to_write() const {
 }
 
 std::size_t Streams::sockets(std::span<int> out) const {
-  for (std::size_t i = 0; i < std::min(out.size(), streams_.size()); ++i) out[i] = streams_[i].socket.fd();
-  return streams_.size();
+  std::size_t count = 0;
+  const auto put = [&](int fd) {
+    if (count < out.size()) out[count] = fd;
+    ++count;
+  };
+  for (const Stream& stream : streams_) put(stream.socket.fd());
+  for (const net::TcpListener& listener : listeners_) put(listener.fd());
+  return count;
 }
 
 }  // namespace pollrtc::detail

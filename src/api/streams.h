@@ -1,25 +1,31 @@
-// The TCP connections that a Peer asks for: sockets to streams and back.
+// The TCP connections that a Peer asks for, and those that come to it: sockets to streams and back.
 #pragma once
 
 #include <vector>
 
 #include "net/poller.h"
-#include "net/tcp_socket.h"
+#include "net/tcp_listener.h"
 #include "pollrtc/peer.h"
 
 namespace pollrtc::detail {
 
 class Streams {
  public:
-  void open(Peer& peer, StreamId stream, const Address& server);
+  void open(Peer& peer, StreamId stream, const Address& remote, const Address& local);
   // Its last bytes go out if they can, and it is closed.
   void finish(Peer& peer, StreamId stream);
-  void close() { streams_.clear(); }
+  // False: no listening socket could be had there. `bound` is what it got.
+  bool listen(const Address& local, net::PortRange ports, std::uint32_t first_try, Address& bound);
+  void stop_listening(const Address& ip);
+  void close() {
+    streams_.clear();
+    listeners_.clear();
+  }
   // Their own ends, as many as fit; and an end to those that have theirs at `local`, which this machine has no more.
   std::size_t local_addresses(std::span<Address> out) const;
   void drop_from(Peer& peer, const Address& local);
-  // Nobody will ask anything of them any more.
-  void drop_connecting();
+  // The peer has ended: nobody will ask anything of those that are being made any more.
+  void drop_unused();
 
   // True when there is more than one turn of the loop should take.
   bool read(Peer& peer);
@@ -37,10 +43,12 @@ class Streams {
     std::vector<std::uint8_t> out;  // taken from the peer, not yet by the system
     std::size_t sent = 0;           // of those
   };
+  bool accept(Peer& peer);
   bool write_one(Peer& peer, Stream& stream);
   void drop(Peer& peer, StreamId stream, std::string_view why);
 
   std::vector<Stream> streams_;
+  std::vector<net::TcpListener> listeners_;
 };
 
 }  // namespace pollrtc::detail

@@ -147,7 +147,7 @@ Status Agent::set_remote_credentials(Time now, std::string_view ufrag, std::stri
   for (std::size_t i = 0; i < remotes_.size(); ++i) pair_remote(static_cast<std::uint16_t>(i));
   now_ = std::max(now_, now);
   for (const EarlyRequest& request : early_)
-    if (const auto base = gatherer_.find_base(request.path.local))
+    if (const auto base = gatherer_.find_base(request.path.local, request.path.transport))
       static_cast<void>(config_.lite ? accept_as_lite(*base, request) : learn(*base, request));
   early_.clear();
   advance(now);
@@ -174,8 +174,11 @@ Status Agent::add_remote_candidate(Time now, const Candidate& given) {
   candidate.address.scope_id = 0;
   // RFC 8838 §14: after the end-of-candidates nothing is taken.
   if (is_remote_done_) return ignore(candidate, "after end-of-candidates");
-  if (candidate.transport != Transport::Udp || candidate.component != 1)
-    return ignore(candidate, "not component 1 on UDP");
+  if (candidate.component != 1) return ignore(candidate, "not component 1");
+  if ((candidate.transport == Transport::Tcp) != (candidate.tcp_type != TcpType::None))
+    return ignore(candidate, "by TCP, and nobody says which end connects");
+  // RFC 6544 §6.2: the pairs of an active one would all be pruned. It is learned when its end connects.
+  if (candidate.tcp_type == TcpType::Active) return ignore(candidate, "its end connects to us");
   if (!candidate.mdns_name.empty()) return await_name(candidate);
   return use_remote_candidate(candidate);
 }
@@ -183,7 +186,8 @@ Status Agent::add_remote_candidate(Time now, const Candidate& given) {
 Status Agent::use_remote_candidate(const Candidate& candidate) {
   if (!is_checkable(candidate.address)) return ignore(candidate, "not an address that is checked");
   if (has_remote_ && is_foreign(candidate)) return ignore(candidate, "of another generation");
-  if (const auto known = find_remote(candidate.address)) return promote(*known, candidate);
+  if (const auto known = find_remote(candidate.address, candidate.transport))
+    return promote(*known, candidate);
   const auto signalled =
       std::count_if(remotes_.begin(), remotes_.end(), [](const Remote& r) { return r.is_signalled; });
   if (signalled >= environment_.limits.ice_remote_candidates) {
@@ -231,11 +235,12 @@ void Agent::set_paused(Time now, bool paused) {
   advance(now);
 }
 
-std::optional<std::uint16_t> Agent::find_remote(const Address& address) const {
+std::optional<std::uint16_t> Agent::find_remote(const Address& address, Transport transport) const {
   Address plain = address;
   plain.scope_id = 0;
   for (std::size_t i = 0; i < remotes_.size(); ++i)
-    if (remotes_[i].candidate.address == plain) return static_cast<std::uint16_t>(i);
+    if (remotes_[i].candidate.address == plain && remotes_[i].candidate.transport == transport)
+      return static_cast<std::uint16_t>(i);
   return std::nullopt;
 }
 
@@ -275,6 +280,7 @@ Pair* Agent::make_pair(std::uint16_t local, std::uint16_t remote) {
   Pair pair;
   pair.path.local = ours.candidate.base;
   pair.path.remote = scoped_as(remotes_[remote].candidate.address, pair.path.local);
+  pair.path.transport = ours.candidate.transport;
   pair.local = pair.valid_local = local;
   pair.remote = remote;
   pair.foundation = ours.foundation << 16 | remotes_[remote].foundation;
@@ -283,15 +289,19 @@ Pair* Agent::make_pair(std::uint16_t local, std::uint16_t remote) {
   return checklist_.add(pair);
 }
 
+bool Agent::may_pair(const Gatherer::Local& local, const Candidate& remote) {
+  return local.candidate.transport == remote.transport &&
+         can_pair_directions(local.candidate.tcp_type, remote.tcp_type) &&
+         can_pair(local.candidate.base, remote.address, config_.allow_remote_loopback) &&
+         !is_kept_from_relay(local, remote) && may_relay(local, remote.address);
+}
+
 // Reflexive local candidates are replaced by their bases, which makes their pairs redundant (RFC 8445 §6.1.2.4), so
 // only bases are paired; those that were signalled (RFC 8838 §10).
 void Agent::pair_local(std::uint16_t local) {
   for (std::size_t i = 0; i < remotes_.size(); ++i) {
     if (!has_remote_ || has_nominated_ || config_.lite || !remotes_[i].is_signalled) continue;
-    if (can_pair(gatherer_.locals()[local].candidate.base, remotes_[i].candidate.address,
-                 config_.allow_remote_loopback) &&
-        !is_kept_from_relay(gatherer_.locals()[local], remotes_[i]) &&
-        may_relay(gatherer_.locals()[local], remotes_[i].candidate.address))
+    if (may_pair(gatherer_.locals()[local], remotes_[i].candidate))
       static_cast<void>(make_pair(local, static_cast<std::uint16_t>(i)));
   }
 }
@@ -300,9 +310,7 @@ void Agent::pair_remote(std::uint16_t remote) {
   if (!has_remote_ || has_nominated_ || config_.lite) return;
   for (std::size_t i = 0; i < gatherer_.locals().size(); ++i) {
     const Gatherer::Local& local = gatherer_.locals()[i];
-    if (local.may_pair &&
-        can_pair(local.candidate.base, remotes_[remote].candidate.address, config_.allow_remote_loopback) &&
-        !is_kept_from_relay(local, remotes_[remote]) && may_relay(local, remotes_[remote].candidate.address))
+    if (local.may_pair && may_pair(local, remotes_[remote].candidate))
       static_cast<void>(make_pair(static_cast<std::uint16_t>(i), remote));
   }
 }
@@ -367,7 +375,7 @@ bool Agent::is_validated(const Path& path) const {
 }
 
 bool Agent::is_expected(const Path& path) const {
-  if (find_remote(path.remote)) return true;
+  if (find_remote(path.remote, path.transport)) return true;
   return std::any_of(early_.begin(), early_.end(),
                      [&](const EarlyRequest& request) { return request.path == path; });
 }

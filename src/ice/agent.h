@@ -1,7 +1,7 @@
-// The ICE agent: one component, one generation of credentials, UDP. An ICE restart is another agent: generations.h holds
+// The ICE agent: one component, one generation of credentials, UDP and TCP (agent_tcp.cpp). An ICE restart is another agent: generations.h holds
 // them together. It finds candidates, checks pairs, nominates, keeps
 // consent, and says which path data may take. RFC 8445 (ICE), 8838 (trickle), 8863 (patience), 7675 (consent),
-// 8421 (dual stack). An engine in the sense of base/engine.h: it speaks STUN datagrams only; DTLS never comes here.
+// 8421 (dual stack), 6544 (TCP). An engine in the sense of base/engine.h: it speaks STUN datagrams only; DTLS never comes here.
 //
 // Connected means that a pair is valid and data may go; Completed that it is nominated as well. Disconnected: two consent
 // checks in a row went unanswered, the second for a second, and no data was acknowledged meanwhile (9 to 13 s after the last
@@ -97,6 +97,20 @@ class Agent {
   // Its socket is gone: NotFound, or nothing leaves from it any more. When it carried the selected pair the agent is
   // Disconnected, until another pair is found or consent runs out. on_relay_lost() is the same for a relayed address.
   Status remove_local_address(Time now, const Address& base);
+  // TCP candidates (RFC 6544). To the agent a connection is a path of Transport::Tcp, whose packets arrive and leave as
+  // datagrams do; somebody else frames them and opens the connection when the first one is to leave. An active candidate's
+  // end of it is called by the candidate's base, with port 9, whatever port the system takes.
+  Status add_tcp_address(Time now, const Address& base, TcpType direction, bool loopback_allowed,
+                         const Address& announced = {}, const FixedString<64>& hidden_as = {});
+  // All those of that IP address. NotFound: there is none.
+  Status remove_tcp_addresses(Time now, const Address& ip);
+  void on_connection_opened(Time now, const Path& path);
+  // It is gone, or could not be made. `is_stranger`: whoever is there does not speak STUN.
+  void on_connection_closed(Time now, const Path& path, bool is_stranger);
+  // Is there any use for the connection on that path? What the peer's end has proved by its check is known by now.
+  bool keeps_connection(const Path& path) const;
+  // The connection of the selected pair is gone, but may well be made again: no reason to restart ICE yet.
+  bool is_reconnecting() const;
   // A hard ICMP error that quotes the beginning of a datagram sent along `path`. It fails the check or the question it
   // quotes, never a pair that works (RFC 8445 §7.2.5.2.2, §19.2).
   void handle_icmp_error(Time now, const Path& path, Bytes quoted);
@@ -163,6 +177,7 @@ class Agent {
     Candidate candidate;
     std::uint32_t foundation = 0;  // equal numbers, equal foundations
     bool is_signalled = false;     // else peer-reflexive: known from a check alone
+    bool is_free = false;          // came by a TCP connection that is gone: another may take its place
   };
   struct Permission {  // of a relayed candidate for the address of a remote one (RFC 8656 §9)
     enum class State : std::uint8_t { Wanted, Asked, Granted, Refused };
@@ -203,11 +218,12 @@ class Agent {
 
   // agent_names.cpp
   Status await_name(const Candidate& candidate);
-  bool is_kept_from_relay(const Gatherer::Local& local, const Remote& remote) const;
+  bool can_use_name(const Named& named) const;
+  bool is_kept_from_relay(const Gatherer::Local& local, const Candidate& remote) const;
 
   // agent.cpp: candidates and pairs
   Status use_remote_candidate(const Candidate& candidate);
-  std::optional<std::uint16_t> find_remote(const Address& address) const;
+  std::optional<std::uint16_t> find_remote(const Address& address, Transport transport) const;
   bool is_foreign(const Candidate& candidate) const;
   std::uint32_t remote_foundation(const Candidate& candidate, std::size_t index) const;
   Remote* add_remote(const Candidate& candidate, bool is_signalled);
@@ -216,6 +232,7 @@ class Agent {
   void pair_local(std::uint16_t local);
   void pair_remote(std::uint16_t remote);
   bool may_relay(const Gatherer::Local& local, const Address& remote);
+  bool may_pair(const Gatherer::Local& local, const Candidate& remote);
   bool awaits_permission() const;
   Pair* make_pair(std::uint16_t local, std::uint16_t remote);
   std::uint64_t priority_of(std::uint16_t local, std::uint16_t remote) const;
@@ -226,6 +243,10 @@ class Agent {
   // agent_changes.cpp: when the network is no longer what it was
   bool is_rescue_wanted() const;
   void move_to_rescue();
+
+  // agent_tcp.cpp
+  void reconnect(Pair& pair);
+  void drop_closed_pairs();
 
   // lite.cpp
   Drop accept_as_lite(std::uint16_t base, const EarlyRequest& request);
@@ -251,6 +272,7 @@ class Agent {
   Drop remember(const EarlyRequest& request);
   Drop learn(std::uint16_t base, const EarlyRequest& request);
   Result<Pair*, Drop> pair_of(std::uint16_t base, const EarlyRequest& request);
+  Result<std::uint16_t, Drop> learn_remote(const EarlyRequest& request);
 
   // connectivity_checks.cpp: what comes of our checks
   Drop on_response(const Path& path, const stun::Message& response);
@@ -282,6 +304,7 @@ class Agent {
   Time last_sent_{};              // on the selected path, keepalives included (lite.cpp)
   Time pacer_{};                  // no new transaction before this (RFC 8445 §14.2)
   Time patience_end_ = kNever;    // RFC 8863: no Failed for want of pairs before this
+  Time reconnect_end_{};          // until then the other end may open a connection anew that was lost
   Time nomination_due_ = kNever;  // no waiting for better pairs from here on
   std::uint64_t unanswered_ = 0;  // datagrams sent to addresses that never answered
   std::uint32_t named_so_far_ = 0;

@@ -77,8 +77,9 @@ void Agent::move_to_rescue() {
               address_text(rescue->path.remote).view());
   rescue->is_nominated = true;
   for (Pair& pair : checklist_) {
-    if (&pair == rescue || !pair.is_nominated || now_ < pair.consent.interrupted_at()) continue;
-    if (pair.id != silent_id && !pair.is_cut) continue;
+    if (&pair == rescue || !pair.is_nominated) continue;
+    const bool is_silent = pair.id == silent_id && now_ >= pair.consent.interrupted_at();
+    if (!is_silent && !pair.is_cut) continue;
     pair.is_nominated = false;
     pair.is_retired = true;
   }

@@ -34,10 +34,20 @@ Status Agent::await_name(const Candidate& candidate) {
   return {};
 }
 
+// That of a TCP candidate is asked for once there is one of ours that connects to it (RFC 6544 §6.2): where TCP is not allowed,
+// nothing is multicast for it.
+bool Agent::can_use_name(const Named& named) const {
+  return named.candidate.transport == Transport::Udp ||
+         std::any_of(gatherer_.locals().begin(), gatherer_.locals().end(), [](const Gatherer::Local& local) {
+           return local.candidate.tcp_type == TcpType::Active && !local.is_gone;
+         });
+}
+
 bool Agent::next_name(FixedString<64>& name) {
   if (state_ == AgentState::Failed || state_ == AgentState::Closed) return false;
-  const auto next =
-      std::find_if(named_.begin(), named_.end(), [](const Named& named) { return !named.is_asked; });
+  const auto next = std::find_if(named_.begin(), named_.end(), [this](const Named& named) {
+    return !named.is_asked && can_use_name(named);
+  });
   if (next == named_.end()) return false;
   name = next->candidate.mdns_name;
   for (Named& named : named_) named.is_asked = named.is_asked || named.candidate.mdns_name == name.view();
@@ -63,8 +73,8 @@ void Agent::on_name_resolved(Time now, std::string_view name, const Address& add
 }
 
 // §3.3.2: the TURN server would learn the address from the permission and from where the checks go.
-bool Agent::is_kept_from_relay(const Gatherer::Local& local, const Remote& remote) const {
-  return local.candidate.type == CandidateType::Relayed && !remote.candidate.mdns_name.empty();
+bool Agent::is_kept_from_relay(const Gatherer::Local& local, const Candidate& remote) const {
+  return local.candidate.type == CandidateType::Relayed && !remote.mdns_name.empty();
 }
 
 }  // namespace pollrtc::ice

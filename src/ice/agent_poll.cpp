@@ -47,6 +47,7 @@ void Agent::advance(Time now) {
   if (is_alive()) {
     expire_consent();
     move_to_rescue();
+    drop_closed_pairs();
     pick_nominee();
   }
   start_one();
@@ -105,7 +106,7 @@ void Agent::pick_nominee() {
   if (!controlling_ || is_paused_ || has_nominated_ || nominee_ != 0) return;
   const auto directness_of = [this](const Pair& pair) {
     return directness(gatherer_.locals()[pair.valid_local].candidate.type,
-                      remotes_[pair.remote].candidate.type);
+                      remotes_[pair.remote].candidate.type, pair.path.transport);
   };
   const auto is_due = [this](int way) { return now_ >= due_for(way, nomination_due_); };
   const Pair* const choice = choose_nominee(checklist_, directness_of, is_due);
@@ -166,6 +167,7 @@ Time Agent::next_timeout() const {
     if (!p.is_retired && !p.is_cut && !config_.lite)
       next = std::min(next, std::max(p.consent.next_check(), pacer_));
   }
+  if (now_ < reconnect_end_ && pair != nullptr && pair->is_cut) next = std::min(next, reconnect_end_);
   if (now_ < patience_end_ && pair == nullptr) next = std::min(next, patience_end_);
   if (controlling_ && !is_paused_ && !has_nominated_ && nominee_ == 0)
     for (const int way : std::initializer_list<int>{1, 0})

@@ -8,14 +8,15 @@ namespace pollrtc::ice {
 
 namespace {
 
-std::uint32_t type_preference(CandidateType type) {
+std::uint32_t type_preference(CandidateType type, Transport transport) {
+  const bool is_tcp = transport == Transport::Tcp;
   switch (type) {
     case CandidateType::Host:
-      return 126;
+      return is_tcp ? 90 : 126;
     case CandidateType::PeerReflexive:
-      return 110;
+      return is_tcp ? 80 : 110;
     case CandidateType::ServerReflexive:
-      return 100;
+      return is_tcp ? 70 : 100;
     case CandidateType::Relayed:
       return 0;
   }
@@ -37,9 +38,25 @@ bool is_unusable(const Address& address) {
 
 }  // namespace
 
-std::uint32_t candidate_priority(CandidateType type, std::uint16_t local_preference,
-                                 std::uint16_t component) {
-  return type_preference(type) << 24 | std::uint32_t{local_preference} << 8 | (256u - component);
+std::uint32_t candidate_priority(CandidateType type, std::uint16_t local_preference, std::uint16_t component,
+                                 Transport transport) {
+  return type_preference(type, transport) << 24 | std::uint32_t{local_preference} << 8 | (256u - component);
+}
+
+std::uint16_t tcp_local_preference(CandidateType type, TcpType direction, std::uint16_t other) {
+  // Behind a NAT both ends opening at once has the best prospects, without one it has the worst.
+  const bool is_reflexive = type == CandidateType::ServerReflexive;
+  int preference = 0;
+  if (direction == TcpType::Active) preference = is_reflexive ? 4 : 6;
+  if (direction == TcpType::Passive) preference = is_reflexive ? 2 : 4;
+  if (direction == TcpType::So) preference = is_reflexive ? 6 : 2;
+  return static_cast<std::uint16_t>((preference << 13) + std::min(other, kMaxOtherPreference));
+}
+
+bool can_pair_directions(TcpType local, TcpType remote) {
+  return (local == TcpType::Active && remote == TcpType::Passive) ||
+         (local == TcpType::So && remote == TcpType::So) ||
+         (local == TcpType::None && remote == TcpType::None);
 }
 
 std::uint64_t pair_priority(std::uint32_t controlling, std::uint32_t controlled) {

@@ -34,8 +34,9 @@ struct Pair {
   std::optional<Duration> round_trip_time;
   bool is_valid = false;  // in the valid list, consent included
   bool is_nominated = false;
-  bool is_cut = false;           // the socket it leaves from is gone
-  std::uint32_t nomination = 0;  // what the peer counted, when it does; the highest wins
+  bool is_cut = false;             // the socket it leaves from is gone, or its connection
+  std::uint8_t reconnections = 0;  // how often a lost connection was made anew
+  std::uint32_t nomination = 0;    // what the peer counted, when it does; the highest wins
   bool nominate_on_success =
       false;                // the peer asked for it before our own check succeeded (RFC 8445 §7.3.1.5)
   bool is_retired = false;  // left the checklist when another was nominated; late answers are still taken

@@ -18,6 +18,8 @@ constexpr Duration kMaxCheckRto = std::chrono::seconds(2);
 // ever, so after this many in a row an ordinary check gets its turn.
 constexpr int kMaxTriggeredRun = 4;
 constexpr Duration kConsentCheckLife = Consent::kExpiry;
+// RFC 8489 §6.2.2: Ti, for transports that repeat what is lost by themselves.
+constexpr Duration kReliableTimeout = std::chrono::milliseconds(39500);
 
 }  // namespace
 
@@ -91,9 +93,14 @@ Agent::Start Agent::start_check(Pair& pair, stun::Purpose purpose) {
   transaction.priority = gatherer_.reflexive_priority(pair.local);
   transaction.controlling = controlling_;
   transaction.use_candidate = purpose == stun::Purpose::Nomination;
-  // RFC 7675 §5.1: consent checks are not repeated; the next one comes soon enough.
-  transaction.timer = purpose == stun::Purpose::Consent ? stun::Retransmission(now_, kConsentCheckLife, 1, 1)
-                                                        : stun::Retransmission(now_, check_rto());
+  // RFC 7675 §5.1: consent checks are not repeated; the next one comes soon enough. Nor is anything over TCP.
+  if (purpose == stun::Purpose::Consent) {
+    transaction.timer = stun::Retransmission(now_, kConsentCheckLife, 1, 1);
+  } else if (pair.path.transport == Transport::Tcp) {
+    transaction.timer = stun::Retransmission(now_, kReliableTimeout, 1, 1);
+  } else {
+    transaction.timer = stun::Retransmission(now_, check_rto());
+  }
   const Start start = begin(transaction);
   if (start != Start::Begun || purpose != stun::Purpose::Check) return start;
   pair.queued = 0;
@@ -173,8 +180,8 @@ Drop Agent::on_message(Time now, const Path& path, const stun::Message& message)
 }
 
 Drop Agent::on_request(const Path& path, const stun::Message& request) {
-  const auto base = gatherer_.find_base(path.local);
-  if (!base || path.transport != Transport::Udp) return Drop::UnknownPath;
+  const auto base = gatherer_.find_base(path.local, path.transport);
+  if (!base) return Drop::UnknownPath;
   const RequestVerdict verdict = screen_request(request, local_ufrag(), local_pwd());
   const bool is_authentic = verdict.integrity != stun::Integrity::None;
   if (is_authentic) ++counters_.checks_received;
@@ -279,22 +286,37 @@ Drop Agent::learn(std::uint16_t base, const EarlyRequest& request) {
 Result<Pair*, Drop> Agent::pair_of(std::uint16_t base, const EarlyRequest& request) {
   if (Pair* const known = checklist_.find(request.path)) return known;
   if (!is_checkable(request.path.remote)) return Unexpected{Drop::UnknownPath};
-  auto remote = find_remote(request.path.remote);
+  auto remote = find_remote(request.path.remote, request.path.transport);
   if (!remote) {
-    const auto learned =
-        std::count_if(remotes_.begin(), remotes_.end(), [](const Remote& r) { return !r.is_signalled; });
-    if (learned >= environment_.limits.ice_prflx) return Unexpected{Drop::IceLimit};
-    Candidate candidate;
-    candidate.type = CandidateType::PeerReflexive;
-    candidate.address = scoped_as(request.path.remote, Address{});
-    candidate.priority = request.priority;
-    if (add_remote(candidate, false) == nullptr) return Unexpected{Drop::OutOfMemory};
-    remote = static_cast<std::uint16_t>(remotes_.size() - 1);
+    const Result<std::uint16_t, Drop> learned = learn_remote(request);
+    if (!learned) return Unexpected{learned.error()};
+    remote = *learned;
   }
   gatherer_.reflexive_priority(base);  // the host's own preference must be known to rank the pair
   Pair* const pair = make_pair(base, *remote);
   if (pair == nullptr) return Unexpected{Drop::IceLimit};
   return pair;
+}
+
+Result<std::uint16_t, Drop> Agent::learn_remote(const EarlyRequest& request) {
+  Candidate candidate;
+  candidate.type = CandidateType::PeerReflexive;
+  candidate.address = scoped_as(request.path.remote, Address{});
+  candidate.priority = request.priority;
+  candidate.transport = request.path.transport;
+  if (candidate.transport == Transport::Tcp) candidate.tcp_type = TcpType::Active;
+  Remote* const free =
+      std::find_if(remotes_.begin(), remotes_.end(), [](const Remote& r) { return r.is_free; });
+  if (free != remotes_.end()) {
+    free->candidate = candidate;
+    free->is_free = false;
+    return static_cast<std::uint16_t>(free - remotes_.begin());
+  }
+  const auto learned =
+      std::count_if(remotes_.begin(), remotes_.end(), [](const Remote& r) { return !r.is_signalled; });
+  if (learned >= environment_.limits.ice_prflx) return Unexpected{Drop::IceLimit};
+  if (add_remote(candidate, false) == nullptr) return Unexpected{Drop::OutOfMemory};
+  return static_cast<std::uint16_t>(remotes_.size() - 1);
 }
 
 // ---- what comes of our checks
@@ -312,6 +334,11 @@ Drop Agent::on_response(const Path& path, const stun::Message& response) {
       return Drop::StunMalformed;
     case ResponseVerdict::Violated:  // the transaction goes on, but its end will be known for what it was
       found->integrity_violated = true;
+      if (path.transport == Transport::Tcp && is_symmetric) {  // there nothing better can follow
+        const stun::Transaction violated = *found;
+        transactions_.erase(found);
+        on_failure(violated);
+      }
       return Drop::StunIntegrity;
     case ResponseVerdict::Success:
       if (is_symmetric) return on_success(response, transaction);
@@ -372,6 +399,7 @@ Drop Agent::on_success(const stun::Message& response, const stun::Transaction& t
     if (nomination_due_ == kNever) nomination_due_ = now_ + kNominationPatience;
   }
   pair->is_valid = true;
+  if (pair->path.transport == Transport::Tcp) pair->is_cut = false;  // its connection was made anew
   pair->consent.on_answer(now_, draw_consent_wait());
   checklist_.thaw(pair->foundation);
   const bool is_ours =

@@ -12,37 +12,67 @@ bool is_base(const Candidate& candidate) {
   return candidate.type == CandidateType::Host || candidate.type == CandidateType::Relayed;
 }
 
+void hide(Candidate& candidate, const FixedString<64>& name) {
+  if (name.empty()) return;
+  candidate.mdns_name = name;
+  candidate.mdns_port = candidate.base.port;
+}
+
 }  // namespace
 
 void Gatherer::begin(Time now) {
   if (cut_off_ == kNever && !is_done_) cut_off_ = now + kCutOff;
 }
 
+Status Gatherer::check_base(const Candidate& candidate, bool loopback_allowed) const {
+  if (is_over()) return fail(ErrorCode::InvalidState, "gathering is over");
+  if (!is_gatherable(candidate.base, loopback_allowed))
+    return fail(ErrorCode::Refused, "not an address for a candidate");
+  if (candidate.address.family != candidate.base.family ||
+      !is_gatherable(candidate.address, loopback_allowed))
+    return fail(ErrorCode::Refused, "not an address to announce");
+  if (find_base(candidate.base, candidate.transport))
+    return fail(ErrorCode::AlreadyExists, "the address was added before");
+  if (locals_.size() >= limit_) return fail(ErrorCode::LimitReached, "too many local candidates");
+  return {};
+}
+
 Status Gatherer::add_base(Time now, const Address& base, bool loopback_allowed, const Address& announced,
                           const FixedString<64>& hidden_as) {
-  if (is_over()) return fail(ErrorCode::InvalidState, "gathering is over");
-  if (!is_gatherable(base, loopback_allowed))
-    return fail(ErrorCode::Refused, "not an address for a candidate");
-  if (announced.is_valid() &&
-      (announced.family != base.family || !is_gatherable(announced, loopback_allowed)))
-    return fail(ErrorCode::Refused, "not an address to announce");
-  if (find_base(base)) return fail(ErrorCode::AlreadyExists, "the address was added before");
-  if (locals_.size() >= limit_) return fail(ErrorCode::LimitReached, "too many local candidates");
-  begin(now);
-  if (relay_only_) return {};
   Candidate candidate;
   candidate.base = base;
   candidate.address = announced.is_valid() ? announced : base;
-  if (!announced.is_valid() && !hidden_as.empty()) {
-    candidate.mdns_name = hidden_as;
-    candidate.mdns_port = base.port;
-  }
+  if (!announced.is_valid()) hide(candidate, hidden_as);
+  if (const Status status = check_base(candidate, loopback_allowed); !status) return status;
+  begin(now);
+  if (relay_only_) return {};
   if (!add_local(candidate, Address{})) return fail(ErrorCode::OutOfMemory, "local candidate");
   if (!add_probes(static_cast<std::uint16_t>(locals_.size() - 1), 0)) {
     locals_.pop_back();
     return fail(ErrorCode::OutOfMemory, "question to a STUN server");
   }
   return {};
+}
+
+// RFC 6544 §5.1. No servers are asked about TCP: a NAT's mapping for a listening port would be of no use to an end that
+// only connects, as browsers do.
+Status Gatherer::add_tcp(Time now, const Address& base, TcpType direction, bool loopback_allowed,
+                         const Address& announced, const FixedString<64>& hidden_as) {
+  if (direction != TcpType::Active && direction != TcpType::Passive)
+    return fail(ErrorCode::NotSupported, "a TCP candidate of ours is active or passive");
+  const bool is_active = direction == TcpType::Active;
+  Candidate candidate;
+  candidate.transport = Transport::Tcp;
+  candidate.tcp_type = direction;
+  candidate.base = is_active ? base.with_port(kActivePort) : base;
+  candidate.address = !announced.is_valid() ? candidate.base
+                      : is_active           ? announced.with_port(kActivePort)
+                                            : announced;
+  if (!announced.is_valid()) hide(candidate, hidden_as);
+  if (const Status status = check_base(candidate, loopback_allowed); !status) return status;
+  begin(now);
+  if (relay_only_) return {};
+  return add_local(candidate, Address{}) ? Status() : fail(ErrorCode::OutOfMemory, "local candidate");
 }
 
 Status Gatherer::add_server(Time now, const Address& server) {
@@ -55,7 +85,8 @@ Status Gatherer::add_server(Time now, const Address& server) {
   static_cast<void>(servers_.push_back(plain));
   const std::size_t before = probes_.size();
   for (std::size_t i = 0; i < locals_.size(); ++i) {
-    if (locals_[i].candidate.type != CandidateType::Host) continue;
+    const Candidate& candidate = locals_[i].candidate;
+    if (candidate.type != CandidateType::Host || candidate.transport != Transport::Udp) continue;
     if (add_probes(static_cast<std::uint16_t>(i), servers_.size() - 1)) continue;
     probes_.erase(before, probes_.size() - before);
     servers_.erase(servers_.size() - 1);
@@ -152,7 +183,7 @@ void Gatherer::add_reflexive(std::uint16_t host, const Address& mapped, const Ad
   // not with one that only its name was signalled of.
   for (const Local& local : locals_)
     if (local.candidate.mdns_name.empty() && local.candidate.address == mapped &&
-        local.candidate.base == base)
+        local.candidate.base == base && local.candidate.transport == Transport::Udp)
       return;
   if (locals_.size() >= limit_) return;
   give_preferences();
@@ -196,13 +227,14 @@ void Gatherer::on_failure(Probe& probe) {
   probe.is_finished_once = true;
 }
 
-bool Gatherer::remove_base(const Address& base) {
-  if (!find_base(base)) return false;
+bool Gatherer::remove_base(const Address& base, Transport transport) {
+  if (!find_base(base, transport)) return false;
   for (Local& local : locals_) {
-    if (local.candidate.base != base) continue;
+    if (local.candidate.base != base || local.candidate.transport != transport) continue;
     local.is_gone = local.is_announced = true;
     local.may_pair = false;
   }
+  if (transport != Transport::Udp) return true;
   for (Probe& probe : probes_) {
     if (locals_[probe.local].candidate.base != base) continue;
     probe.state = Probe::State::Over;
@@ -227,17 +259,19 @@ bool Gatherer::add_local(const Candidate& candidate, const Address& server) {
   local.candidate = candidate;
   local.candidate.ufrag = ufrag_;
   local.server = server;
-  local.foundation = foundation_of(candidate.type, candidate.base, server);
+  local.foundation = foundation_of(candidate, server);
   char text[16];
   local.candidate.foundation = *FixedString<32>::from(format_text(text, "{}", local.foundation));
   return locals_.push_back(local);
 }
 
-// RFC 8445 §5.1.1.3: the same for the same type, base address, server address (and transport, which is UDP).
-std::uint32_t Gatherer::foundation_of(CandidateType type, const Address& base, const Address& server) {
+// RFC 8445 §5.1.1.3: the same for the same type, base address, server address and transport.
+std::uint32_t Gatherer::foundation_of(const Candidate& candidate, const Address& server) {
   std::uint32_t last = 0;
   for (const Local& local : locals_) {
-    if (local.candidate.type == type && local.candidate.base.same_ip(base) && local.server.same_ip(server))
+    const Candidate& known = local.candidate;
+    if (known.type == candidate.type && known.transport == candidate.transport &&
+        known.base.same_ip(candidate.base) && local.server.same_ip(server))
       return local.foundation;
     last = std::max(last, local.foundation);
   }
@@ -247,9 +281,27 @@ std::uint32_t Gatherer::foundation_of(CandidateType type, const Address& base, c
 // RFC 8421 §4: IPv6 first, but after Hi = (N4 + N6) / N4 of them an IPv4 address, so that a broken IPv6 costs little.
 // Loopback comes last. The step of 256 leaves room for the reflexive candidates of the same base.
 void Gatherer::give_preferences() {
+  give_preferences({Transport::Udp, TcpType::None}, rank_);
+  give_preferences({Transport::Tcp, TcpType::Active}, active_rank_);
+  give_preferences({Transport::Tcp, TcpType::Passive}, passive_rank_);
+}
+
+void Gatherer::prefer(Local& local, std::uint16_t rank) {
+  Candidate& candidate = local.candidate;
+  if (candidate.transport == Transport::Udp) {
+    local.local_preference = static_cast<std::uint16_t>(65535 - 256 * std::min<int>(rank, 254));
+  } else {
+    const auto other = static_cast<std::uint16_t>(kMaxOtherPreference - rank);
+    local.local_preference = tcp_local_preference(candidate.type, candidate.tcp_type, other);
+  }
+  candidate.priority = candidate_priority(candidate.type, local.local_preference, 1, candidate.transport);
+}
+
+void Gatherer::give_preferences(Kind kind, std::uint16_t& rank) {
   std::size_t count[2] = {0, 0};
-  const auto wants_one = [](const Local& local, bool loopback, Address::Family family) {
+  const auto wants_one = [kind](const Local& local, bool loopback, Address::Family family) {
     return local.candidate.type == CandidateType::Host && local.local_preference == 0 &&
+           local.candidate.transport == kind.transport && local.candidate.tcp_type == kind.direction &&
            is_loopback(local.candidate.base) == loopback && local.candidate.base.family == family;
   };
   for (const bool loopback : {false, true}) {
@@ -267,8 +319,7 @@ void Gatherer::give_preferences() {
       const auto family = is_v6 ? Address::Family::IPv6 : Address::Family::IPv4;
       Local* const local = std::find_if(locals_.begin(), locals_.end(),
                                         [&](const Local& l) { return wants_one(l, loopback, family); });
-      local->local_preference = static_cast<std::uint16_t>(65535 - 256 * std::min<int>(rank_++, 254));
-      local->candidate.priority = candidate_priority(CandidateType::Host, local->local_preference);
+      prefer(*local, rank++);
     }
   }
 }
@@ -290,18 +341,21 @@ Gatherer::Local* Gatherer::next_unannounced() {
   return best;
 }
 
-std::optional<std::uint16_t> Gatherer::find_base(const Address& base) const {
+std::optional<std::uint16_t> Gatherer::find_base(const Address& base, Transport transport) const {
   for (std::size_t i = 0; i < locals_.size(); ++i)
-    if (is_base(locals_[i].candidate) && locals_[i].candidate.base == base && !locals_[i].is_gone)
+    if (is_base(locals_[i].candidate) && locals_[i].candidate.base == base &&
+        locals_[i].candidate.transport == transport && !locals_[i].is_gone)
       return static_cast<std::uint16_t>(i);
   return std::nullopt;
 }
 
 std::uint16_t Gatherer::identify(std::uint16_t base, const Address& mapped, std::uint32_t priority) {
-  const Address home = locals_[base].candidate.base;
+  const Candidate& own = locals_[base].candidate;
+  const Address home = own.base;
   for (std::size_t i = 0; i < locals_.size(); ++i) {  // a mapped address has no zone
     const Candidate& candidate = locals_[i].candidate;
-    if (candidate.base == home && scoped_as(candidate.address, Address{}) == mapped)
+    if (candidate.base == home && candidate.transport == own.transport &&
+        scoped_as(candidate.address, Address{}) == mapped)
       return static_cast<std::uint16_t>(i);
   }
   if (locals_.size() >= limit_) return base;
@@ -309,6 +363,8 @@ std::uint16_t Gatherer::identify(std::uint16_t base, const Address& mapped, std:
   candidate.type = CandidateType::PeerReflexive;
   candidate.address = mapped;
   candidate.base = candidate.related = home;
+  candidate.transport = own.transport;
+  candidate.tcp_type = own.tcp_type;
   candidate.priority = priority;
   if (!add_local(candidate, Address{})) return base;
   locals_.back().is_announced = true;  // the peer knows it already: it told us
@@ -317,7 +373,8 @@ std::uint16_t Gatherer::identify(std::uint16_t base, const Address& mapped, std:
 
 std::uint32_t Gatherer::reflexive_priority(std::uint16_t base) {
   give_preferences();
-  return candidate_priority(CandidateType::PeerReflexive, locals_[base].local_preference);
+  return candidate_priority(CandidateType::PeerReflexive, locals_[base].local_preference, 1,
+                            locals_[base].candidate.transport);
 }
 
 }  // namespace pollrtc::ice

@@ -1,5 +1,5 @@
 // Our own candidates: hosts from the addresses we are given, server-reflexive ones from STUN servers. RFC 8445 §5.1.1
-// (gathering), §5.1.2 (priorities), RFC 8421 §4 (IPv4 among IPv6). What is asked of which server is decided here; the
+// (gathering), §5.1.2 (priorities), RFC 8421 §4 (IPv4 among IPv6), RFC 6544 §4.1 (TCP, hosts only). What is asked of which server is decided here; the
 // agent paces and sends.
 #pragma once
 
@@ -59,8 +59,11 @@ class Gatherer {
   // `hidden_as` is the name that is signalled in the place of the base; empty: nothing is hidden.
   Status add_base(Time now, const Address& base, bool loopback_allowed, const Address& announced = {},
                   const FixedString<64>& hidden_as = {});
+  // A host candidate by TCP. Of an active one only the IP address counts.
+  Status add_tcp(Time now, const Address& base, TcpType direction, bool loopback_allowed,
+                 const Address& announced = {}, const FixedString<64>& hidden_as = {});
   // Its socket is gone. False when there is no such base.
-  bool remove_base(const Address& base);
+  bool remove_base(const Address& base, Transport transport = Transport::Udp);
   // RFC 8838 §13: after the nomination no candidate is signalled any more.
   void conclude();
   Status add_server(Time now, const Address& server);
@@ -90,7 +93,7 @@ class Gatherer {
   Local* next_unannounced();
 
   // The host or relayed candidate that is sent from; nothing when we have no such socket and no such allocation.
-  std::optional<std::uint16_t> find_base(const Address& base) const;
+  std::optional<std::uint16_t> find_base(const Address& base, Transport transport = Transport::Udp) const;
   // A mapped address in an answer to a check from `base`: one we know, or a new peer-reflexive one (RFC 8445
   // §7.2.5.3.1). When there is no room for that, the base itself.
   std::uint16_t identify(std::uint16_t base, const Address& mapped, std::uint32_t priority);
@@ -101,12 +104,20 @@ class Gatherer {
   const Vec<Local>& locals() const { return locals_; }
 
  private:
+  // What a candidate of a kind is ranked among.
+  struct Kind {
+    Transport transport;
+    TcpType direction;
+  };
   void begin(Time now);
+  Status check_base(const Candidate& candidate, bool loopback_allowed) const;
   void add_reflexive(std::uint16_t host, const Address& mapped, const Address& server,
                      std::uint16_t server_index);
   bool add_probes(std::uint16_t local, std::size_t first_server);
   void give_preferences();
-  std::uint32_t foundation_of(CandidateType type, const Address& base, const Address& server);
+  void give_preferences(Kind kind, std::uint16_t& rank);
+  static void prefer(Local& local, std::uint16_t rank);
+  std::uint32_t foundation_of(const Candidate& candidate, const Address& server);
   bool add_local(const Candidate& candidate, const Address& server);
 
   Vec<Local> locals_;
@@ -115,7 +126,8 @@ class Gatherer {
   FixedString<256> ufrag_;
   std::size_t limit_;
   Time cut_off_ = kNever;
-  std::uint16_t rank_ = 0;
+  std::uint16_t rank_ = 0, active_rank_ = 0,
+                passive_rank_ = 0;  // how many of each kind have their preference
   bool relay_only_;
   bool is_done_ = false;
   bool is_concluded_ = false;

@@ -90,6 +90,27 @@ Status Generations::remove_local_address(Time now, const Address& base) {
   settle(now);
   return found ? Status() : Status(fail(ErrorCode::NotFound, "no such local address"));
 }
+Status Generations::add_tcp_address(Time now, const Address& base, TcpType direction, bool loopback_allowed,
+                                    const Address& announced, const FixedString<64>& hidden_as) {
+  return newest().add_tcp_address(now, base, direction, loopback_allowed, announced, hidden_as);
+}
+Status Generations::remove_tcp_addresses(Time now, const Address& ip) {
+  bool found = false;
+  for_each([&](Agent& agent) { found |= agent.remove_tcp_addresses(now, ip).has_value(); });
+  settle(now);
+  return found ? Status() : Status(fail(ErrorCode::NotFound, "no TCP candidate of that address"));
+}
+void Generations::on_connection_opened(Time now, const Path& path) {
+  for_each([&](Agent& agent) { agent.on_connection_opened(now, path); });
+}
+void Generations::on_connection_closed(Time now, const Path& path, bool is_stranger) {
+  for_each([&](Agent& agent) { agent.on_connection_closed(now, path, is_stranger); });
+  settle(now);
+}
+bool Generations::keeps_connection(const Path& path) const {
+  const auto keeps = [&](const Owned<Agent>& agent) { return agent && agent->keeps_connection(path); };
+  return keeps(current_) || keeps(next_) || keeps(former_);
+}
 void Generations::handle_icmp_error(Time now, const Path& path, Bytes quoted) {
   for_each([&](Agent& agent) { agent.handle_icmp_error(now, path, quoted); });
 }

@@ -41,6 +41,8 @@ class Generations {
   std::string_view local_pwd() const { return newest().local_pwd(); }
   Status add_local_address(Time now, const Address& base, bool loopback_allowed,
                            const Address& announced = {}, const FixedString<64>& hidden_as = {});
+  Status add_tcp_address(Time now, const Address& base, TcpType direction, bool loopback_allowed,
+                         const Address& announced = {}, const FixedString<64>& hidden_as = {});
   Status add_server(Time now, const Address& server);
   Status add_relayed(Time now, const RelayedAddress& relay) { return newest().add_relayed(now, relay); }
   void local_addresses_done(Time now);
@@ -53,6 +55,10 @@ class Generations {
   }
   Status remove_local_address(Time now, const Address& base);
   void handle_icmp_error(Time now, const Path& path, Bytes quoted);
+  Status remove_tcp_addresses(Time now, const Address& ip);
+  void on_connection_opened(Time now, const Path& path);
+  void on_connection_closed(Time now, const Path& path, bool is_stranger);
+  bool keeps_connection(const Path& path) const;
   void on_relay_lost(Time now, const Address& relayed);
   bool next_permission(Path& wanted);
   void on_permission(Time now, const Address& relayed, const Address& peer, bool granted);
@@ -70,6 +76,7 @@ class Generations {
   bool is_validated(const Path& path) const;
   bool is_expected(const Path& path) const;
   std::optional<Path> selected_path() const;
+  bool is_reconnecting() const { return carrier().is_reconnecting(); }
   std::optional<Duration> round_trip_time() const;
   void on_data_sent(Time now);
   void on_data_acknowledged(Time now);

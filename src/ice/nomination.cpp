@@ -10,9 +10,9 @@ RoleVerdict resolve_role_conflict(bool we_control, std::uint64_t ours, bool they
   return we_control ? RoleVerdict::BecomeControlled : RoleVerdict::BecomeControlling;
 }
 
-int directness(CandidateType local, CandidateType remote) {
+int directness(CandidateType local, CandidateType remote, Transport transport) {
   if (local == CandidateType::Relayed || remote == CandidateType::Relayed) return 0;
-  return remote == CandidateType::ServerReflexive ? 1 : 2;
+  return remote == CandidateType::ServerReflexive || transport == Transport::Tcp ? 1 : 2;
 }
 
 }  // namespace pollrtc::ice

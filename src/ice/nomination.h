@@ -11,8 +11,8 @@ enum class RoleVerdict : std::uint8_t { NoConflict, RefuseWith487, BecomeControl
 RoleVerdict resolve_role_conflict(bool we_control, std::uint64_t ours, bool they_control,
                                   std::uint64_t theirs);
 
-// How direct a way is: 2 straight (host, peer-reflexive), 1 to a server-reflexive address, 0 relayed.
-int directness(CandidateType local, CandidateType remote);
+// How direct a way is: 2 straight (host, peer-reflexive), 1 to a server-reflexive address or by TCP, 0 relayed.
+int directness(CandidateType local, CandidateType remote, Transport transport = Transport::Udp);
 
 // A nomination is final, so a pair is not nominated while one that would be clearly better is still being checked: but
 // not for longer than this after the first pair became valid.
@@ -27,7 +27,8 @@ template <class Pairs, class DirectnessOf, class IsDue>
 const Pair* choose_nominee(const Pairs& pairs, DirectnessOf directness_of, IsDue is_due) {
   const Pair* best = nullptr;
   for (const Pair& pair : pairs)
-    if (pair.is_valid && (best == nullptr || pair.valid_priority > best->valid_priority)) best = &pair;
+    if (pair.is_valid && !pair.is_cut && (best == nullptr || pair.valid_priority > best->valid_priority))
+      best = &pair;
   if (best == nullptr) return nullptr;
   const int have = directness_of(*best);
   if (is_due(have)) return best;

@@ -4,17 +4,12 @@
 
 namespace pollrtc::turn {
 
-namespace {
-
-constexpr std::size_t kHead = 4;  // type or channel, and length
-
-}  // namespace
-
-// RFC 7983 §7: 0 to 3 is STUN, 64 to 79 ChannelData.
+// RFC 7983 §7: 0 to 3 is STUN, 64 to 79 ChannelData; type or channel first, then the length.
 std::optional<std::size_t> StreamFramer::frame_size(Bytes head) const {
+  if (form_ == Form::Rfc4571) return kLengthSize + load_u16(head.data());
   const std::size_t length = load_u16(head.data() + 2);
   if (head[0] <= 3 && length % 4 == 0) return 20 + length;
-  if (head[0] >= 64 && head[0] <= 79) return kHead + padded4(length);
+  if (head[0] >= 64 && head[0] <= 79) return 4 + padded4(length);
   return std::nullopt;
 }
 
@@ -37,21 +32,21 @@ std::optional<Bytes> StreamFramer::next(Bytes& chunk) {
       to_skip_ -= skip;
       continue;
     }
-    const bool is_whole_head_there = held_size_ == 0 && chunk.size() >= kHead;
+    const bool is_whole_head_there = held_size_ == 0 && chunk.size() >= head_size();
     if (!is_whole_head_there) {
       if (held_.empty() && !held_.resize_discarding(kLargestFrame)) {
         is_broken_ = true;
         break;
       }
-      if (!hold(chunk, kHead)) break;
+      if (!hold(chunk, head_size())) break;
     }
-    const Bytes head = is_whole_head_there ? chunk.first(kHead) : Bytes(held_).first(kHead);
+    const Bytes head = is_whole_head_there ? chunk.first(head_size()) : Bytes(held_).first(head_size());
     const auto size = frame_size(head);
     if (!size) {
       is_broken_ = true;
       break;
     }
-    if (*size > (head[0] <= 3 ? kLargestMessage : kLargestFrame)) {
+    if (*size > largest(head)) {
       to_skip_ = *size - held_size_;
       held_size_ = 0;
       ++skipped_;

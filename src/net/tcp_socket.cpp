@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "net/socket_address.h"
+#include "net/socket_setup.h"
 
 namespace pollrtc::net {
 namespace {
@@ -18,43 +19,33 @@ constexpr int kSendFlags = MSG_NOSIGNAL;
 constexpr int kSendFlags = 0;  // SO_NOSIGPIPE is set instead
 #endif
 
-FileDescriptor open_socket(bool v6) {
-#if defined(SOCK_NONBLOCK) && defined(SOCK_CLOEXEC)
-  return FileDescriptor(
-      ::socket(v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
-#else
-  FileDescriptor fd(::socket(v6 ? AF_INET6 : AF_INET, SOCK_STREAM, IPPROTO_TCP));
-  if (!fd.is_open()) return fd;
-  if (fcntl(fd.get(), F_SETFD, FD_CLOEXEC) != 0 || fcntl(fd.get(), F_SETFL, O_NONBLOCK) != 0)
-    return FileDescriptor();
-  return fd;
-#endif
-}
+// accept() gives a socket that blocks.
+bool make_ready(int fd) { return fcntl(fd, F_SETFD, FD_CLOEXEC) == 0 && fcntl(fd, F_SETFL, O_NONBLOCK) == 0; }
 
 // What nobody acknowledged for so long is lost, and the connection with it: the system would try for a quarter of an hour,
 // and ICE gives a silent path up after half a minute.
 [[maybe_unused]] constexpr int kUserTimeoutMs = 15000;
 
-void set_option(int fd, int level, int name, int value = 1) {
-  static_cast<void>(setsockopt(fd, level, name, &value, sizeof value));
-}
-
 bool is_later(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == ENOBUFS; }
 
 }  // namespace
 
-Result<TcpSocket> TcpSocket::connect(const Address& remote) {
-  TcpSocket tcp;
-  tcp.fd_ = open_socket(remote.family == Address::Family::IPv6);
-  if (!tcp.fd_.is_open()) return fail(ErrorCode::Network, "the system gives no TCP socket");
-  set_option(tcp.fd(), IPPROTO_TCP,
-             TCP_NODELAY);  // what goes through is datagrams, none of which should wait
+void TcpSocket::prepare() {
+  // What goes through is datagrams, none of which should wait.
+  static_cast<void>(set_option(fd(), IPPROTO_TCP, TCP_NODELAY, 1));
 #if defined(TCP_USER_TIMEOUT)
-  set_option(tcp.fd(), IPPROTO_TCP, TCP_USER_TIMEOUT, kUserTimeoutMs);
+  static_cast<void>(set_option(fd(), IPPROTO_TCP, TCP_USER_TIMEOUT, kUserTimeoutMs));
 #endif
-#if defined(SO_NOSIGPIPE)
-  set_option(tcp.fd(), SOL_SOCKET, SO_NOSIGPIPE);
-#endif
+  keep_silent(fd());
+}
+
+Result<TcpSocket> TcpSocket::connect(const Address& remote, const Address& local) {
+  TcpSocket tcp;
+  tcp.fd_ = open_socket(remote.family == Address::Family::IPv6, SOCK_STREAM);
+  if (!tcp.fd_.is_open()) return fail(ErrorCode::Network, "the system gives no TCP socket");
+  tcp.prepare();
+  if (local.is_valid() && !bind_to(tcp.fd(), local, {}, 0))
+    return fail(ErrorCode::Network, "the address to connect from is gone");
   const SocketAddress address = to_socket_address(remote);
   if (::connect(tcp.fd(), address.get(), address.size) == 0) {
     tcp.state_ = State::Open;
@@ -63,6 +54,15 @@ Result<TcpSocket> TcpSocket::connect(const Address& remote) {
   } else {
     return fail(ErrorCode::Network, "no connection could be begun");
   }
+  return tcp;
+}
+
+TcpSocket TcpSocket::of_accepted(FileDescriptor fd) {
+  TcpSocket tcp;
+  if (!make_ready(fd.get())) return tcp;
+  tcp.fd_ = std::move(fd);
+  tcp.state_ = State::Open;
+  tcp.prepare();
   return tcp;
 }
 

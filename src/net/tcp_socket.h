@@ -1,4 +1,4 @@
-// TcpSocket: a non-blocking TCP connection that this end opens.
+// TcpSocket: a non-blocking TCP connection, one that this end opens or one that was accepted (TcpListener).
 #pragma once
 
 #include "net/file_descriptor.h"
@@ -17,8 +17,10 @@ class TcpSocket {
 
   TcpSocket() = default;  // not open
 
-  // Begins to connect; check() tells how that goes.
-  static Result<TcpSocket> connect(const Address& remote);
+  // Begins to connect; check() tells how that goes. From the IP address of `local`, when it is valid.
+  static Result<TcpSocket> connect(const Address& remote, const Address& local = {});
+  // Not open when the system refuses what such a socket needs.
+  static TcpSocket of_accepted(FileDescriptor fd);
 
   State state() const { return state_; }
   int fd() const { return fd_.get(); }
@@ -31,6 +33,8 @@ class TcpSocket {
   void close();
 
  private:
+  void prepare();
+
   FileDescriptor fd_;
   State state_ = State::Closed;
 };

@@ -1,7 +1,6 @@
 #include "net/udp_socket.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/ip.h>
 #include <sys/socket.h>
@@ -22,8 +21,6 @@ namespace {
 
 // Chromium and others lose datagrams in the usual 208 KiB while one thread is busy; the system may give less.
 constexpr int kBufferBytes = 4 * 1024 * 1024;
-// How many ports of a range are tried: a range can have 65535, and each costs two system calls.
-constexpr std::uint32_t kMaxPortTries = 1024;
 // How many errors left over from earlier sends one receive() takes off the socket before it gives up.
 constexpr int kMaxPendingErrors = 16;
 
@@ -33,23 +30,6 @@ constexpr int kSendFlags = MSG_NOSIGNAL;
 constexpr int kSendFlags = 0;  // SO_NOSIGPIPE is set instead
 #endif
 
-bool set_option(int fd, int level, int name, int value) {
-  return setsockopt(fd, level, name, &value, sizeof value) == 0;
-}
-
-FileDescriptor open_socket(bool v6) {
-#if defined(SOCK_NONBLOCK) && defined(SOCK_CLOEXEC)
-  return FileDescriptor(
-      ::socket(v6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP));
-#else
-  FileDescriptor fd(::socket(v6 ? AF_INET6 : AF_INET, SOCK_DGRAM, IPPROTO_UDP));
-  if (!fd.is_open()) return fd;
-  if (fcntl(fd.get(), F_SETFD, FD_CLOEXEC) != 0 || fcntl(fd.get(), F_SETFL, O_NONBLOCK) != 0)
-    return FileDescriptor();
-  return fd;
-#endif
-}
-
 // Linux cuts the wish at its maximum; BSD refuses what is above it.
 void ask_for_buffer(int fd, int option) {
   for (int size = kBufferBytes; size >= 64 * 1024; size /= 2)
@@ -57,30 +37,11 @@ void ask_for_buffer(int fd, int option) {
 }
 
 bool prepare(int fd, bool v6) {
-  // One socket per family: an IPv4 peer must not show up as ::ffff:a.b.c.d.
-  if (v6 && !set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1)) return false;
-#if defined(SO_NOSIGPIPE)
-  set_option(fd, SOL_SOCKET, SO_NOSIGPIPE, 1);
-#endif
+  if (v6 && !keep_to_v6(fd)) return false;
+  keep_silent(fd);
   ask_for_buffer(fd, SO_RCVBUF);
   ask_for_buffer(fd, SO_SNDBUF);
   return true;
-}
-
-bool bind_to(int fd, const Address& local) {
-  const SocketAddress address = to_socket_address(local);
-  return ::bind(fd, address.get(), address.size) == 0;
-}
-
-bool bind_in_range(int fd, const Address& local, PortRange ports, std::uint32_t first_try) {
-  const std::uint32_t count = std::uint32_t{ports.last} - ports.first + 1;
-  const std::uint32_t tries = count < kMaxPortTries ? count : kMaxPortTries;
-  for (std::uint32_t i = 0; i < tries; ++i) {
-    const auto port = static_cast<std::uint16_t>(ports.first + (first_try % count + i) % count);
-    if (bind_to(fd, local.with_port(port))) return true;
-    if (errno != EADDRINUSE && errno != EACCES) return false;
-  }
-  return false;
 }
 
 // Bound to the group, a socket hears only what was sent to the group; MULTICAST_ALL would add what came in by other interfaces
@@ -152,21 +113,17 @@ bool is_about_an_earlier_send(int error) {
 
 Result<UdpSocket> UdpSocket::bind(const Address& local, PortRange ports, std::uint32_t first_try) {
   if (!local.is_valid()) return fail(ErrorCode::InvalidArgument, "a socket needs an address to be bound to");
-  if (ports.last < ports.first || (ports.first == 0 && ports.last != 0))
+  if (!ports.is_valid())
     return fail(ErrorCode::InvalidArgument, "a port range runs from 1 or more upwards, or is 0 to 0");
   const bool v6 = local.family == Address::Family::IPv6;
   UdpSocket udp;
-  udp.fd_ = open_socket(v6);
+  udp.fd_ = open_socket(v6, SOCK_DGRAM);
   if (!udp.fd_.is_open()) return fail(ErrorCode::Network, "the system gives no UDP socket");
   if (!prepare(udp.fd(), v6)) return fail(ErrorCode::Network, "the system keeps IPv6 sockets open to IPv4");
-  const bool bound = ports.first == 0 ? bind_to(udp.fd(), local.with_port(0))
-                                      : bind_in_range(udp.fd(), local, ports, first_try);
-  if (!bound) return fail(ErrorCode::Network, "no port of this address could be bound");
-  SocketAddress name;
-  name.size = sizeof name.storage;
-  if (getsockname(udp.fd(), name.get(), &name.size) != 0)
-    return fail(ErrorCode::Network, "the system does not tell the port it chose");
-  udp.local_ = from_socket_address(name.get());
+  if (!bind_to(udp.fd(), local, ports, first_try))
+    return fail(ErrorCode::Network, "no port of this address could be bound");
+  udp.local_ = local_name_of(udp.fd());
+  if (!udp.local_.is_valid()) return fail(ErrorCode::Network, "the system does not tell the port it chose");
   udp.set_dont_fragment(false);
   return udp;
 }
@@ -174,20 +131,21 @@ Result<UdpSocket> UdpSocket::bind(const Address& local, PortRange ports, std::ui
 Result<UdpSocket> UdpSocket::join(const Address& local, std::uint32_t interface_index, const Address& group) {
   const bool v6 = local.family == Address::Family::IPv6;
   UdpSocket udp;
-  udp.fd_ = open_socket(v6);
+  udp.fd_ = open_socket(v6, SOCK_DGRAM);
   if (!udp.fd_.is_open()) return fail(ErrorCode::Network, "the system gives no UDP socket");
   const int fd = udp.fd();
   bool is_ready = set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 #if defined(SO_REUSEPORT)
   set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
 #endif
+  const PortRange port{group.port, group.port};
   Address scoped = group;
   if (v6) {
     scoped.scope_id = interface_index;
-    is_ready = is_ready && set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1) && bind_to(fd, scoped) &&
-               join_v6(fd, interface_index, group);
+    is_ready =
+        is_ready && keep_to_v6(fd) && bind_to(fd, scoped, port, 0) && join_v6(fd, interface_index, group);
   } else {
-    is_ready = is_ready && bind_to(fd, scoped) && join_v4(fd, interface_index, local, group);
+    is_ready = is_ready && bind_to(fd, scoped, port, 0) && join_v4(fd, interface_index, local, group);
   }
   if (!is_ready) return fail(ErrorCode::Network, "the multicast group cannot be joined");
   udp.local_ = local.with_port(group.port);

@@ -4,17 +4,11 @@
 // answer leaves from the address that was asked (RFC 8445 §7.3).
 #pragma once
 
-#include "net/file_descriptor.h"
+#include "net/socket_setup.h"
 #include "pollrtc/result.h"
 #include "pollrtc/types.h"
 
 namespace pollrtc::net {
-
-// Ports to choose from, both ends included; 0 to 0 leaves the choice to the system.
-struct PortRange {
-  std::uint16_t first = 0;
-  std::uint16_t last = 0;
-};
 
 // None of these ends the socket: a datagram that did not go out is a lost datagram, and the engines know
 // loss.

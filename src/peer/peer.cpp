@@ -34,6 +34,13 @@ void hide(Address& address) {
   address.port = shown.port;
 }
 
+// Empty: nothing is hidden. InvalidArgument: no name to hide an address behind.
+Result<FixedString<64>> name_to_hide_behind(std::string_view name, const Address& announced) {
+  if (!name.empty() && (announced.is_valid() || !sdp::is_mdns_name(name)))
+    return fail(ErrorCode::InvalidArgument, "not a name to hide an address behind");
+  return FixedString<64>::from(name).value_or(FixedString<64>());
+}
+
 constexpr std::array<std::string_view, 4> kSdpTypes{"offer", "pranswer", "answer", "rollback"};
 
 }  // namespace
@@ -75,6 +82,7 @@ Peer::Impl::Impl(const Environment& env, const PeerConfig& peer_config, dtls::Ce
                                           .allow_remote_loopback = peer_config.allow_loopback,
                                           .ta = peer_config.ice_pacing}),
       relays(environment),
+      tcp(environment),
       tls_streams(environment.memory),
       packet_buffer(environment.memory),
       early(environment.memory) {
@@ -157,7 +165,8 @@ void Peer::Impl::update_connection_state() {
   become(is_interrupted ? ConnectionState::Disconnected : ConnectionState::Connected);
   if (is_new && offered_first) restart_wanted = true;
   if (!is_interrupted) restart_wanted = false;
-  if (!restart_wanted || signaling_state != SignalingState::Stable) return;
+  // RFC 6544 §11.1: a TCP connection that is lost is made anew; ICE restarts when that cannot be.
+  if (!restart_wanted || signaling_state != SignalingState::Stable || agent.is_reconnecting()) return;
   restart_wanted = false;
   events.push(RestartNeeded{});
 }
@@ -173,6 +182,8 @@ void Peer::Impl::end(Time now, ConnectionState state, Close reason) {
   if (!goodbye_owed) {
     agent.close(now);
     relays.close(now);
+    tcp.close();
+    pump_tcp(now);
   }
   channels.on_ended(reason);
   become(state);
@@ -203,6 +214,7 @@ PeerStats Peer::Impl::stats() const {
   DropCounters all = drops;
   all += agent.drops();
   all += relays.drops();
+  all += tcp.drops();
   const ice::AgentStats ice_stats = agent.stats();
   s.selected_path = agent.selected_path();
   if (ice_stats.selected_local) {
@@ -272,10 +284,9 @@ Status Peer::add_remote_candidate(Time now, std::string_view mid, int index, std
 }
 Status Peer::add_local_address(Time now, const Address& bound, const Address& announced,
                                std::string_view hidden_as) {
-  if (!hidden_as.empty() && (announced.is_valid() || !sdp::is_mdns_name(hidden_as)))
-    return fail(ErrorCode::InvalidArgument, "not a name to hide an address behind");
-  const auto name = FixedString<64>::from(hidden_as).value_or(FixedString<64>());
-  const Status status = impl_->agent.add_local_address(now, bound, true, announced, name);
+  const auto name = name_to_hide_behind(hidden_as, announced);
+  if (!name) return Unexpected{name.error()};
+  const Status status = impl_->agent.add_local_address(now, bound, true, announced, *name);
   if (status)
     (void)impl_->relays.add_base(now, bound);  // beyond the limit it is no address to ask a TURN server from
   impl_->pump(now);
@@ -292,6 +303,17 @@ Status Peer::add_turn_server(Time now, const TurnServer& server) {
 }
 Status Peer::add_trusted_certificates(Time, std::string_view pem) {
   return impl_->trust_anchors.add(impl_->environment.memory, pem);
+}
+Status Peer::add_local_tcp_address(Time now, const Address& bound, TcpType direction,
+                                   const Address& announced, std::string_view hidden_as) {
+  const auto name = name_to_hide_behind(hidden_as, announced);
+  if (!name) return Unexpected{name.error()};
+  const Status status = impl_->agent.add_tcp_address(now, bound, direction, true, announced, *name);
+  impl_->pump(now);
+  return status;
+}
+Result<StreamId> Peer::stream_accepted(Time now, const Address& local, const Address& remote) {
+  return impl_->stream_accepted(now, local, remote);
 }
 void Peer::stream_opened(Time now, StreamId stream) { impl_->stream_opened(now, stream); }
 void Peer::stream_closed(Time now, StreamId stream, std::string_view why) {
@@ -314,6 +336,12 @@ Status Peer::remove_local_address(Time now, const Address& bound) {
   const Status status = impl_->agent.remove_local_address(now, bound);
   impl_->relays.remove_base(now, bound);  // and with it the allocations that were made from it
   if (status) impl_->note_lost_path();
+  impl_->pump(now);
+  return status;
+}
+Status Peer::remove_local_tcp_address(Time now, const Address& ip) {
+  const Status status = impl_->agent.remove_tcp_addresses(now, ip);
+  if (status && impl_->path && !impl_->agent.selected_path()) impl_->restart_wanted = true;
   impl_->pump(now);
   return status;
 }

@@ -3,6 +3,7 @@
 //   peer_transport.cpp  the walk of a datagram in and out, what the engines report
 //   peer_signaling.cpp  descriptions and candidates
 //   peer_relays.cpp     TURN servers, and the streams to them
+//   peer_tcp.cpp        the TCP connections to the other end
 #pragma once
 
 #include <string>
@@ -13,6 +14,7 @@
 #include "dtls/tls_client.h"
 #include "ice/generations.h"
 #include "ice/relays.h"
+#include "ice/tcp_connections.h"
 #include "peer/channels.h"
 #include "peer/event_queue.h"
 #include "peer/signaling.h"
@@ -90,6 +92,13 @@ struct [[gnu::visibility("hidden")]] Peer::Impl {
   std::size_t poll_stream(Time now, StreamId stream, MutBytes out);
   Drop handle_inner(Time now, const Path& path, Bytes datagram);
 
+  // --- TCP
+  Result<StreamId> stream_accepted(Time now, const Address& local, const Address& remote);
+  void pump_tcp(Time now);
+  void handle_tcp(Time now, StreamId stream, Bytes bytes);
+  void send_tcp(Time now, const Path& along, Bytes packet);
+  std::size_t poll_tcp(Time now, StreamId stream, MutBytes out);
+
   // --- state
   void close(Time now);
   void end(Time now, ConnectionState state, Close reason);
@@ -116,6 +125,7 @@ struct [[gnu::visibility("hidden")]] Peer::Impl {
 
   ice::Generations agent;
   ice::Relays relays;
+  ice::TcpConnections tcp;
   std::vector<ice::RelayedAddress> allocations;  // those that stand
   bool local_addresses_done_owed = false;
   dtls::TrustAnchors trust_anchors;

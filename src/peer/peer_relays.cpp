@@ -77,6 +77,11 @@ std::optional<Transmit> Peer::Impl::poll_checks(Time now, MutBytes out, bool& ag
   if (has_ended()) return std::nullopt;
   const auto transmit = agent.poll_transmit(now, out);
   if (!transmit) return std::nullopt;
+  if (transmit->path.transport == Transport::Tcp) {
+    again = true;
+    send_tcp(now, transmit->path, Bytes(out).first(transmit->size));
+    return std::nullopt;
+  }
   if (!relays.owns(transmit->path.local)) return transmit;
   again = true;
   const std::size_t room = relays.headroom(transmit->path);
@@ -90,13 +95,18 @@ std::optional<Transmit> Peer::Impl::poll_checks(Time now, MutBytes out, bool& ag
 std::optional<Transmit> Peer::Impl::poll_data(Time now, MutBytes out, bool& again) {
   const std::optional<Path> to = has_ended() ? path : agent.selected_path();
   if (!to) return std::nullopt;
-  const std::size_t room = relays.headroom(*to);
-  if (room > out.size() || !relays.can_send(*to)) return std::nullopt;
+  const bool is_tcp = to->transport == Transport::Tcp;
+  const std::size_t room = is_tcp ? 0 : relays.headroom(*to);
+  if (room > out.size() || !(is_tcp ? tcp.can_send(*to) : relays.can_send(*to))) return std::nullopt;
   const std::size_t size =
       has_ended() ? poll_goodbye(now, out.subspan(room)) : poll_payload(now, out.subspan(room));
   if (size == 0) return has_ended() ? relays.poll_transmit(now, out) : std::nullopt;
   again = true;
   if (!has_ended()) agent.on_data_sent(now);
+  if (is_tcp) {
+    send_tcp(now, *to, Bytes(out).first(size));
+    return std::nullopt;
+  }
   const bool is_whole = payload_is_whole;
   auto transmit = relays.wrap(now, *to, out, size);
   if (transmit) transmit->dont_fragment = is_whole;
@@ -128,7 +138,9 @@ void Peer::Impl::on_stream_done(StreamId stream) {
 }
 
 void Peer::Impl::stream_opened(Time now, StreamId stream) {
-  if (TlsStream* const known = find_tls(stream)) {
+  if (ice::TcpConnections::owns(stream)) {
+    tcp.stream_opened(now, stream);
+  } else if (TlsStream* const known = find_tls(stream)) {
     // Not a byte of STUN before the handshake has shown who is there (RFC 8489 §6.2.3).
     const Status started = known->tls->start(known->name.view(), environment.limits.turn_stream_buffer);
     if (!started) relays.stream_closed(now, stream, started.error().detail());
@@ -139,6 +151,7 @@ void Peer::Impl::stream_opened(Time now, StreamId stream) {
 }
 
 void Peer::Impl::stream_closed(Time now, StreamId stream, std::string_view why) {
+  if (ice::TcpConnections::owns(stream)) tcp.stream_closed(now, stream);
   relays.stream_closed(now, stream, why);
   if (TlsStream* const known = find_tls(stream))
     tls_streams.erase(static_cast<std::size_t>(known - tls_streams.begin()));
@@ -147,7 +160,9 @@ void Peer::Impl::stream_closed(Time now, StreamId stream, std::string_view why) 
 
 void Peer::Impl::handle_stream(Time now, StreamId stream, Bytes bytes) {
   if (has_ended()) return;
-  if (find_tls(stream) == nullptr) {
+  if (ice::TcpConnections::owns(stream)) {
+    handle_tcp(now, stream, bytes);
+  } else if (find_tls(stream) == nullptr) {
     handle_plain(now, stream, bytes);
   } else {
     std::array<std::uint8_t, kPlainChunk> plain;
@@ -184,6 +199,7 @@ void Peer::Impl::handle_plain(Time now, StreamId stream, Bytes bytes) {
 }
 
 std::size_t Peer::Impl::poll_stream(Time now, StreamId stream, MutBytes out) {
+  if (ice::TcpConnections::owns(stream)) return poll_tcp(now, stream, out);
   TlsStream* const known = find_tls(stream);
   if (known == nullptr) return relays.poll_stream(now, stream, out);
   std::array<std::uint8_t, kPlainChunk> plain;

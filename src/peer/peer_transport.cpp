@@ -96,6 +96,7 @@ void Peer::Impl::use_early(Time now) {
 
 void Peer::Impl::pump(Time now) {
   pump_relays(now);
+  pump_tcp(now);
   pump_ice(now);
   ask_permissions(now);
   for (FixedString<64> name; agent.next_name(name);) events.push(NameWanted{std::string(name.view())});
@@ -190,7 +191,8 @@ sctp::PathSizes Peer::Impl::path_sizes() const {
   const std::uint32_t below_dtls = (v6 ? kIpHeader6 : kIpHeader4) + kUdpHeader + kTurnChannel;
   sizes.base = (v6 ? kBaseIpPacket6 : kBaseIpPacket4) - below_dtls - kLargestRecordOverhead;
   sizes.below = below_dtls + static_cast<std::uint32_t>(dtls ? dtls->overhead() : kLargestRecordOverhead);
-  sizes.max_ip = config.max_ip_packet;
+  // TCP cuts as it likes, so there is no packet size to discover.
+  sizes.max_ip = path && path->transport == Transport::Tcp ? std::uint16_t{0} : config.max_ip_packet;
   return sizes;
 }
 
@@ -281,12 +283,15 @@ std::size_t Peer::Impl::poll_goodbye(Time now, MutBytes out) {
   goodbye_owed = false;
   agent.close(now);
   relays.close(now);
+  tcp.close();
+  pump_tcp(now);
   return 0;
 }
 
 void Peer::Impl::handle_timeout(Time now) {
   if (has_ended()) return;
   relays.handle_timeout(now);
+  tcp.handle_timeout(now);
   agent.handle_timeout(now);
   if (dtls) dtls->handle_timeout(now);
   if (association) association->handle_timeout(now);
@@ -295,7 +300,7 @@ void Peer::Impl::handle_timeout(Time now) {
 
 Time Peer::Impl::next_timeout() const {
   if (has_ended()) return kNever;
-  Time next = std::min(agent.next_timeout(), relays.next_timeout());
+  Time next = std::min({agent.next_timeout(), relays.next_timeout(), tcp.next_timeout()});
   if (dtls) next = std::min(next, dtls->next_timeout());
   if (association) next = std::min(next, association->next_timeout());
   return next;

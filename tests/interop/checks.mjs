@@ -391,3 +391,14 @@ export const hiddenAddresses = {
     return talk(p);
   },
 };
+
+// UDP switched off, at our end or at both: what is left is a TCP connection to our listening socket (RFC 6544).
+export const overTcpAlone = ({ options = [], ourOptions = [] }) => async ({ pair }) => {
+  const p = pair('script', options, ourOptions);
+  await p.open('data');
+  const candidates = p.ours.lines.filter(l => l.type === 'candidate' && l.candidate);
+  assert.ok(candidates.length > 0 && candidates.every(l => / tcp .* tcptype (active|passive)/.test(l.candidate)), 'TCP only');
+  const list = Array.from({ length: 20 }, (_, i) => ({ size: 1 + 3000 * i, seed: i }));
+  await Promise.all([exchange(p.ours, p.other, 'data', list), exchange(p.other, p.ours, 'data', list)]);
+  return p;
+};

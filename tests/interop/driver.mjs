@@ -173,13 +173,14 @@ export class Browser {
 
 // The two ends of one connection, with signalling between them.
 export class Pair {
-  // `ours` and `other` are makers; `offers` says which of them makes the offer: 'ours' or 'other'.
-  constructor(ours, other, offers, mode, options = []) {
+  // `ours` and `other` are makers; `offers` says which of them makes the offer: 'ours' or 'other'. `ourOptions` are for our end
+  // alone.
+  constructor(ours, other, offers, mode, options = [], ourOptions = []) {
     const offerArgs = mode === 'echo' ? ['--mode', 'ping', ...options] : ['--mode', mode, ...options];
     const answerArgs = ['--mode', mode, ...options];
     const args = who => who === offers ? ['--role', 'offer', ...offerArgs] : ['--role', 'answer', ...answerArgs];
     this.other = other.start(`other (${other.kind})`, args('other'));
-    this.ours = ours.start('ours', args('ours'));
+    this.ours = ours.start('ours', [...args('ours'), ...ourOptions]);
     this.ours.other = this.other;
     this.other.other = this.ours;
     [this.offerer, this.answerer] = offers === 'ours' ? [this.ours, this.other] : [this.other, this.ours];

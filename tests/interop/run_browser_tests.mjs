@@ -6,7 +6,7 @@
 //                              [--only PART-OF-A-NAME] [--verbose]
 //
 // All traffic stays on this machine. The programs are those of $CHROMIUM and $FIREFOX, else Debian's.
-import { checks, hiddenAddresses } from './checks.mjs';
+import { checks, hiddenAddresses, overTcpAlone } from './checks.mjs';
 import { Browser, Native } from './driver.mjs';
 import { readArguments, Runner } from './runner.mjs';
 
@@ -37,6 +37,8 @@ for (let run = 0; run < Number(args.runs ?? 1); run++)
       console.log(`${kind}: ${version}`);
       for (const [offers, cell] of cells(kind))
         for (const [name, check] of Object.entries(checks)) await runner.check(cell, name, check, browser, offers);
+      for (const [offers, cell] of cells(kind))
+        await runner.check(cell, 'over TCP alone', overTcpAlone({ ourOptions: ['--transports', 'tcp'] }), browser, offers);
     });
     // A browser for each: Chromium sends one message of multicast DNS a second, announcements and goodbyes of earlier pages first,
     // so the names of its next page would be silent for seconds.

@@ -15,8 +15,8 @@ export class Runner {
     const context = {
       traits: this.traits,
       note: text => notes.push(text),
-      pair: (mode, options) => {
-        pairs.push(new Pair(this.ours, other, offers, mode, options));
+      pair: (mode, options, ourOptions) => {
+        pairs.push(new Pair(this.ours, other, offers, mode, options, ourOptions));
         return pairs.at(-1);
       },
     };

@@ -93,6 +93,9 @@ class End {
   std::vector<Address> stun_servers;
   std::vector<std::pair<Address, TurnTransport>> turn_servers;  // of "alice", whose password is "secret"
   std::function<void(Time, const Peer::Event&)> on_stream;      // StreamNeeded and StreamDone
+  bool udp = true;                                              // gather candidates by UDP
+  Address tcp_address;  // and, when it is valid, by TCP there: tcp_network.h
+  bool tcp_listens = true;
 
  private:
   static Peer make_peer(test::TestEnvironment& environment, const PeerConfig& config, const Limits& limits,
@@ -106,7 +109,12 @@ class End {
   void on_event(Time now, const Peer::Event& event) {
     told.push_back(std::to_string(now.time_since_epoch().count()) + " " + std::to_string(event.index()));
     if (std::holds_alternative<Peer::GatheringNeeded>(event)) {
-      for (const Address& address : addresses_) CHECK(peer.add_local_address(now, address));
+      for (const Address& address : addresses_)
+        if (udp) CHECK(peer.add_local_address(now, address));
+      if (tcp_address.is_valid()) {
+        CHECK(peer.add_local_tcp_address(now, tcp_address, TcpType::Active));
+        if (tcp_listens) CHECK(peer.add_local_tcp_address(now, tcp_address, TcpType::Passive));
+      }
       for (const Address& server : stun_servers) CHECK(peer.add_stun_server(now, server));
       for (const auto& [server, transport] : turn_servers)
         CHECK(peer.add_turn_server(now, {std::span(&server, 1), transport, "", "alice", "secret"}));

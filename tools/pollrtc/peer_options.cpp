@@ -45,6 +45,7 @@ std::optional<std::string> check_choices(const PeerOptions& options) {
   if (!is_one_of(options.direction, {"up", "down", "both"})) return "--direction " + options.direction;
   if (options.ice_policy != "all" && options.ice_policy != "relay")
     return "--ice-policy " + options.ice_policy;
+  if (!is_one_of(options.transports, {"udp", "tcp", "both"})) return "--transports " + options.transports;
   if (options.mode == "echo" && options.is_offering()) return "--mode echo is for the answering end";
   if (options.binary && options.text) return "--binary together with --text";
   return std::nullopt;
@@ -110,6 +111,8 @@ Configuration PeerOptions::configuration() const {
   result.include_loopback = loopback;
   result.hide_addresses = hide_addresses;
   if (ice_policy == "relay") result.ice_transport_policy = IceTransportPolicy::Relay;
+  if (transports == "tcp") result.ice_transports = IceTransports::Tcp;
+  if (transports == "both") result.ice_transports = IceTransports::UdpAndTcp;
   result.log = log_from_environment();
   for (const std::string& server : ice_servers) {
     const std::vector<std::string> parts = split(server, ',');
@@ -154,6 +157,7 @@ void add_peer_options(CLI::App& app, PeerOptions& options) {
       ->allow_extra_args(false);
   app.add_option("--ice-policy", options.ice_policy, "all | relay: relayed candidates only");
   app.add_flag("--hide-addresses", options.hide_addresses, "host candidates behind names of multicast DNS");
+  app.add_option("--transports", options.transports, "udp | tcp | both: candidates by which (udp)");
   app.add_option("--timeout", options.timeout, "seconds for the whole run (60)");
   app.add_flag("--loopback", options.loopback, "loopback addresses are candidates too");
 }

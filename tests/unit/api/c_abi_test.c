@@ -21,6 +21,7 @@ static void test_connection(void) {
   const int most = 20000;
   side a = {0}, b = {0};
   pollrtc_config config = loopback();
+  pollrtc_udp_mux* mux = NULL;
   pollrtc_channel_options options = {0};
   pollrtc_channel* channel = NULL;
   pollrtc_stats stats = {0};
@@ -36,7 +37,11 @@ static void test_connection(void) {
   CHECK(pollrtc_connection_create(&config, &a.connection) == POLLRTC_OK);
   config = loopback();
   config.max_message_size = 5000;
+  CHECK(pollrtc_udp_mux_create(0, NULL) == POLLRTC_INVALID_ARGUMENT);
+  CHECK(pollrtc_udp_mux_create(0, &mux) == POLLRTC_OK);
+  config.udp_mux = mux;
   CHECK(pollrtc_connection_create(&config, &b.connection) == POLLRTC_OK);
+  pollrtc_udp_mux_destroy(mux);
 
   CHECK(pollrtc_connection_create_offer(a.connection) == POLLRTC_INVALID_STATE);
   CHECK(strstr(pollrtc_connection_error(a.connection), "channel") != NULL);
@@ -165,6 +170,11 @@ static void test_configuration(void) {
   urls[0] = "stun:192.0.2.1";
   CHECK(pollrtc_connection_create(&config, &connection) == POLLRTC_OK);
   pollrtc_connection_destroy(connection);
+
+  memset(&config, 0, sizeof config);
+  config.size = sizeof config;
+  config.ice_transports = (pollrtc_transports)3;
+  CHECK(pollrtc_connection_create(&config, &connection) == POLLRTC_INVALID_ARGUMENT);
 
   CHECK(pollrtc_certificate_generate(&certificate) == POLLRTC_OK);
   memset(&config, 0, sizeof config);

@@ -55,6 +55,60 @@ TEST_CASE("a name is asked for once, and its candidate is checked when it is kno
   CHECK(names_wanted(s.agent).empty());
 }
 
+TEST_CASE("the name of a TCP candidate is asked for where TCP is allowed, and its address is connected to",
+          "[ICE-MDNS-01][ICE-MDNS-02]") {
+  Candidate passive = named();
+  passive.transport = Transport::Tcp;
+  passive.tcp_type = TcpType::Passive;
+  Candidate active = named(kOurName, 9);
+  active.transport = Transport::Tcp;
+  active.tcp_type = TcpType::Active;
+
+  Solo s;
+  REQUIRE(s.agent.add_remote_candidate(s.now, passive));
+  REQUIRE(s.agent.add_remote_candidate(s.now, active));
+  CHECK(s.agent.stats().candidates_ignored == 1);  // the active one: its end connects
+  CHECK(names_wanted(s.agent).empty());            // by UDP alone
+
+  Side side(7);
+  Agent& agent = *side.agent;
+  Forger peer;
+  const Time now{};
+  REQUIRE(agent.add_local_address(now, kLocal, false));
+  const bool comes_before_ours = GENERATE(true, false);
+  if (comes_before_ours) REQUIRE(agent.add_remote_candidate(now, passive));
+  // A listening socket connects to nobody.
+  REQUIRE(agent.add_tcp_address(now, kLocal, TcpType::Passive, false));
+  CHECK(names_wanted(agent).empty());
+  REQUIRE(agent.add_tcp_address(now, kLocal, TcpType::Active, false));
+  agent.local_addresses_done(now);
+  poll_events(agent);
+  REQUIRE(agent.set_remote_credentials(now, peer.ufrag, peer.pwd, false));
+  if (!comes_before_ours) REQUIRE(agent.add_remote_candidate(now, passive));
+  CHECK(names_wanted(agent) == std::vector<std::string>{kName});
+  agent.on_name_resolved(now, kName, kRemote.with_port(0));
+  CHECK(agent.stats().pairs == 1);
+  const auto sent = poll_all(agent, now);
+  REQUIRE(sent.size() == 1);
+  CHECK(sent[0].first == Path{kLocal.with_port(9), kRemote, Transport::Tcp});
+}
+
+TEST_CASE("a hidden address is told by its name on its TCP candidates as well", "[ICE-MDNS-04]") {
+  Side side(3);
+  Agent& agent = *side.agent;
+  REQUIRE(agent.add_tcp_address(Time{}, kLocal, TcpType::Passive, false, {}, text(kOurName)));
+  REQUIRE(agent.add_tcp_address(Time{}, kLocal, TcpType::Active, false, {}, text(kOurName)));
+  const auto candidates = told(agent);
+  REQUIRE(candidates.size() == 2);
+  for (const Candidate& c : candidates) {
+    CHECK(c.mdns_name == kOurName);
+    CHECK(c.mdns_port == (c.tcp_type == TcpType::Active ? 9 : kLocal.port));
+    CHECK_FALSE(c.address.is_valid());
+    CHECK_FALSE(c.base.is_valid());
+    CHECK_FALSE(c.related.is_valid());
+  }
+}
+
 TEST_CASE("a name that nobody knows costs its candidate, and is no error", "[ICE-MDNS-02]") {
   Solo s;
   REQUIRE(s.agent.add_remote_candidate(s.now, named()));

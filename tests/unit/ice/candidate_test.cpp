@@ -101,4 +101,35 @@ TEST_CASE("credentials: 4 to 256 and 22 to 256 ice-chars", "[ICE-CRED-02]") {
   CHECK_FALSE(is_valid_pwd(std::string(257, 'Z')));
 }
 
+TEST_CASE("the preference of a TCP candidate has its direction in front", "[ICE-TCP-04]") {
+  using enum TcpType;
+  const auto of = [](CandidateType type, TcpType direction, std::uint16_t other = 8191) {
+    return tcp_local_preference(type, direction, other);
+  };
+  for (const CandidateType type : {CandidateType::Host, CandidateType::Relayed}) {
+    CHECK(of(type, Active) == 6 * 8192 + 8191);
+    CHECK(of(type, Passive) == 4 * 8192 + 8191);
+    CHECK(of(type, So) == 2 * 8192 + 8191);
+  }
+  CHECK(of(CandidateType::ServerReflexive, So) == 6 * 8192 + 8191);
+  CHECK(of(CandidateType::ServerReflexive, Active) == 4 * 8192 + 8191);
+  CHECK(of(CandidateType::ServerReflexive, Passive) == 2 * 8192 + 8191);
+  CHECK(of(CandidateType::Host, Active, 0) == 6 * 8192);
+  CHECK(of(CandidateType::Host, Active, 60000) == 6 * 8192 + 8191);
+  // Any straight way by UDP before the best by TCP, and that before any relay.
+  using enum CandidateType;
+  CHECK(candidate_priority(ServerReflexive, 0) > candidate_priority(Host, 65535, 1, Transport::Tcp));
+  CHECK(candidate_priority(PeerReflexive, 0, 1, Transport::Tcp) > candidate_priority(Relayed, 65535));
+}
+
+TEST_CASE("active pairs with passive, so with so, and never with a passive one of ours", "[ICE-TCP-02]") {
+  using enum TcpType;
+  for (const TcpType local : {None, Active, Passive, So})
+    for (const TcpType remote : {None, Active, Passive, So}) {
+      const bool is_pair = (local == Active && remote == Passive) || (local == So && remote == So) ||
+                           (local == None && remote == None);
+      CHECK(can_pair_directions(local, remote) == is_pair);
+    }
+}
+
 }  // namespace pollrtc::test

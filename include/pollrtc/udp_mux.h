@@ -1,0 +1,69 @@
+// UdpMux: one UDP port for many connections: for servers that have a single port open, and for those whom a socket for each
+// connection costs too much.
+//
+//   auto mux = std::make_shared<UdpMux>(UdpMux::Config{.port = 3478});
+//   configuration.udp_mux = mux;                  // of each connection
+//   poll_all(connections, timeout);               // or poll() each of them, as usual
+//
+// There is one socket for each local address. What comes is told apart by the address it comes from; a check (STUN Binding
+// request) by the user name in it, so that a peer whose NAT gave it another address is found again, and an answer by its
+// transaction. A check for nobody is refused, within Limits::stun_errors_per_second, and leaves no trace. Two connections
+// to one and the same remote address and port cannot be told apart: such peers, and TURN servers by UDP, can serve one
+// connection at a time only.
+//
+// Whoever polls a connection reads for all of them; what is for another waits there, and makes it due
+// (PeerConnection::get_time_to_next_deadline() is then zero).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "pollrtc/environment.h"
+#include "pollrtc/network.h"
+
+namespace pollrtc {
+
+namespace detail {
+class MuxCore;
+class ConnectionCore;
+}  // namespace detail
+
+class PeerConnection;
+
+class POLLRTC_API UdpMux {
+ public:
+  struct Config {
+    std::uint16_t port = 0;  // of all its sockets; 0: the system's choice, for each
+    int dscp = -1;           // RFC 8837: 0..63; negative: the system's
+    // Remote addresses known at a time, of all connections and of one. When there are more, what comes from further ones is
+    // lost, except checks and answers.
+    std::size_t max_addresses = 65536, max_addresses_each = 128;
+    std::size_t max_waiting = 256;  // datagrams that wait for one connection to be polled
+    Limits limits;                  // of these, the bounds on STUN errors to strangers
+    LogSink log;
+    // Left empty: the operating system's. What the hooks point to must outlive the mux and its connections.
+    Rng rng;
+    Network network;
+  };
+  struct Stats {
+    std::size_t connections = 0, addresses = 0;
+    std::uint64_t strangers_refused = 0;  // checks for nobody that were answered with an error
+    std::uint64_t dropped = 0;            // datagrams for nobody, or for one who had too many waiting
+  };
+
+  explicit UdpMux(const Config& config);
+  UdpMux() : UdpMux(Config()) {}
+  ~UdpMux();
+  UdpMux(const UdpMux&) = delete;
+  UdpMux& operator=(const UdpMux&) = delete;
+
+  Stats get_stats() const;
+
+ private:
+  friend class detail::ConnectionCore;
+  std::shared_ptr<detail::MuxCore> core_;
+};
+
+}  // namespace pollrtc

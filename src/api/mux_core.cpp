@@ -1,0 +1,321 @@
+#include "api/mux_core.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/address.h"
+#include "base/bytes.h"
+#include "base/random.h"
+#include "ice/screen.h"
+#include "net/entropy.h"
+
+namespace pollrtc::detail {
+namespace {
+
+// The generation in force, the one before, and one that is on the table.
+constexpr std::size_t kMostUfrags = 3;
+constexpr std::size_t kMostSockets = 64;
+// Checks and questions of all connections that wait for their answers. The oldest are forgotten first; their answers are then
+// told apart by their addresses, as everything else is.
+constexpr std::size_t kMostTransactions = 16384;
+constexpr std::size_t kReceiveBuffer = 65536;
+constexpr int kReads = 256;  // in one read()
+// For how long a good check holds an address against others who send good checks from it: three times what consent (RFC
+// 7675) takes at most. Somebody who forges a source address can have it only when its holder has gone.
+constexpr Duration kHold = std::chrono::seconds(18);
+
+bool is_stun(Bytes datagram) { return datagram.size() >= stun::kHeaderSize && datagram[0] <= 3; }
+
+stun::TransactionId transaction_of(Bytes message) {
+  stun::TransactionId id;
+  std::copy_n(message.begin() + 8, id.size(), id.begin());
+  return id;
+}
+
+}  // namespace
+
+// ---- the tables
+
+std::size_t MuxCore::Hash::of(std::uint64_t state, Bytes bytes) const {
+  for (const std::uint8_t byte : bytes) state = (state ^ byte) * 0x100000001b3u;
+  return static_cast<std::size_t>(state ^ (state >> 32));
+}
+std::size_t MuxCore::Hash::operator()(const Key& key) const {
+  return of(seed ^ (std::uint64_t{key.remote.port} << 32) ^ key.socket, key.remote.ip_bytes());
+}
+std::size_t MuxCore::Hash::operator()(const stun::TransactionId& id) const { return of(seed, id); }
+
+MuxCore::MuxCore(const UdpMux::Config& config)
+    : config_(config),
+      environment_{.rng = config.rng.fill != nullptr ? config.rng : net::system_rng(),
+                   .log = config.log,
+                   .limits = config.limits},
+      system_network_(environment_, config.dscp),
+      network_(config.network.is_set() ? config.network : system_network_.hooks()),
+      buffer_(kReceiveBuffer),
+      hash_{random_u64(environment_.rng).value_or(0x9e3779b97f4a7c15u)},
+      addresses_(0, hash_),
+      transactions_(0, hash_),
+      error_limiter_(config.limits) {}
+
+MuxCore::~MuxCore() {
+  for (const Socket& socket : sockets_) network_.close(network_.context, socket.number);
+}
+
+UdpMux::Stats MuxCore::stats() const {
+  UdpMux::Stats stats = counters_;
+  stats.connections = members_;
+  stats.addresses = addresses_.size();
+  return stats;
+}
+
+// They stay open as long as the mux, so that its port does.
+int MuxCore::open(const Address& local, Address& bound) {
+  for (std::size_t i = 0; i < sockets_.size(); ++i) {
+    if (!sockets_[i].local.same_ip(local)) continue;
+    bound = sockets_[i].local;
+    return static_cast<int>(i);
+  }
+  if (sockets_.size() >= kMostSockets) return -1;
+  Socket socket{};
+  socket.number = network_.open(network_.context, local, config_.port, config_.port, socket.local);
+  if (socket.number < 0) return -1;
+  sockets_.push_back(socket);
+  bound = socket.local;
+  return static_cast<int>(sockets_.size()) - 1;
+}
+
+void MuxCore::leave(MuxMember& member) {
+  for (const std::string& ufrag : member.ufrags_) ufrags_.erase(ufrag);
+  for (const auto& [socket, remote] : member.addresses_) {
+    const auto known = addresses_.find(Key{socket, remote});
+    if (known != addresses_.end() && known->second.member == &member) addresses_.erase(known);
+  }
+  std::erase_if(transactions_, [&](const auto& entry) { return entry.second == &member; });
+  --members_;
+}
+
+void MuxCore::forget_oldest(MuxMember& member) {
+  // Best one that nothing good has ever come from.
+  auto oldest = std::find_if(member.addresses_.begin(), member.addresses_.end(), [&](const auto& address) {
+    const auto known = addresses_.find(Key{address.first, address.second});
+    return known == addresses_.end() || known->second.member != &member || !known->second.heard;
+  });
+  if (oldest == member.addresses_.end()) oldest = member.addresses_.begin();
+  const auto [socket, remote] = *oldest;
+  member.addresses_.erase(oldest);
+  const auto known = addresses_.find(Key{socket, remote});
+  if (known != addresses_.end() && known->second.member == &member) addresses_.erase(known);
+}
+
+// An address belongs to whoever wrote there first, until a good check from it shows whose it is.
+void MuxCore::claim(MuxMember& member, const Key& key, bool is_proved) {
+  const auto known = addresses_.find(key);
+  if (known != addresses_.end()) {
+    Entry& entry = known->second;
+    if (!is_proved) return;
+    const bool is_own = entry.member == &member;
+    if (!is_own && entry.heard && now() - *entry.heard < kHold) return;
+    entry = {&member, now()};
+    if (is_own) return;
+  } else {
+    if (addresses_.size() >= config_.max_addresses) return;
+    addresses_.emplace(key, Entry{&member, is_proved ? std::optional(now()) : std::nullopt});
+  }
+  member.addresses_.emplace_back(key.socket, key.remote);
+  if (member.addresses_.size() > std::max<std::size_t>(config_.max_addresses_each, 1)) forget_oldest(member);
+}
+
+void MuxCore::remember_transaction(MuxMember& member, Bytes request) {
+  const stun::TransactionId id = transaction_of(request);
+  if (!transactions_.emplace(id, &member).second) return;  // a copy
+  transactions_in_order_.push_back(id);
+  if (transactions_in_order_.size() <= kMostTransactions) return;
+  transactions_.erase(transactions_in_order_.front());
+  transactions_in_order_.pop_front();
+}
+
+// ---- what comes
+
+void MuxCore::read() {
+  int left = kReads;
+  for (std::size_t i = 0; i < sockets_.size(); ++i)
+    while (left > 0 && read_one(i)) --left;
+}
+
+bool MuxCore::read_one(std::size_t socket) {
+  std::size_t size = 0;
+  Address source;
+  const Network::Outcome outcome =
+      network_.receive(network_.context, sockets_[socket].number, buffer_, size, source);
+  if (outcome == Network::Outcome::WouldBlock || outcome == Network::Outcome::Error) return false;
+  if (outcome != Network::Outcome::Done || size > buffer_.size()) return true;
+  const Bytes datagram = Bytes(buffer_).first(size);
+  MuxMember* const member = owner_of({socket, source}, datagram);
+  const bool is_taken = member != nullptr && socket < member->is_open_.size() && member->is_open_[socket] &&
+                        member->waiting_ < config_.max_waiting;
+  if (!is_taken) {
+    ++counters_.dropped;
+    return true;
+  }
+  member->mail_[socket].push_back({source, {datagram.begin(), datagram.end()}});
+  ++member->waiting_;
+  return true;
+}
+
+// Null: nobody's, and answered if it wanted an answer.
+MuxMember* MuxCore::owner_of(const Key& key, Bytes datagram) {
+  const auto by_address = addresses_.find(key);
+  MuxMember* const there = by_address == addresses_.end() ? nullptr : by_address->second.member;
+  if (!is_stun(datagram)) return there;
+  const auto message = stun::Message::parse(datagram);
+  if (!message) return there;
+  if (message->message_class() == stun::Class::Success || message->message_class() == stun::Class::Error) {
+    const auto asked = transactions_.find(message->id());
+    return asked == transactions_.end() ? there : asked->second;
+  }
+  if (message->message_class() != stun::Class::Request) return there;
+  const auto username = message->text(stun::Attribute::Username);
+  if (username) {
+    const auto named = ufrags_.find(std::string(username->substr(0, username->find(':'))));
+    if (named != ufrags_.end()) return named->second;
+  }
+  if (there == nullptr) refuse(key, *message);
+  return there;
+}
+
+// RFC 8489 §9.1.3, for those who name nobody: as an agent would, and nothing is kept but the time of it.
+void MuxCore::refuse(const Key& key, const stun::Message& request) {
+  const ice::RequestVerdict verdict = ice::screen_request(request, {}, {});
+  if (verdict.code != 400 && verdict.code != 401) return;
+  if (!error_limiter_.allow(now(), key.remote)) return;
+  ice::Reply reply;
+  reply.path = {sockets_[key.socket].local, key.remote};
+  reply.id = request.id();
+  reply.code = verdict.code;
+  reply.longest = request.bytes().size();
+  ice::Replies replies(environment_.memory);
+  if (!replies.push(reply)) return;
+  std::array<std::uint8_t, stun::kMaxSent> out;
+  const Transmit transmit = replies.pop(out, {});
+  if (transmit.size == 0) return;
+  ++counters_.strangers_refused;
+  static_cast<void>(network_.send(network_.context, sockets_[key.socket].number, key.remote,
+                                  Bytes(out).first(transmit.size)));
+}
+
+bool MuxCore::watch(net::Poller& poller) const {
+  if (is_given()) return false;
+  for (const Socket& socket : sockets_) (void)poller.add(system_network_.descriptor(socket.number), false);
+  return true;
+}
+
+int MuxCore::descriptor(int socket) const {
+  const int number = sockets_[static_cast<std::size_t>(socket)].number;
+  return is_given() ? number : system_network_.descriptor(number);
+}
+
+// ---- as a connection sees it
+
+MuxMember::MuxMember(std::shared_ptr<MuxCore> core) : core_(std::move(core)) { core_->join(); }
+MuxMember::~MuxMember() { core_->leave(*this); }
+
+void MuxMember::add_ufrag(std::string_view ufrag) {
+  if (ufrag.empty() || std::find(ufrags_.begin(), ufrags_.end(), ufrag) != ufrags_.end()) return;
+  if (!core_->ufrags_.emplace(std::string(ufrag), this).second) return;  // 48 random bits, twice the same
+  ufrags_.emplace_back(ufrag);
+  if (ufrags_.size() <= kMostUfrags) return;
+  core_->ufrags_.erase(ufrags_.front());
+  ufrags_.pop_front();
+}
+
+void MuxMember::on_taken(int socket, const Address& source, Bytes datagram) {
+  if (datagram.size() < stun::kHeaderSize || load_u16(datagram.data()) != 0x0001) return;
+  core_->claim(*this, {static_cast<std::size_t>(socket), source}, true);
+}
+
+namespace {
+MuxMember& self(void* context) { return *static_cast<MuxMember*>(context); }
+}  // namespace
+
+Network MuxMember::hooks() {
+  Network network;
+  network.now = now;
+  network.list_addresses = list_addresses;
+  if (core_->network_.find_addresses != nullptr) network.find_addresses = find_addresses;
+  network.open = open;
+  network.close = close;
+  network.send = send;
+  if (core_->network_.send_whole != nullptr) network.send_whole = send_whole;
+  network.receive = receive;
+  network.context = this;
+  return network;
+}
+
+Time MuxMember::now(void* context) { return self(context).core_->now(); }
+
+std::size_t MuxMember::list_addresses(void* context, bool loopback, std::span<Address> out) {
+  const Network& network = self(context).core_->network_;
+  return network.list_addresses(network.context, loopback, out);
+}
+
+bool MuxMember::find_addresses(void* context, std::span<const Address> addresses, std::span<bool> is_there) {
+  const Network& network = self(context).core_->network_;
+  return network.find_addresses(network.context, addresses, is_there);
+}
+
+int MuxMember::open(void* context, const Address& local, std::uint16_t, std::uint16_t, Address& bound) {
+  MuxMember& member = self(context);
+  const int socket = member.core_->open(local, bound);
+  if (socket < 0) return socket;
+  const auto index = static_cast<std::size_t>(socket);
+  if (member.is_open_.size() <= index) {
+    member.is_open_.resize(index + 1);
+    member.mail_.resize(index + 1);
+  }
+  member.is_open_[index] = true;
+  return socket;
+}
+
+void MuxMember::close(void* context, int socket) {
+  MuxMember& member = self(context);
+  const auto index = static_cast<std::size_t>(socket);
+  member.is_open_[index] = false;
+  member.waiting_ -= member.mail_[index].size();
+  member.mail_[index].clear();
+}
+
+Network::Outcome MuxMember::send(void* context, int socket, const Address& remote, Bytes datagram) {
+  MuxMember& member = self(context);
+  MuxCore& core = *member.core_;
+  if (is_stun(datagram)) {
+    core.claim(member, {static_cast<std::size_t>(socket), remote}, false);
+    if ((load_u16(datagram.data()) & 0x0110) == 0) core.remember_transaction(member, datagram);
+  }
+  return core.network_.send(core.network_.context, core.sockets_[static_cast<std::size_t>(socket)].number,
+                            remote, datagram);
+}
+
+Network::Outcome MuxMember::send_whole(void* context, int socket, const Address& remote, Bytes datagram) {
+  const MuxCore& core = *self(context).core_;
+  return core.network_.send_whole(core.network_.context,
+                                  core.sockets_[static_cast<std::size_t>(socket)].number, remote, datagram);
+}
+
+Network::Outcome MuxMember::receive(void* context, int socket, MutBytes buffer, std::size_t& size,
+                                    Address& source) {
+  MuxMember& member = self(context);
+  std::deque<Datagram>& mail = member.mail_[static_cast<std::size_t>(socket)];
+  if (mail.empty()) member.core_->read();
+  if (mail.empty()) return Network::Outcome::WouldBlock;
+  const Datagram datagram = std::move(mail.front());
+  mail.pop_front();
+  --member.waiting_;
+  size = datagram.bytes.size();
+  source = datagram.source;
+  if (size > buffer.size()) return Network::Outcome::Truncated;
+  std::copy(datagram.bytes.begin(), datagram.bytes.end(), buffer.begin());
+  return Network::Outcome::Done;
+}
+
+}  // namespace pollrtc::detail

@@ -1,0 +1,125 @@
+// MuxCore: the sockets of a UdpMux and the tables that say whose a datagram is. MuxMember: the same sockets as one connection
+// sees them, behind the hooks of pollrtc/network.h. RFC 8445 §7.3 (USERNAME), RFC 8489 §6.3 (transactions), RFC 7983.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "api/system_network.h"
+#include "ice/replies.h"
+#include "net/poller.h"
+#include "pollrtc/udp_mux.h"
+
+namespace pollrtc::detail {
+
+class MuxCore;
+
+class MuxMember {
+ public:
+  explicit MuxMember(std::shared_ptr<MuxCore> core);
+  ~MuxMember();
+  MuxMember(const MuxMember&) = delete;
+  MuxMember& operator=(const MuxMember&) = delete;
+
+  // Good as long as this object.
+  Network hooks();
+  // Checks with this user name are its own from now on; the last few names count.
+  void add_ufrag(std::string_view ufrag);
+  // The connection has taken this and not dropped it. If it is a check, a good one, its sender is the peer.
+  void on_taken(int socket, const Address& source, Bytes datagram);
+  bool has_mail() const { return waiting_ != 0; }
+  MuxCore& core() const { return *core_; }
+
+ private:
+  friend class MuxCore;
+  struct Datagram {
+    Address source;
+    std::vector<std::uint8_t> bytes;
+  };
+  static Time now(void* context);
+  static std::size_t list_addresses(void* context, bool loopback, std::span<Address> out);
+  static bool find_addresses(void* context, std::span<const Address> addresses, std::span<bool> is_there);
+  static int open(void* context, const Address& local, std::uint16_t first, std::uint16_t last,
+                  Address& bound);
+  static void close(void* context, int socket);
+  static Network::Outcome send(void* context, int socket, const Address& remote, Bytes datagram);
+  static Network::Outcome send_whole(void* context, int socket, const Address& remote, Bytes datagram);
+  static Network::Outcome receive(void* context, int socket, MutBytes buffer, std::size_t& size,
+                                  Address& source);
+
+  std::shared_ptr<MuxCore> core_;
+  std::vector<std::deque<Datagram>> mail_;  // of each of the core's sockets
+  std::vector<bool> is_open_;               // the same
+  std::size_t waiting_ = 0;
+  std::deque<std::string> ufrags_;
+  std::deque<std::pair<std::size_t, Address>> addresses_;  // the oldest first
+};
+
+class MuxCore {
+ public:
+  explicit MuxCore(const UdpMux::Config& config);
+  ~MuxCore();
+  MuxCore(const MuxCore&) = delete;
+  MuxCore& operator=(const MuxCore&) = delete;
+
+  // Reads what has come, a bounded number of datagrams, and puts it where it belongs.
+  void read();
+  // False: it has no descriptors of its own, since its network was given.
+  bool watch(net::Poller& poller) const;
+  int descriptor(int socket) const;
+  bool is_given() const { return config_.network.is_set(); }
+  UdpMux::Stats stats() const;
+
+ private:
+  friend class MuxMember;
+  struct Socket {
+    int number;  // the network's
+    Address local;
+  };
+  struct Key {  // a remote address, as one of our sockets sees it
+    std::size_t socket;
+    Address remote;
+    bool operator==(const Key&) const = default;
+  };
+  struct Hash {
+    std::uint64_t seed;
+    std::size_t operator()(const Key& key) const;
+    std::size_t operator()(const stun::TransactionId& id) const;
+    std::size_t of(std::uint64_t state, Bytes bytes) const;
+  };
+  struct Entry {
+    MuxMember* member;
+    std::optional<Time> heard;  // the last good check from there
+  };
+
+  int open(const Address& local, Address& bound);
+  void join() { ++members_; }
+  void leave(MuxMember& member);
+  void claim(MuxMember& member, const Key& key, bool is_proved);
+  void forget_oldest(MuxMember& member);
+  void remember_transaction(MuxMember& member, Bytes request);
+  bool read_one(std::size_t socket);
+  MuxMember* owner_of(const Key& key, Bytes datagram);
+  void refuse(const Key& key, const stun::Message& request);
+  Time now() const { return network_.now(network_.context); }
+
+  UdpMux::Config config_;
+  Environment environment_;
+  SystemNetwork system_network_;
+  Network network_;
+  std::vector<Socket> sockets_;
+  std::vector<std::uint8_t> buffer_;
+  Hash hash_;
+  std::unordered_map<std::string, MuxMember*> ufrags_;
+  std::unordered_map<Key, Entry, Hash> addresses_;
+  std::unordered_map<stun::TransactionId, MuxMember*, Hash> transactions_;
+  std::deque<stun::TransactionId> transactions_in_order_;
+  ice::ErrorLimiter error_limiter_;
+  std::size_t members_ = 0;
+  UdpMux::Stats counters_;
+};
+
+}  // namespace pollrtc::detail

@@ -1,0 +1,369 @@
+// A thousand ICE agents on one port, over a network of the test's own: whose datagram is it, and what do strangers cost?
+#include <map>
+
+#include "api/mux_core.h"
+#include "base/address.h"
+#include "ice/agent.h"
+#include "ice/stun_auth.h"
+#include "support/bytes.h"
+#include "support/catch.h"
+#include "support/environment.h"
+
+using namespace pollrtc;
+using namespace pollrtc::test;
+using namespace std::chrono_literals;
+using detail::MuxCore;
+using detail::MuxMember;
+
+namespace {
+
+const Address kServer = Address::v4(192, 0, 2, 1, 3478);
+
+// What the mux sends goes to `sent`; what it is to receive stands in `inbox`.
+struct FakeNetwork {
+  struct Datagram {
+    Address remote;
+    ByteVector bytes;
+  };
+  Network hooks() {
+    Network n;
+    n.now = [](void* c) { return static_cast<FakeNetwork*>(c)->now; };
+    n.list_addresses = [](void*, bool, std::span<Address> out) {
+      out[0] = kServer.with_port(0);
+      return std::size_t{1};
+    };
+    n.open = [](void* c, const Address& local, std::uint16_t first, std::uint16_t last, Address& bound) {
+      CHECK(first == kServer.port);
+      CHECK(last == kServer.port);
+      bound = local.with_port(first);
+      return static_cast<FakeNetwork*>(c)->opened++;
+    };
+    n.close = [](void* c, int) { ++static_cast<FakeNetwork*>(c)->closed; };
+    n.send = [](void* c, int, const Address& remote, Bytes bytes) {
+      static_cast<FakeNetwork*>(c)->sent.push_back({remote, to_vector(bytes)});
+      return Network::Outcome::Done;
+    };
+    n.receive = [](void* c, int, MutBytes buffer, std::size_t& size, Address& source) {
+      auto& self = *static_cast<FakeNetwork*>(c);
+      if (self.inbox.empty()) return Network::Outcome::WouldBlock;
+      const Datagram d = self.inbox.front();
+      self.inbox.pop_front();
+      std::copy(d.bytes.begin(), d.bytes.end(), buffer.begin());
+      size = d.bytes.size();
+      source = d.remote;
+      return Network::Outcome::Done;
+    };
+    n.context = this;
+    return n;
+  }
+  Time now{};
+  std::deque<Datagram> inbox;
+  std::vector<Datagram> sent;
+  int opened = 0, closed = 0;
+};
+
+struct Mux {
+  explicit Mux(const UdpMux::Config& given = {})
+      : environment(5), core(std::make_shared<MuxCore>(with(given))) {}
+  UdpMux::Config with(UdpMux::Config config) {
+    config.port = kServer.port;
+    config.network = network.hooks();
+    config.rng = environment.env.rng;
+    return config;
+  }
+  // Somebody sends this to our port.
+  void arrive(const Address& from, const ByteVector& bytes) { network.inbox.push_back({from, bytes}); }
+
+  FakeNetwork network;
+  TestEnvironment environment;
+  std::shared_ptr<MuxCore> core;
+};
+
+struct Member {
+  explicit Member(Mux& mux) : member(mux.core), hooks(member.hooks()) {
+    Address bound;
+    socket = hooks.open(hooks.context, kServer.with_port(0), 0, 0, bound);
+    REQUIRE(socket >= 0);
+    CHECK(bound == kServer);
+  }
+  ~Member() { hooks.close(hooks.context, socket); }
+  Member(const Member&) = delete;
+  Member& operator=(const Member&) = delete;
+  void send(const Address& to, Bytes bytes) { (void)hooks.send(hooks.context, socket, to, bytes); }
+  void good_check(const Address& from);
+  std::optional<FakeNetwork::Datagram> receive() {
+    ByteVector buffer(2000);
+    std::size_t size = 0;
+    Address source;
+    if (hooks.receive(hooks.context, socket, buffer, size, source) != Network::Outcome::Done)
+      return std::nullopt;
+    buffer.resize(size);
+    return FakeNetwork::Datagram{source, buffer};
+  }
+
+  MuxMember member;
+  Network hooks;
+  int socket = -1;
+};
+
+stun::TransactionId id_of(std::uint32_t number) {
+  stun::TransactionId id{};
+  store_u32(id.data(), number);
+  return id;
+}
+
+ByteVector request(std::string_view username, std::uint32_t number = 1) {
+  ByteVector buffer(500);
+  stun::Writer w(buffer, stun::Class::Request, id_of(number));
+  if (!username.empty()) w.text(stun::Attribute::Username, username);
+  w.u32(stun::Attribute::Priority, 1);
+  w.u64(stun::Attribute::IceControlling, 1);
+  w.integrity(as_bytes(std::string_view("0123456789abcdefghijkl")));
+  w.fingerprint();
+  buffer.resize(w.finish());
+  return buffer;
+}
+
+void Member::good_check(const Address& from) { member.on_taken(socket, from, request("x:y")); }
+
+ByteVector response(std::uint32_t number) {
+  ByteVector buffer(200);
+  stun::Writer w(buffer, stun::Class::Success, id_of(number));
+  w.xor_address(stun::Attribute::XorMappedAddress, kServer);
+  buffer.resize(w.finish());
+  return buffer;
+}
+
+Address client_address(std::size_t i, std::uint16_t port = 6000) {
+  return Address::v4(10, 0, static_cast<std::uint8_t>(i / 250), static_cast<std::uint8_t>(1 + i % 250), port);
+}
+
+// A client with an agent of its own somewhere, and its opposite behind the mux.
+struct Couple {
+  Couple(Mux& mux, std::size_t i)
+      : environment(1000 + i),
+        address(client_address(i)),
+        member(mux),
+        server(environment.env, {.controlling = false}),
+        client(environment.env, {.controlling = true}) {
+    REQUIRE(server.start(Time{}));
+    REQUIRE(client.start(Time{}));
+    REQUIRE(server.add_local_address(Time{}, kServer, false));
+    REQUIRE(client.add_local_address(Time{}, address, false));
+    server.local_addresses_done(Time{});
+    client.local_addresses_done(Time{});
+    member.member.add_ufrag(server.local_ufrag());
+    REQUIRE(server.set_remote_credentials(Time{}, client.local_ufrag(), client.local_pwd(), false));
+    REQUIRE(client.set_remote_credentials(Time{}, server.local_ufrag(), server.local_pwd(), false));
+    Candidate to_server;
+    to_server.address = kServer;
+    to_server.priority = 1000;
+    ice::Agent::Event event;
+    while (client.poll_event(event)) {
+    }
+    while (server.poll_event(event)) {
+    }
+    REQUIRE(client.add_remote_candidate(Time{}, to_server));
+  }
+  void turn(Mux& mux) {
+    const Time now = mux.network.now;
+    while (const auto datagram = member.receive()) {
+      const Drop drop = server.handle_datagram(now, {kServer, datagram->remote}, datagram->bytes);
+      CHECK(drop == Drop::None);
+      if (drop == Drop::None) member.member.on_taken(member.socket, datagram->remote, datagram->bytes);
+    }
+    if (server.next_timeout() <= now) server.handle_timeout(now);
+    if (client.next_timeout() <= now) client.handle_timeout(now);
+    ByteVector buffer(1500);
+    while (const auto t = server.poll_transmit(now, buffer))
+      member.send(t->path.remote, Bytes(buffer).first(t->size));
+    while (const auto t = client.poll_transmit(now, buffer))
+      mux.arrive(seen_as, {buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(t->size)});
+    ice::Agent::Event event;
+    while (client.poll_event(event) || server.poll_event(event)) {
+    }
+  }
+  bool is_up() const {
+    return client.state() == ice::AgentState::Completed && server.state() == ice::AgentState::Completed &&
+           server.selected_path()->remote == seen_as;
+  }
+
+  TestEnvironment environment;
+  Address address, seen_as = address;  // by the server; another when a NAT rebinds
+  Member member;
+  ice::Agent server, client;
+};
+
+}  // namespace
+
+TEST_CASE("a thousand connections on one port, each found again when its NAT changes its mind") {
+  constexpr std::size_t kCount = 1000;
+  Mux mux;
+  std::vector<std::unique_ptr<Couple>> couples;
+  std::map<Address, Couple*> by_address;
+  for (std::size_t i = 0; i < kCount; ++i) {
+    couples.push_back(std::make_unique<Couple>(mux, i));
+    by_address[couples.back()->seen_as] = couples.back().get();
+  }
+  CHECK(mux.network.opened == 1);
+  const auto run = [&](Duration limit) {
+    const auto all_up = [&] {
+      return std::all_of(couples.begin(), couples.end(), [](const auto& c) { return c->is_up(); });
+    };
+    for (const Time end = mux.network.now + limit; mux.network.now < end && !all_up();
+         mux.network.now += 10ms) {
+      for (const auto& couple : couples) couple->turn(mux);
+      std::vector<FakeNetwork::Datagram> sent;
+      sent.swap(mux.network.sent);
+      for (const auto& datagram : sent) {
+        const auto to = by_address.find(datagram.remote);
+        if (to == by_address.end()) continue;
+        Couple& couple = *to->second;
+        (void)couple.client.handle_datagram(mux.network.now, {couple.address, kServer}, datagram.bytes);
+      }
+    }
+    return all_up();
+  };
+  REQUIRE(run(10s));
+  CHECK(mux.core->stats().connections == kCount);
+  CHECK(mux.core->stats().addresses == kCount);
+  CHECK(mux.core->stats().strangers_refused == 0);
+  // Data finds its way by the address alone.
+  for (std::size_t i = 0; i < kCount; i += 37) {
+    mux.arrive(couples[i]->seen_as, {23, static_cast<std::uint8_t>(i)});
+    const auto datagram = couples[i]->member.receive();
+    REQUIRE(datagram);
+    CHECK(datagram->bytes == ByteVector{23, static_cast<std::uint8_t>(i)});
+  }
+  // All NATs forget at once.
+  by_address.clear();
+  for (std::size_t i = 0; i < kCount; ++i) {
+    couples[i]->seen_as = client_address(i, 7000);
+    by_address[couples[i]->seen_as] = couples[i].get();
+  }
+  REQUIRE(run(60s));
+  CHECK(mux.core->stats().strangers_refused == 0);
+  CHECK(mux.core->stats().addresses == 2 * kCount);
+  couples.resize(kCount / 2);
+  CHECK(mux.core->stats().addresses == kCount);
+  couples.clear();
+  CHECK(mux.core->stats().addresses == 0);
+  CHECK(mux.core->stats().connections == 0);
+  CHECK(mux.network.closed == 0);  // the port stays ours
+}
+
+TEST_CASE("a check for nobody gets its 401 or 400, not too often, and leaves nothing", "[ATK-02]") {
+  Mux mux;
+  Member member(mux);
+  member.member.add_ufrag("ours");
+  const auto answer_to = [&](const Address& from, const ByteVector& bytes) {
+    mux.network.sent.clear();
+    mux.arrive(from, bytes);
+    CHECK_FALSE(member.receive());
+    if (mux.network.sent.empty()) return 0;
+    CHECK(mux.network.sent[0].remote == from);
+    CHECK(mux.network.sent[0].bytes.size() <= bytes.size());
+    return stun::Message::parse(mux.network.sent[0].bytes)->error_code()->code;
+  };
+  CHECK(answer_to(client_address(1), request("nobody:peer")) == 401);
+  CHECK(answer_to(client_address(1), request("our:peer")) == 401);
+  CHECK(answer_to(client_address(1), request({})) == 400);
+  ByteVector bad = request("nobody:peer");
+  bad.back() ^= 1;  // no right fingerprint: nobody's business
+  CHECK(answer_to(client_address(1), bad) == 0);
+  CHECK(answer_to(client_address(1), {22, 1, 2}) == 0);
+  CHECK(answer_to(client_address(1), response(99)) == 0);
+  // An empty user name with the empty password for a key is nobody, too.
+  ByteVector empty(500);
+  stun::Writer w(empty, stun::Class::Request, id_of(7));
+  w.text(stun::Attribute::Username, ":peer");
+  w.u32(stun::Attribute::Priority, 1);
+  w.u64(stun::Attribute::IceControlling, 1);
+  w.integrity({});
+  w.fingerprint();
+  empty.resize(w.finish());
+  CHECK(answer_to(client_address(1), empty) == 0);
+  int answered = 0;
+  for (std::uint32_t i = 0; i < 10'000; ++i)
+    answered += answer_to(client_address(i % 900), request("nobody:peer", i)) != 0;
+  CHECK(answered == 97);  // a hundred a second in all
+  int to_one = 0;
+  mux.network.now += 1s;
+  for (std::uint32_t i = 0; i < 100; ++i)
+    to_one += answer_to(client_address(5), request("nobody:peer", i)) != 0;
+  CHECK(to_one == 10);
+  CHECK(mux.core->stats().addresses == 0);
+  CHECK(mux.core->stats().strangers_refused == 110);
+}
+
+TEST_CASE("a check goes by its user name, an answer by its transaction, the rest by the address") {
+  Mux mux;
+  Member one(mux), two(mux);
+  one.member.add_ufrag("aaaa");
+  two.member.add_ufrag("bbbb");
+  const Address shared = client_address(1);
+  one.send(shared, request("peer:aaaa", 11));
+  two.send(shared, request("peer:bbbb", 22));
+  mux.arrive(shared, response(22));
+  CHECK_FALSE(one.receive());
+  CHECK(two.member.has_mail());
+  CHECK(two.receive()->bytes == response(22));
+  mux.arrive(shared, request("bbbb:peer"));
+  CHECK_FALSE(one.receive());
+  CHECK(two.receive());
+  // It was the first one's address, as that wrote there first; a good check makes it the other's.
+  mux.arrive(shared, {23});
+  CHECK(one.receive());
+  two.good_check(shared);
+  mux.arrive(shared, {23});
+  CHECK_FALSE(one.receive());
+  CHECK(two.receive());
+}
+
+TEST_CASE("an address with a good check on it is not taken away, but for one whose holder is silent") {
+  Mux mux;
+  Member holder(mux), forger(mux);
+  const Address address = client_address(1);
+  const auto is_holders = [&] {
+    mux.arrive(address, {23});
+    const bool is_it = holder.receive().has_value();
+    if (!is_it) CHECK(forger.receive());
+    return is_it;
+  };
+  holder.good_check(address);
+  for (int i = 0; i < 20; ++i) {
+    mux.network.now += 6s;
+    holder.good_check(address);
+    forger.good_check(address);
+    CHECK(is_holders());
+  }
+  mux.network.now += 18s;
+  forger.good_check(address);
+  CHECK_FALSE(is_holders());
+}
+
+TEST_CASE("the tables of a mux are bounded") {
+  Mux mux({.max_addresses = 50, .max_addresses_each = 20, .max_waiting = 10});
+  Member one(mux), two(mux), three(mux);
+  one.good_check(client_address(0));
+  for (std::size_t i = 1; i < 1000; ++i) one.send(client_address(i), request("peer:aaaa", 1));
+  CHECK(mux.core->stats().addresses == 20);
+  // The one that is in use is not the one that goes.
+  mux.arrive(client_address(0), {23});
+  CHECK(one.receive());
+  for (std::size_t i = 1000; i < 2000; ++i) two.send(client_address(i), request("peer:bbbb", 1));
+  for (std::size_t i = 2000; i < 3000; ++i) three.send(client_address(i), request("peer:cccc", 1));
+  CHECK(mux.core->stats().addresses == 50);
+  const auto before = mux.core->stats().dropped;
+  for (std::uint8_t i = 0; i < 100; ++i) mux.arrive(client_address(0), {23, i});
+  CHECK_FALSE(two.receive());
+  CHECK(mux.core->stats().dropped - before == 90);
+  for (std::uint8_t i = 0; i < 10; ++i) CHECK(one.receive()->bytes == ByteVector{23, i});
+  CHECK_FALSE(one.member.has_mail());
+  // Of its names the last three count.
+  for (const char* name : {"aaaa", "bbbb", "cccc", "dddd"}) one.member.add_ufrag(name);
+  mux.arrive(client_address(9), request("aaaa:peer"));
+  CHECK_FALSE(one.receive());
+  mux.arrive(client_address(9), request("bbbb:peer"));
+  CHECK(one.receive());
+}

@@ -1,0 +1,125 @@
+// Many PeerConnections on one UDP port, with real sockets.
+#include "pollrtc/udp_mux.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "unit/api/connections.h"
+
+using namespace pollrtc;
+using namespace pollrtc::test;
+
+namespace {
+
+struct Guest {
+  TwoSides t;  // `a` is a client with sockets of its own, `b` is behind the mux
+  ChannelPtr ours, theirs;
+};
+
+std::uint16_t port_of(const std::string& candidate) {
+  const std::size_t at = candidate.find(" typ ");
+  const std::size_t begin = candidate.rfind(' ', at - 1);
+  return static_cast<std::uint16_t>(std::stoi(candidate.substr(begin + 1)));
+}
+
+}  // namespace
+
+TEST_CASE("twenty connections share one port, with poll_all") {
+  const auto mux = std::make_shared<UdpMux>();
+  std::vector<std::unique_ptr<Guest>> guests;
+  std::vector<PeerConnection*> all;
+  std::map<std::string, std::set<std::uint16_t>> ports;  // of each address
+  for (int i = 0; i < 20; ++i) {
+    guests.push_back(std::make_unique<Guest>());
+    Guest& guest = *guests.back();
+    Configuration configuration = loopback();
+    configuration.udp_mux = mux;
+    REQUIRE(guest.t.b.connection->initialize(configuration));
+    const auto forward = guest.t.b.connection->ice_candidate_created;
+    guest.t.b.connection->ice_candidate_created = [&ports, forward](const std::string& media, int index,
+                                                                    const std::string& name) {
+      if (!name.empty()) {
+        const std::size_t end = name.rfind(' ', name.find(" typ ") - 1);
+        ports[name.substr(name.rfind(' ', end - 1), end)].insert(port_of(name));
+      }
+      forward(media, index, name);
+    };
+    guest.ours = guest.t.a.create();
+    REQUIRE(guest.t.a.connection->create_offer());
+    all.push_back(guest.t.a.connection.get());
+    all.push_back(guest.t.b.connection.get());
+  }
+  const auto poll_until = [&](const std::function<bool(Guest&)>& condition) {
+    const auto end = std::chrono::steady_clock::now() + 30s;
+    while (!std::all_of(guests.begin(), guests.end(), [&](auto& g) { return condition(*g); })) {
+      if (std::chrono::steady_clock::now() > end) return false;
+      REQUIRE(poll_all(all, 10ms));
+    }
+    return true;
+  };
+  REQUIRE(poll_until(
+      [](Guest& g) { return g.ours->get_ready_state() == ChannelState::Open && !g.t.b.channels.empty(); }));
+  CHECK_FALSE(ports.empty());
+  for (const auto& [address, its] : ports) CHECK(its.size() == 1);
+  CHECK(mux->get_stats().connections == 20);
+  CHECK(mux->get_stats().addresses >= 20);
+  CHECK(mux->get_stats().strangers_refused == 0);
+  for (std::size_t i = 0; i < guests.size(); ++i) {
+    Guest& g = *guests[i];
+    g.theirs = g.t.b.channels.front();
+    REQUIRE(g.ours->put_packet(as_bytes("to " + std::to_string(i))));
+    REQUIRE(g.theirs->put_packet(as_bytes(std::string(100'000, static_cast<char>('a' + i)))));
+  }
+  REQUIRE(poll_until([](Guest& g) {
+    return g.ours->get_available_packet_count() == 1 && g.theirs->get_available_packet_count() == 1;
+  }));
+  for (std::size_t i = 0; i < guests.size(); ++i) {
+    CHECK(take(guests[i]->theirs) == "to " + std::to_string(i));
+    CHECK(take(guests[i]->ours) == std::string(100'000, static_cast<char>('a' + i)));
+  }
+  // One sleeps alone, too.
+  Guest& one = *guests.front();
+  REQUIRE(one.ours->put_packet(as_bytes("alone")));
+  REQUIRE(one.t.run_until([&] { return one.theirs->get_available_packet_count() == 1; }));
+  // A restart has other credentials, and so another name.
+  REQUIRE(one.t.a.connection->restart_ice());
+  one.t.run_for(500ms);
+  REQUIRE(one.ours->put_packet(as_bytes("again")));
+  REQUIRE(one.t.run_until([&] { return one.theirs->get_available_packet_count() == 2; }));
+  guests.resize(5);
+  CHECK(mux->get_stats().connections == 5);
+  guests.clear();
+  CHECK(mux->get_stats().connections == 0);
+  CHECK(mux->get_stats().addresses == 0);
+}
+
+TEST_CASE("a connection has a mux or a network of its own, not both") {
+  Configuration configuration;
+  configuration.udp_mux = std::make_shared<UdpMux>();
+  configuration.network.now = [](void*) { return Time{}; };
+  configuration.network.list_addresses = [](void*, bool, std::span<Address>) { return std::size_t{0}; };
+  configuration.network.open = [](void*, const Address&, std::uint16_t, std::uint16_t, Address&) {
+    return -1;
+  };
+  configuration.network.close = [](void*, int) {};
+  configuration.network.send = [](void*, int, const Address&, Bytes) { return Network::Outcome::Done; };
+  configuration.network.receive = [](void*, int, MutBytes, std::size_t&, Address&) {
+    return Network::Outcome::WouldBlock;
+  };
+  PeerConnection pc;
+  CHECK(pc.initialize(configuration).error() == ErrorCode::InvalidArgument);
+}
+
+TEST_CASE("a mux may go before its connections, which keep what they need of it") {
+  auto mux = std::make_shared<UdpMux>();
+  TwoSides t;
+  Configuration configuration = loopback();
+  configuration.udp_mux = mux;
+  REQUIRE(t.b.connection->initialize(configuration));
+  configuration.udp_mux.reset();
+  mux.reset();
+  const auto [ours, theirs] = t.connect();
+  REQUIRE(ours->put_packet(as_bytes("hello")));
+  REQUIRE(t.run_until([&, channel = theirs] { return channel->get_available_packet_count() == 1; }));
+}
