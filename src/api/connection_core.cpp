@@ -9,6 +9,7 @@
 #include "net/clock.h"
 #include "net/entropy.h"
 #include "net/trusted_certificates.h"
+#include "sdp/description.h"
 
 namespace pollrtc::detail {
 namespace {
@@ -278,6 +279,11 @@ Status ConnectionCore::set_remote_description(std::string_view type_name, std::s
       *type == SdpType::Offer && (*peer)->signaling_state() == SignalingState::HaveLocalOffer;
   const ConnectionState state = (*peer)->connection_state();
   const bool was_connected = state == ConnectionState::Connected || state == ConnectionState::Disconnected;
+  if (has_crossed) {
+    // What is malformed takes nothing back.
+    const auto offer = sdp::parse_description(sdp, environment_.limits);
+    if (!offer) return Unexpected{offer.error()};
+  }
   if (has_crossed && offered_first_ && was_connected) return {};
   const bool gives_way = has_crossed && !offered_first_;
   if (gives_way) {

@@ -211,6 +211,7 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   std::vector<std::uint8_t> receive_buffer_;
   std::vector<std::uint8_t> send_buffer_;  // holds the blocked datagram from one poll() to the next
   std::vector<Lookup> lookups_;
+  std::size_t next_lookup_ = 0;  // of the servers, the first whose name has not been asked for
   std::vector<PeerConnection::IceServerFailed>
       lost_servers_;  // their names cannot be resolved: owed to the user
   TurnAddresses turn_addresses_;

@@ -45,6 +45,7 @@ void ConnectionCore::gather() {
   // Godot's tests, and two programs on one machine without a network, need loopback where there is nothing
   // else.
   if (!open_sockets(has_loopback_ || configuration_.include_loopback)) open_sockets(true);
+  next_lookup_ = 0;
   look_up_servers();
   step_resolver();
 }
@@ -179,13 +180,16 @@ void ConnectionCore::close_sockets() {
   stream_retry_ = kNever;
 }
 
+// As many at once as the resolver takes; the others when one of those is answered.
 void ConnectionCore::look_up_servers() {
-  for (std::size_t i = 0; i < servers_.size(); ++i) {
-    const IceServerUrl& server = servers_[i].server;
+  for (; next_lookup_ < servers_.size(); ++next_lookup_) {
+    const IceServerUrl& server = servers_[next_lookup_].server;
     if (const auto id = resolver_.resolve(now(), server.host, server.port)) {
-      lookups_.push_back({*id, i});
+      lookups_.push_back({*id, next_lookup_});
+    } else if (id.error() == ErrorCode::LimitReached) {
+      return;
     } else {
-      report_lost_server(i, id.error().detail());
+      report_lost_server(next_lookup_, id.error().detail());
     }
   }
 }
@@ -229,7 +233,10 @@ void ConnectionCore::step_resolver() {
   if (!gathering_) return;
   resolver_.step(now());
   net::Resolver::Answer answer;
-  while (!lookups_.empty() && resolver_.poll_result(answer)) add_server(answer);
+  while (!lookups_.empty() && resolver_.poll_result(answer)) {
+    add_server(answer);
+    look_up_servers();
+  }
   if (!lookups_.empty()) return;
   gathering_ = false;
   peer_->local_addresses_done(now());

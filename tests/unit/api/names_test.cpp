@@ -224,6 +224,22 @@ TEST_CASE("a flood of multicast is taken in turns, and counted", "[ATK-20]") {
   CHECK(t.ours->get_ready_state() == ChannelState::Open);
 }
 
+TEST_CASE("more servers than can be looked up at once are looked up by turns") {
+  std::vector<std::string> urls, failures;
+  for (char name = 'a'; name <= 't'; ++name) urls.push_back(std::string("stun:") + name + ".example");
+  SimPair t([&](Configuration& c) {
+    c.resolver = know_nothing();
+    c.ice_servers = {{urls, "", ""}};
+  });
+  t.a.connection->ice_server_failed = [&](const std::string& url, int, const std::string& text) {
+    CHECK(text == "the name has no address");
+    failures.push_back(url);
+  };
+  t.connect();
+  std::sort(failures.begin(), failures.end());
+  CHECK(failures == urls);
+}
+
 TEST_CASE("a server whose name has no address is reported, and costs nothing else") {
   SimPair t([](Configuration& c) {
     c.resolver = know_nothing();

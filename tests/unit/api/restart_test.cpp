@@ -82,6 +82,19 @@ TEST_CASE("both ends restart at once: the one that answered first gives way", "[
   numbers.finish();
 }
 
+TEST_CASE("a malformed offer that crosses a restart takes nothing back, and is refused at either end") {
+  SimPair p;
+  p.connect();
+  for (SimEnd* end : {&p.a, &p.b}) {
+    REQUIRE(end->connection->restart_ice());
+    CHECK(end->connection->set_remote_description("offer", "v=0\r\nno description").error() ==
+          ErrorCode::ParseFailed);
+    CHECK(end->connection->get_signaling_state() == SignalingState::HaveLocalOffer);
+    p.world.run_for(5s);  // the restart goes on
+    CHECK(end->connection->get_signaling_state() == SignalingState::Stable);
+  }
+}
+
 TEST_CASE("an address changes in mid-transfer: noticed, restarted, and on within 35 s", "[ICE-NAT-04]") {
   const bool offerer_moves = GENERATE(true, false);
   const auto gap = GENERATE(Duration(0s), Duration(5s), Duration(20s));  // without any address
