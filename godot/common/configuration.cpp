@@ -45,10 +45,7 @@ class Reader {
             std::string_view fault) {
     const Value* const value = find(dictionary_, key);
     if (value == nullptr) return;
-    std::optional<std::int64_t> number;
-    if (const std::int64_t* const i = value->as<std::int64_t>()) number = *i;
-    if (const double* const d = value->as<double>(); d != nullptr && std::abs(*d) < 1e15)
-      number = static_cast<std::int64_t>(*d);
+    const std::optional<std::int64_t> number = whole_number(*value);
     if (number && *number >= least && *number <= most) {
       to = static_cast<Integer>(*number);
     } else {

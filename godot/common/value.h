@@ -1,7 +1,9 @@
 // Value: what a script's dictionary holds, as both bindings exchange it with the shared code: a tree of plain values.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -32,6 +34,13 @@ struct Value {
 
   std::variant<std::monostate, bool, std::int64_t, double, std::string, Array, Dictionary> content;
 };
+
+// A number as a whole one; nothing when it is none that both kinds of number can hold.
+inline std::optional<std::int64_t> whole_number(const Value& value) {
+  if (const std::int64_t* const i = value.as<std::int64_t>()) return *i;
+  const double* const d = value.as<double>();
+  return d != nullptr && std::abs(*d) < 1e15 ? std::optional(static_cast<std::int64_t>(*d)) : std::nullopt;
+}
 
 // The entry of this name; null when there is none, or none but null.
 inline const Value* find(const Dictionary& dictionary, std::string_view key) {

@@ -40,8 +40,9 @@ const Method& method_of(void* userdata) { return *static_cast<const Method*>(use
 // A number for a number: an int where a float is wanted, and the other way round.
 bool fits(Type type, Value& value) {
   if (type == Type::Int) {
-    if (const double* const d = value.as<double>()) value = static_cast<Integer>(*d);
-    return value.as<Integer>() != nullptr;
+    const std::optional<Integer> number = whole_number(value);
+    if (number) value = *number;
+    return number.has_value();
   }
   if (type == Type::Bool) return value.as<bool>() != nullptr;
   if (type == Type::String) return value.as<std::string>() != nullptr;

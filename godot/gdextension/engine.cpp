@@ -156,7 +156,6 @@ bool load_engine(GetProcAddress get, Library* library) {
   POLLRTC_LOAD(classdb_register_extension_class_property);
   POLLRTC_LOAD(classdb_unregister_extension_class);
   POLLRTC_LOAD(print_error_with_message);
-  POLLRTC_LOAD(print_warning_with_message);
 #undef POLLRTC_LOAD
   // Of each of these two pairs one is enough. Those of 4.4 replace those of 4.2.
   // POLLRTC_GODOT_OLDEST: a build for tests, which uses the newer ones nowhere.
@@ -220,12 +219,6 @@ Dictionary dictionary_of(const void* dictionary) {
   Variant variant;
   construct_variant(Type::Dictionary, variant.out(), const_cast<void*>(dictionary));
   return dictionary_at(variant.get(), kMostLevels);
-}
-
-void assign_dictionary(void* dictionary, const Dictionary& value) {
-  const Variant variant{Value(value)};
-  destroy(Type::Dictionary, dictionary);
-  construct_value(Type::Dictionary, dictionary, variant.get());
 }
 
 Variant::Variant() { engine().variant_new_nil(&raw_); }

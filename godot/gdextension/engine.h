@@ -61,7 +61,6 @@ class String {
 std::string text_of(const void* string);                // a String of the engine's
 void assign_text(void* string, std::string_view text);  // to a result slot, which holds a String already
 Dictionary dictionary_of(const void* dictionary);       // a Dictionary of the engine's
-void assign_dictionary(void* dictionary, const Dictionary& value);
 
 class Variant {
  public:

@@ -174,8 +174,6 @@ struct Interface {
   // log
   void (*print_error_with_message)(const char* description, const char* message, const char* function,
                                    const char* file, std::int32_t line, ByteBool notify_editor);
-  void (*print_warning_with_message)(const char* description, const char* message, const char* function,
-                                     const char* file, std::int32_t line, ByteBool notify_editor);
   // Of later versions than 4.2; null where the engine has none.
   EngineObject* (*classdb_construct_object2)(const void* class_name);
   void (*classdb_register_extension_class4)(Library* library, const void* name, const void* parent,

@@ -49,7 +49,7 @@ struct Option {
 };
 
 // The options of create_data_channel by their names: negotiated, id, maxRetransmits, maxPacketLifeTime, ordered, protocol;
-// priority (128 to 1024); and the tutorial's `reliable`, which counts only where none of the limits and `ordered` is given:
+// priority (128 to 1024), discardWhenFull; and the tutorial's `reliable`, which counts only where none of the limits and `ordered` is given:
 // false is unordered without retransmission. `maxPacketLifetime`, as Godot's own multiplayer code spells it, counts
 // where the documented name is not given. Keys that are none of these are ignored. Values are converted as Godot does: a
 // number or "1" for a truth, a numeric text for a number; a negative limit is none. InvalidArgument: a value that is

@@ -72,6 +72,7 @@ Result<DataChannelOptions> data_channel_options(std::span<const Option> dictiona
   options.max_packet_life_time = read_number("maxPacketLifeTime", read_number("maxPacketLifetime", -1));
   options.priority =
       static_cast<std::uint16_t>(std::clamp(read_number("priority", options.priority), 0, 65535));
+  options.discard_when_full = read_number("discardWhenFull", 0) != 0;
   const bool is_said = find(dictionary, "ordered") != nullptr || options.max_retransmits >= 0 ||
                        options.max_packet_life_time >= 0;
   if (read_number("reliable", 1) == 0 && !is_said) {

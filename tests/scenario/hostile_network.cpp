@@ -6,6 +6,65 @@
 using namespace pollrtc;
 using namespace pollrtc::scenario;
 
+namespace {
+
+const Address kAliceHome = Address::v4(192, 0, 2, 1, 5000), kBobHome = Address::v4(192, 0, 2, 2, 5000);
+
+// RFC 7675 §5.1, seen from the wire: when each address last answered a check, and what went there otherwise.
+struct ConsentWatch {
+  ConsentWatch(sim::World& world, End& end, sim::Host& host, const Address& home) {
+    world.stop_listening(host, home);
+    world.listen(host, home, [&, this](Time now, const Path& path, Bytes datagram) {
+      if (datagram.size() > 20 && datagram[0] == 1 && datagram[1] == 1) answered[path.remote] = now;
+      (void)end.peer.handle_datagram(now, path, datagram);
+    });
+    end.node.on_send = [this](Time now, const Path& path, Bytes datagram) {
+      if (datagram[0] < 4) return;
+      ++others;
+      const auto last = answered.find(path.remote);
+      if (last == answered.end() || now - last->second > 30s) ++without_consent;
+    };
+  }
+  std::map<Address, Time> answered;
+  int others = 0, without_consent = 0;
+};
+
+}  // namespace
+
+TEST_CASE("nothing but STUN goes to an address that answered no check in the last 30 s", "[INV-7]") {
+  for (std::uint64_t seed = 720; seed < 740; ++seed) {
+    sim::Host *alice_host = nullptr, *bob_host = nullptr;
+    TwoPeers t(
+        seed,
+        [&](sim::World& world) -> sim::Host& {
+          return *(alice_host = &world.add_host({kAliceHome.with_port(0)}));
+        },
+        [&](sim::World& world) -> sim::Host& {
+          return *(bob_host = &world.add_host({kBobHome.with_port(0)}));
+        });
+    t.world.set_link(kAliceHome, kBobHome, {.loss = 0.2, .duplicate = 0.05});
+    ConsentWatch of_alice(t.world, t.alice, *alice_host, kAliceHome),
+        of_bob(t.world, t.bob, *bob_host, kBobHome);
+    const auto [a, b] = t.connect();
+    bool stop = false;
+    std::function<void()> step = [&, a = a, b = b] {
+      if (stop) return;
+      (void)t.alice.send(a, "there");
+      (void)t.bob.send(b, "back");
+      t.world.after(100ms, step);
+    };
+    step();
+    t.world.run_for(60s);
+    t.world.set_link(kAliceHome, kBobHome, {.cut = true});
+    t.world.run_for(90s);
+    stop = true;
+    for (const ConsentWatch* watch : {&of_alice, &of_bob}) {
+      CHECK(watch->others > 100);
+      CHECK(watch->without_consent == 0);
+    }
+  }
+}
+
 TEST_CASE("whoever forges ICMP for all we send fails no pair, ends no consent and shrinks no packet",
           "[ATK-25]") {
   for (std::uint64_t seed = 700; seed < 704; ++seed) {

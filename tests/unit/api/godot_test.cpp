@@ -82,7 +82,8 @@ TEST_CASE("channel options by name: both spellings of the life time, and Godot's
                                          {"maxRetransmits", 3.0},
                                          {"ordered", false},
                                          {"protocol", "pr\xc3\xb6tocol"},
-                                         {"priority", 512}});
+                                         {"priority", 512},
+                                         {"discardWhenFull", true}});
   REQUIRE(all);
   CHECK(all->negotiated);
   CHECK(all->id == 42);
@@ -90,6 +91,8 @@ TEST_CASE("channel options by name: both spellings of the life time, and Godot's
   CHECK_FALSE(all->ordered);
   CHECK(all->protocol == "pr\xc3\xb6tocol");
   CHECK(all->priority == 512);
+  CHECK(all->discard_when_full);
+  CHECK_FALSE(plain->discard_when_full);
   CHECK(data_channel_options({{"id", std::int64_t{1} << 40}})->id == std::numeric_limits<int>::max());
 
   CHECK(data_channel_options({{"id", "forty-two"}}).error() == ErrorCode::InvalidArgument);

@@ -19,7 +19,7 @@ using test::NameServer;
 
 namespace {
 
-constexpr std::uint16_t kA = 1, kAaaa = 28;
+constexpr std::uint16_t kA = 1;
 
 std::string a_record(const std::string& ip) { return "c00c 0001 0001 00000000 0004 " + ip; }
 std::string aaaa_record(const std::string& ip) { return "c00c 001c 0001 00000000 0010 " + ip; }
@@ -108,6 +108,7 @@ TEST_CASE("names with a meaning of their own are asked of no server", "[ICE-MDNS
 }
 
 #if POLLRTC_HAS_CARES
+constexpr std::uint16_t kAaaa = 28;
 
 TEST_CASE("a name is asked for both families, as it stands") {
   NameServer server(an_address);
