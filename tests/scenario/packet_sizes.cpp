@@ -73,7 +73,7 @@ TEST_CASE("with discovery packets grow to what the path carries, and to the ceil
                                                    {65535, 9000, 9000}}) {
     CAPTURE(c.path, c.ceiling);
     const PeerConfig config{.max_ip_packet = c.ceiling};
-    TwoPeers t(++seed, {.mtu = c.path}, config, config);
+    TwoPeers t(++seed, sim::LinkConfig{.mtu = c.path}, config, config);
     const auto [a, b] = t.connect();
     t.world.run_for(20s);
     Sizes sizes(t);  // after the search: data alone
