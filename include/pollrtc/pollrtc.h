@@ -38,7 +38,7 @@ typedef struct pollrtc_pacer pollrtc_pacer;
 typedef struct pollrtc_udp_mux pollrtc_udp_mux;
 
 /* The numbers never change; new ones come at the end. */
-typedef enum pollrtc_result {
+typedef enum pollrtc_result POLLRTC_ENUM {
   POLLRTC_OK = 0,
   POLLRTC_INVALID_ARGUMENT = 1,
   POLLRTC_INVALID_STATE = 2,
@@ -62,7 +62,7 @@ typedef enum pollrtc_result {
 
 POLLRTC_C_API const char* pollrtc_result_name(pollrtc_result result); /* "InvalidState"; good for ever */
 
-typedef enum pollrtc_connection_state {
+typedef enum pollrtc_connection_state POLLRTC_ENUM {
   POLLRTC_CONNECTION_NEW = 0,
   POLLRTC_CONNECTION_CONNECTING = 1,
   POLLRTC_CONNECTION_CONNECTED = 2,
@@ -71,13 +71,13 @@ typedef enum pollrtc_connection_state {
   POLLRTC_CONNECTION_CLOSED = 5
 } pollrtc_connection_state;
 
-typedef enum pollrtc_gathering_state {
+typedef enum pollrtc_gathering_state POLLRTC_ENUM {
   POLLRTC_GATHERING_NEW = 0,
   POLLRTC_GATHERING_GATHERING = 1,
   POLLRTC_GATHERING_COMPLETE = 2
 } pollrtc_gathering_state;
 
-typedef enum pollrtc_signaling_state {
+typedef enum pollrtc_signaling_state POLLRTC_ENUM {
   POLLRTC_SIGNALING_STABLE = 0,
   POLLRTC_SIGNALING_HAVE_LOCAL_OFFER = 1,
   POLLRTC_SIGNALING_HAVE_REMOTE_OFFER = 2,
@@ -86,16 +86,19 @@ typedef enum pollrtc_signaling_state {
   POLLRTC_SIGNALING_CLOSED = 5
 } pollrtc_signaling_state;
 
-typedef enum pollrtc_channel_state {
+typedef enum pollrtc_channel_state POLLRTC_ENUM {
   POLLRTC_CHANNEL_CONNECTING = 0,
   POLLRTC_CHANNEL_OPEN = 1,
   POLLRTC_CHANNEL_CLOSING = 2,
   POLLRTC_CHANNEL_CLOSED = 3
 } pollrtc_channel_state;
 
-typedef enum pollrtc_write_mode { POLLRTC_WRITE_TEXT = 0, POLLRTC_WRITE_BINARY = 1 } pollrtc_write_mode;
+typedef enum pollrtc_write_mode POLLRTC_ENUM {
+  POLLRTC_WRITE_TEXT = 0,
+  POLLRTC_WRITE_BINARY = 1
+} pollrtc_write_mode;
 
-typedef enum pollrtc_log_level {
+typedef enum pollrtc_log_level POLLRTC_ENUM {
   POLLRTC_LOG_TRACE = 0,
   POLLRTC_LOG_DEBUG = 1,
   POLLRTC_LOG_INFO = 2,
@@ -120,7 +123,7 @@ typedef struct pollrtc_tapped_packet {
 } pollrtc_tapped_packet;
 
 /* How the other end may be reached, TURN servers aside: pollrtc::IceTransports. */
-typedef enum pollrtc_transports {
+typedef enum pollrtc_transports POLLRTC_ENUM {
   POLLRTC_TRANSPORTS_UDP = 0,
   POLLRTC_TRANSPORTS_UDP_AND_TCP = 1,
   POLLRTC_TRANSPORTS_TCP = 2
@@ -162,7 +165,7 @@ typedef struct pollrtc_config {
   pollrtc_transports ice_transports;
 } pollrtc_config;
 
-typedef enum pollrtc_event_type {
+typedef enum pollrtc_event_type POLLRTC_ENUM {
   POLLRTC_EVENT_NONE = 0,
   POLLRTC_EVENT_DESCRIPTION_CREATED = 1,      /* text: the type, text2: the description */
   POLLRTC_EVENT_CANDIDATE_CREATED = 2,        /* text: media, number: index, text2: name */
@@ -181,7 +184,7 @@ typedef enum pollrtc_event_type {
 } pollrtc_event_type;
 
 /* What became of a message whose sender asked to be told. */
-typedef enum pollrtc_outcome {
+typedef enum pollrtc_outcome POLLRTC_ENUM {
   POLLRTC_OUTCOME_SENT = 0,         /* all of it has left for the first time; one of the others follows */
   POLLRTC_OUTCOME_ACKNOWLEDGED = 1, /* the other end has all of it, for good */
   POLLRTC_OUTCOME_ABANDONED = 2     /* given up: its limit of reliability was reached */
@@ -197,7 +200,7 @@ typedef struct pollrtc_event {
   uint32_t reserved[7]; /* zero */
 } pollrtc_event;
 
-typedef enum pollrtc_candidate_type {
+typedef enum pollrtc_candidate_type POLLRTC_ENUM {
   POLLRTC_CANDIDATE_HOST = 0,
   POLLRTC_CANDIDATE_SERVER_REFLEXIVE = 1,
   POLLRTC_CANDIDATE_PEER_REFLEXIVE = 2,
@@ -345,13 +348,13 @@ POLLRTC_C_API void pollrtc_channel_set_user_data(pollrtc_channel* channel, void*
 POLLRTC_C_API void* pollrtc_channel_get_user_data(const pollrtc_channel* channel);
 
 /* --- MultiplayerPeer. */
-typedef enum pollrtc_transfer_mode {
+typedef enum pollrtc_transfer_mode POLLRTC_ENUM {
   POLLRTC_TRANSFER_UNRELIABLE = 0,
   POLLRTC_TRANSFER_UNRELIABLE_ORDERED = 1,
   POLLRTC_TRANSFER_RELIABLE = 2
 } pollrtc_transfer_mode;
 
-typedef enum pollrtc_multiplayer_event_type {
+typedef enum pollrtc_multiplayer_event_type POLLRTC_ENUM {
   POLLRTC_MULTIPLAYER_NONE = 0,
   POLLRTC_MULTIPLAYER_PEER_CONNECTED = 1,
   POLLRTC_MULTIPLAYER_PEER_DISCONNECTED = 2,

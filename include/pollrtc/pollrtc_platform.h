@@ -10,6 +10,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The enumerations are ints to C++ too, the library included: a number that none of their names has is an invalid argument,
+ * not undefined behaviour. */
+#ifdef __cplusplus
+#define POLLRTC_ENUM : int
+#else
+#define POLLRTC_ENUM
+#endif
+
 /* An IPv4 or IPv6 address with a port. An IPv4 address stands in the first four bytes of `ip`, and the others are zero. */
 typedef struct pollrtc_address {
   uint8_t ip[16];    /* in network order */
@@ -35,7 +43,7 @@ typedef struct pollrtc_random {
 } pollrtc_random;
 
 /* What became of a datagram. */
-typedef enum pollrtc_io {
+typedef enum pollrtc_io POLLRTC_ENUM {
   POLLRTC_IO_DONE = 0,        /* sent, or received */
   POLLRTC_IO_WOULD_BLOCK = 1, /* nothing to read; or no room: the same datagram is tried again later */
   POLLRTC_IO_TRUNCATED = 2,   /* received, but larger than the buffer; it is gone */

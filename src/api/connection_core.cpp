@@ -279,13 +279,14 @@ Status ConnectionCore::set_remote_description(std::string_view type_name, std::s
       *type == SdpType::Offer && (*peer)->signaling_state() == SignalingState::HaveLocalOffer;
   const ConnectionState state = (*peer)->connection_state();
   const bool was_connected = state == ConnectionState::Connected || state == ConnectionState::Disconnected;
-  if (has_crossed) {
+  const bool passes_over = has_crossed && offered_first_ && was_connected;
+  const bool gives_way = has_crossed && !offered_first_;
+  if (passes_over || gives_way) {
     // What is malformed takes nothing back.
     const auto offer = sdp::parse_description(sdp, environment_.limits);
     if (!offer) return Unexpected{offer.error()};
   }
-  if (has_crossed && offered_first_ && was_connected) return {};
-  const bool gives_way = has_crossed && !offered_first_;
+  if (passes_over) return {};
   if (gives_way) {
     if (const Status status = (*peer)->set_local_description(now(), SdpType::Rollback, {}); !status)
       return status;

@@ -108,7 +108,8 @@ TEST_CASE("header, question and record are read as RFC 1035 §4.1 draws them") {
 TEST_CASE("an address has the size of its family") {
   const auto address = [](const std::string& rest) {
     std::size_t at = 23;
-    const auto record = DnsRecord::read(message(rest), at);
+    const ByteVector bytes = message(rest);
+    const auto record = DnsRecord::read(bytes, at);
     REQUIRE(record);
     return record->address();
   };
