@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/address.h"
+#include "sdp/attributes.h"
 
 namespace pollrtc::godot_plugin {
 namespace {
@@ -10,37 +11,16 @@ namespace {
 Value count(std::uint64_t number) { return static_cast<std::int64_t>(number); }
 Value seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 
-std::string_view name_of(CandidateType type) {
-  switch (type) {
-    case CandidateType::Host:
-      return "host";
-    case CandidateType::ServerReflexive:
-      return "srflx";
-    case CandidateType::PeerReflexive:
-      return "prflx";
-    case CandidateType::Relayed:
-      return "relay";
-  }
-  return "";
-}
-
-// As SDP writes it (RFC 8122 §5): "AB:CD:...".
+// As SDP writes it (RFC 8122 §5), without the hash: "AB:CD:...".
 std::string fingerprint_text(const Fingerprint& fingerprint) {
-  constexpr std::string_view kDigits = "0123456789ABCDEF";
-  std::string text;
-  for (const std::uint8_t byte : fingerprint.view()) {
-    if (!text.empty()) text.push_back(':');
-    text.push_back(kDigits[byte >> 4]);
-    text.push_back(kDigits[byte & 15]);
-  }
-  return text;
+  std::string text = sdp::fingerprint_text(fingerprint);
+  return text.substr(text.find(' ') + 1);
 }
 
 Dictionary drops(const PeerStats& stats) {
   Dictionary result;
   for (std::size_t i = 0; i < kDropCount; ++i)
-    if (stats.drops[i] != 0)
-      result.emplace_back(pollrtc::name_of(static_cast<Drop>(i)), count(stats.drops[i]));
+    if (stats.drops[i] != 0) result.emplace_back(name_of(static_cast<Drop>(i)), count(stats.drops[i]));
   return result;
 }
 
@@ -85,7 +65,7 @@ Dictionary connection_statistics(const PeerStats& stats) {
       {"dtls_version", stats.dtls_version},
       {"dtls_cipher_suite", stats.dtls_cipher_suite},
       {"local_fingerprint", std::string_view(fingerprint_text(stats.local_fingerprint))},
-      {"close_reason", pollrtc::name_of(stats.close_reason)},
+      {"close_reason", name_of(stats.close_reason)},
       {"drops", drops(stats)},
   };
   if (stats.remote_fingerprint)

@@ -14,8 +14,6 @@ template <class T>
 T argument(const void* const* arguments, int i) {
   return *static_cast<const T*>(arguments[i]);
 }
-// Integers and enums are 64 bits wide both ways.
-void give(void* result, std::int64_t value) { *static_cast<std::int64_t*>(result) = value; }
 void give(void* result, GodotError error) { give(result, static_cast<std::int64_t>(error)); }
 void give_bool(void* result, bool value) { *static_cast<ByteBool*>(result) = value ? 1 : 0; }
 

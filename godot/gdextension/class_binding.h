@@ -7,6 +7,9 @@
 
 namespace pollrtc::gdextension {
 
+// What a virtual gives: integers and enums are 64 bits wide both ways.
+inline void give(void* result, std::int64_t value) { *static_cast<std::int64_t*>(result) = value; }
+
 struct Virtual {
   const char* name;
   std::uint32_t hash;  // of its signature; engines from 4.4 on ask with it

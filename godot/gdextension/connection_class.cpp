@@ -19,8 +19,6 @@ struct ConnectionInstance {
 ConnectionInstance& self(Instance* instance) { return *static_cast<ConnectionInstance*>(instance); }
 PeerConnection& connection_of(Instance* instance) { return self(instance).connection; }
 
-void give(void* result, std::int64_t value) { *static_cast<std::int64_t*>(result) = value; }
-
 // Godot's number, and what was wrong in words for whoever wrote the script.
 GodotError report(const char* function, const Status& status) {
   if (!status) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 #include "pollrtc/fixed_string.h"
 #include "pollrtc/types.h"
@@ -9,6 +10,7 @@
 namespace pollrtc {
 
 enum class CandidateType : std::uint8_t { Host, ServerReflexive, PeerReflexive, Relayed };
+POLLRTC_API std::string_view name_of(CandidateType);  // as a candidate line says it (RFC 8839 §5.1): "srflx"
 enum class TcpType : std::uint8_t { None, Active, Passive, So };  // RFC 6544 §4.5
 
 struct Candidate {

@@ -125,19 +125,25 @@ bool describe(pollrtc_connection& handle, pollrtc_event& out) {
     out.channel = find(handle, channel);
     return out.channel != nullptr;
   };
+  const auto tell = [&](pollrtc_event_type type, int number, const char* text, const char* text2) {
+    out.type = type;
+    out.number = number;
+    out.text = text;
+    out.text2 = text2;
+  };
   const auto text = [](const std::string& value) { return value.c_str(); };
   if (const auto* d = std::get_if<PeerConnection::DescriptionCreated>(&event)) {
-    out = {POLLRTC_EVENT_DESCRIPTION_CREATED, 0, text(d->type), text(d->sdp), nullptr, 0, {}};
+    tell(POLLRTC_EVENT_DESCRIPTION_CREATED, 0, text(d->type), text(d->sdp));
   } else if (const auto* c = std::get_if<PeerConnection::CandidateCreated>(&event)) {
-    out = {POLLRTC_EVENT_CANDIDATE_CREATED, c->index, text(c->media), text(c->name), nullptr, 0, {}};
+    tell(POLLRTC_EVENT_CANDIDATE_CREATED, c->index, text(c->media), text(c->name));
   } else if (const auto* s = std::get_if<PeerConnection::ConnectionStateChanged>(&event)) {
-    out = {POLLRTC_EVENT_CONNECTION_STATE_CHANGED, static_cast<int>(s->state), "", "", nullptr, 0, {}};
+    tell(POLLRTC_EVENT_CONNECTION_STATE_CHANGED, static_cast<int>(s->state), "", "");
   } else if (const auto* g = std::get_if<PeerConnection::GatheringStateChanged>(&event)) {
-    out = {POLLRTC_EVENT_GATHERING_STATE_CHANGED, static_cast<int>(g->state), "", "", nullptr, 0, {}};
+    tell(POLLRTC_EVENT_GATHERING_STATE_CHANGED, static_cast<int>(g->state), "", "");
   } else if (const auto* n = std::get_if<PeerConnection::SignalingStateChanged>(&event)) {
-    out = {POLLRTC_EVENT_SIGNALING_STATE_CHANGED, static_cast<int>(n->state), "", "", nullptr, 0, {}};
+    tell(POLLRTC_EVENT_SIGNALING_STATE_CHANGED, static_cast<int>(n->state), "", "");
   } else if (const auto* f = std::get_if<PeerConnection::IceServerFailed>(&event)) {
-    out = {POLLRTC_EVENT_ICE_SERVER_FAILED, f->code, text(f->url), text(f->text), nullptr, 0, {}};
+    tell(POLLRTC_EVENT_ICE_SERVER_FAILED, f->code, text(f->url), text(f->text));
   } else if (const auto* r = std::get_if<PeerConnection::ChannelReceived>(&event)) {
     out.type = POLLRTC_EVENT_CHANNEL_RECEIVED;
     out.channel = wrap(handle, r->channel);

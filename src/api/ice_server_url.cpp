@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "base/address.h"
+#include "base/ascii.h"
 
 namespace pollrtc {
 namespace {
@@ -19,8 +20,7 @@ bool is_host_char(char c) {
 
 std::string lower(std::string_view text) {
   std::string result(text);
-  std::transform(result.begin(), result.end(), result.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  std::transform(result.begin(), result.end(), result.begin(), to_lower);
   return result;
 }
 

@@ -1,6 +1,9 @@
+// What errors, drops, ends and kinds of candidates are called.
 #include "pollrtc/error.h"
 
 #include <array>
+
+#include "pollrtc/candidate.h"
 
 namespace pollrtc {
 namespace {
@@ -15,6 +18,7 @@ constexpr std::array kCloseNames{POLLRTC_CLOSES(NAME)};
 constexpr std::array kCloseMeanings{POLLRTC_CLOSES(MEANING)};
 #undef NAME
 #undef MEANING
+constexpr std::array<std::string_view, 4> kCandidateTypeNames{"host", "srflx", "prflx", "relay"};
 
 template <class Table, class Enum>
 std::string_view look_up(const Table& table, Enum value) {
@@ -27,6 +31,7 @@ std::string_view look_up(const Table& table, Enum value) {
 std::string_view name_of(ErrorCode code) { return look_up(kErrorNames, code); }
 std::string_view name_of(Drop drop) { return look_up(kDropNames, drop); }
 std::string_view name_of(Close close) { return look_up(kCloseNames, close); }
+std::string_view name_of(CandidateType type) { return look_up(kCandidateTypeNames, type); }
 std::string_view meaning_of(ErrorCode code) { return look_up(kErrorMeanings, code); }
 std::string_view meaning_of(Drop drop) { return look_up(kDropMeanings, drop); }
 std::string_view meaning_of(Close close) { return look_up(kCloseMeanings, close); }

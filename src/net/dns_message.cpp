@@ -1,5 +1,6 @@
 #include "net/dns_message.h"
 
+#include "base/ascii.h"
 #include "base/bytes.h"
 
 namespace pollrtc::net {
@@ -9,10 +10,6 @@ constexpr std::size_t kMaxLabel = 63;
 // RFC 1035 §4.1.4 lets a pointer lead to a pointer. Each must lead backwards, so no chain is endless; this
 // keeps it short.
 constexpr int kMaxPointers = 16;
-
-std::uint8_t lower(std::uint8_t c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<std::uint8_t>(c + 'a' - 'A') : c;
-}
 
 bool is_host_name_char(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
@@ -25,7 +22,7 @@ bool operator==(const DnsName& a, const DnsName& b) { return equal(a.wire(), b.w
 bool DnsName::append_label(Bytes label) {
   if (wire_.size() + 1 + label.size() > 255) return false;
   bool fits = wire_.push_back(static_cast<std::uint8_t>(label.size()));
-  for (const std::uint8_t c : label) fits = wire_.push_back(lower(c)) && fits;
+  for (const char c : as_text(label)) fits = wire_.push_back(static_cast<std::uint8_t>(to_lower(c))) && fits;
   return fits;
 }
 

@@ -1,20 +1,14 @@
 #include "net/special_names.h"
 
-#include <algorithm>
+#include "base/ascii.h"
 
 namespace pollrtc::net {
 namespace {
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 'a' - 'A') : c; }
-
-bool same_name(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](char x, char y) { return lower(x) == lower(y); });
-}
-
 bool is_or_is_below(std::string_view name, std::string_view top) {
   if (name.ends_with('.')) name.remove_suffix(1);
-  if (name.size() < top.size() || !same_name(name.substr(name.size() - top.size()), top)) return false;
+  if (name.size() < top.size() || !equals_ignoring_case(name.substr(name.size() - top.size()), top))
+    return false;
   return name.size() == top.size() || name[name.size() - top.size() - 1] == '.';
 }
 

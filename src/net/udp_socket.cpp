@@ -169,6 +169,7 @@ Received UdpSocket::receive(MutBytes buffer) {
     }
     if (errno == EINTR) continue;
     if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOMEM || errno == ENOBUFS) return {};
+    has_met_error_ = true;
     if (!is_about_an_earlier_send(errno)) return {ReceiveResult::Error, 0, {}};
     ++errors;
   }
@@ -187,6 +188,7 @@ SendResult UdpSocket::send_to(const Address& remote, Bytes datagram, bool dont_f
         sendto(fd(), datagram.data(), datagram.size(), kSendFlags, address.get(), address.size);
     if (sent >= 0) return SendResult::Sent;
     if (errno == EINTR) continue;
+    has_met_error_ = true;
     // A socket that keeps errors hands the next call the last of them, whatever that call is about.
     if (!is_about_an_earlier_send(errno) || !std::exchange(once_more, false)) return send_result_of(errno);
   }
@@ -224,8 +226,9 @@ void UdpSocket::keep_errors() {
       v6 ? set_option(fd(), IPPROTO_IPV6, IPV6_RECVERR, 1) : set_option(fd(), IPPROTO_IP, IP_RECVERR, 1);
 }
 
+// An error that comes is also told to the next call that reads or sends, so that without one there is nothing to ask for.
 bool UdpSocket::receive_error(MutBytes quoted, std::size_t& size, Address& remote) {
-  for (int errors = 0; keeps_errors_ && errors < kMaxPendingErrors; ++errors) {
+  for (int errors = 0; keeps_errors_ && has_met_error_ && errors < kMaxPendingErrors; ++errors) {
     SocketAddress destination;
     iovec part{quoted.data(), quoted.size()};
     alignas(cmsghdr) std::array<std::uint8_t, 512> control;
@@ -237,7 +240,10 @@ bool UdpSocket::receive_error(MutBytes quoted, std::size_t& size, Address& remot
     message.msg_control = control.data();
     message.msg_controllen = control.size();
     const ssize_t got = recvmsg(fd(), &message, MSG_ERRQUEUE);
-    if (got < 0) return false;
+    if (got < 0) {
+      has_met_error_ = false;
+      return false;
+    }
     if (!tells_hard_error(message)) continue;
     size = static_cast<std::size_t>(got);
     remote = from_socket_address(destination.get());

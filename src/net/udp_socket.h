@@ -76,6 +76,7 @@ class UdpSocket {
   Address local_;
   bool dont_fragment_ = false;  // as the socket is set now
   bool keeps_errors_ = false;
+  bool has_met_error_ = false;  // a call did: the queue of errors may hold what it was about
 };
 
 }  // namespace pollrtc::net

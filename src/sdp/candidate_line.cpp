@@ -11,23 +11,23 @@ namespace {
 
 constexpr std::uint64_t kMaxPriority = 0x7FFFFFFF;  // RFC 8839 §5.1
 
-constexpr std::array<std::pair<std::string_view, CandidateType>, 4> kTypes = {{
-    {"host", CandidateType::Host},
-    {"srflx", CandidateType::ServerReflexive},
-    {"prflx", CandidateType::PeerReflexive},
-    {"relay", CandidateType::Relayed},
-}};
-
 constexpr std::array<std::pair<std::string_view, TcpType>, 3> kTcpTypes = {{
     {"active", TcpType::Active},
     {"passive", TcpType::Passive},
     {"so", TcpType::So},
 }};
 
-template <class Table>
-auto find_word(const Table& table, std::string_view word) -> std::optional<decltype(table[0].second)> {
-  for (const auto& [name, value] : table)
-    if (equals_ignoring_case(name, word)) return value;
+std::optional<TcpType> tcp_type_from(std::string_view word) {
+  for (const auto& [name, type] : kTcpTypes)
+    if (equals_ignoring_case(name, word)) return type;
+  return std::nullopt;
+}
+
+std::optional<CandidateType> candidate_type_from(std::string_view word) {
+  using enum CandidateType;
+  for (const CandidateType type :
+       std::initializer_list<CandidateType>{Host, ServerReflexive, PeerReflexive, Relayed})
+    if (equals_ignoring_case(name_of(type), word)) return type;
   return std::nullopt;
 }
 
@@ -124,7 +124,7 @@ Status read_transport(const Fields& f, Candidate& candidate) {
   const auto refused = [](std::string_view detail) { return fail(ErrorCode::Refused, detail); };
   if (equals_ignoring_case(f.transport, "udp")) return {};
   if (!equals_ignoring_case(f.transport, "tcp")) return refused("candidate transport is neither UDP nor TCP");
-  const auto tcp_type = find_word(kTcpTypes, f.tcp_type);
+  const auto tcp_type = tcp_type_from(f.tcp_type);
   if (!tcp_type || *tcp_type == TcpType::So) return refused("TCP candidate is neither active nor passive");
   candidate.transport = Transport::Tcp;
   candidate.tcp_type = *tcp_type;
@@ -141,7 +141,7 @@ Result<Candidate> interpret(const Fields& f) {
   if (!priority || *priority == 0 || *priority > kMaxPriority)
     return refused("candidate priority is out of range");
   candidate.priority = static_cast<std::uint32_t>(*priority);
-  const auto type = find_word(kTypes, f.type);
+  const auto type = candidate_type_from(f.type);
   if (!type) return refused("candidate type is unknown");
   candidate.type = *type;
   if (const Status status = read_transport(f, candidate); !status) return Unexpected{status.error()};
@@ -155,10 +155,9 @@ Result<Candidate> interpret(const Fields& f) {
   return candidate;
 }
 
-template <class Table, class Value>
-std::string_view word_of(const Table& table, Value value) {
-  for (const auto& [name, known] : table)
-    if (known == value) return name;
+std::string_view word_of(TcpType type) {
+  for (const auto& [name, known] : kTcpTypes)
+    if (known == type) return name;
   return {};
 }
 
@@ -198,7 +197,7 @@ std::string write_candidate(const Candidate& candidate, bool hide_related) {
   append(line, {std::to_string(candidate.component), candidate.transport == Transport::Udp ? "udp" : "tcp",
                 std::to_string(candidate.priority), is_named ? candidate.mdns_name.view() : ip.view(),
                 std::to_string(is_named ? candidate.mdns_port : candidate.address.port), "typ",
-                word_of(kTypes, candidate.type)});
+                name_of(candidate.type)});
   if (candidate.type != CandidateType::Host) {
     const bool is_known = candidate.related.is_valid() && !hide_related;
     const bool is_v6 = candidate.address.family == Address::Family::IPv6;
@@ -209,8 +208,7 @@ std::string write_candidate(const Candidate& candidate, bool hide_related) {
                            : "0.0.0.0",
                   "rport", std::to_string(is_known ? candidate.related.port : 9)});
   }
-  if (candidate.transport == Transport::Tcp)
-    append(line, {"tcptype", word_of(kTcpTypes, candidate.tcp_type)});
+  if (candidate.transport == Transport::Tcp) append(line, {"tcptype", word_of(candidate.tcp_type)});
   if (!candidate.ufrag.empty()) append(line, {"ufrag", candidate.ufrag.view()});
   return line;
 }

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string_view>
 
+#include "base/ascii.h"
 #include "pollrtc/result.h"
 
 namespace pollrtc::sdp {
@@ -52,15 +53,6 @@ constexpr std::optional<std::uint64_t> parse_number(
     value = value * 10 + digit;
   }
   return value;
-}
-
-// ABNF strings compare without case (RFC 5234 §2.3), in ASCII.
-constexpr char to_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-constexpr bool equals_ignoring_case(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return false;
-  for (std::size_t i = 0; i < a.size(); ++i)
-    if (to_lower(a[i]) != to_lower(b[i])) return false;
-  return true;
 }
 
 // Takes apart at single separators: "a b" is two fields, "a  b" three with an empty one between.

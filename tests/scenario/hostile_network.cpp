@@ -29,6 +29,14 @@ struct ConsentWatch {
   int others = 0, without_consent = 0;
 };
 
+// A message each way every 100 ms, until `stop`.
+void chatter(TwoPeers& t, std::pair<ChannelHandle, ChannelHandle> channels, const bool& stop) {
+  if (stop) return;
+  (void)t.alice.send(channels.first, "there");
+  (void)t.bob.send(channels.second, "back");
+  t.world.after(100ms, [&t, channels, &stop] { chatter(t, channels, stop); });
+}
+
 }  // namespace
 
 TEST_CASE("nothing but STUN goes to an address that answered no check in the last 30 s", "[INV-7]") {
@@ -45,15 +53,9 @@ TEST_CASE("nothing but STUN goes to an address that answered no check in the las
     t.world.set_link(kAliceHome, kBobHome, {.loss = 0.2, .duplicate = 0.05});
     ConsentWatch of_alice(t.world, t.alice, *alice_host, kAliceHome),
         of_bob(t.world, t.bob, *bob_host, kBobHome);
-    const auto [a, b] = t.connect();
+    const auto channels = t.connect();
     bool stop = false;
-    std::function<void()> step = [&, a = a, b = b] {
-      if (stop) return;
-      (void)t.alice.send(a, "there");
-      (void)t.bob.send(b, "back");
-      t.world.after(100ms, step);
-    };
-    step();
+    chatter(t, channels, stop);
     t.world.run_for(60s);
     t.world.set_link(kAliceHome, kBobHome, {.cut = true});
     t.world.run_for(90s);
@@ -98,16 +100,16 @@ TEST_CASE("whoever forges ICMP for all we send fails no pair, ends no consent an
 TEST_CASE("a peer that acknowledges data and answers no check: sending ends with consent",
           "[ATK-30][ICE-CONS-04]") {
   sim::Host* host = nullptr;
-  const Address home = Address::v4(192, 0, 2, 1, 5000);
   TwoPeers t(
-      710, [&](sim::World& world) -> sim::Host& { return *(host = &world.add_host({home.with_port(0)})); },
-      [](sim::World& world) -> sim::Host& { return world.add_host({Address::v4(192, 0, 2, 2, 0)}); });
-  const auto [a, b] = t.connect();
+      710,
+      [&](sim::World& world) -> sim::Host& { return *(host = &world.add_host({kAliceHome.with_port(0)})); },
+      [](sim::World& world) -> sim::Host& { return world.add_host({kBobHome.with_port(0)}); });
+  const auto channels = t.connect();
   t.world.run_for(2s);
   Time last_answer = t.world.now(), last_data{}, silent_since{};
   bool is_deaf = false;
-  t.world.stop_listening(*host, home);
-  t.world.listen(*host, home, [&](Time now, const Path& path, Bytes datagram) {
+  t.world.stop_listening(*host, kAliceHome);
+  t.world.listen(*host, kAliceHome, [&](Time now, const Path& path, Bytes datagram) {
     const bool is_answer = datagram.size() > 20 && datagram[0] == 1;
     if (is_answer && is_deaf) return;
     if (is_answer) last_answer = now;
@@ -117,13 +119,7 @@ TEST_CASE("a peer that acknowledges data and answers no check: sending ends with
     if (datagram[0] >= 20) last_data = now;
   };
   bool stop = false;
-  std::function<void()> step = [&, a = a, b = b] {
-    if (stop) return;
-    (void)t.alice.send(a, "there");
-    (void)t.bob.send(b, "back");
-    t.world.after(100ms, step);
-  };
-  step();
+  chatter(t, channels, stop);
   t.world.run_for(20s);
   CHECK(t.both_connected());
   is_deaf = true;

@@ -50,20 +50,6 @@ HostMaker host_of(const Access& access, std::uint8_t side) {
   };
 }
 
-const char* name_of_type(CandidateType type) {
-  switch (type) {
-    case CandidateType::Host:
-      return "host";
-    case CandidateType::ServerReflexive:
-      return "srflx";
-    case CandidateType::PeerReflexive:
-      return "prflx";
-    case CandidateType::Relayed:
-      return "relay";
-  }
-  return "?";
-}
-
 // "local > remote" of the offerer's selected pair, or "none"; a message has gone each way.
 std::string outcome(const Access& alice, const Access& bob, std::uint64_t seed, bool has_turn) {
   TwoPeers t(seed, host_of(alice, 1), host_of(bob, 2));
@@ -89,7 +75,7 @@ std::string outcome(const Access& alice, const Access& bob, std::uint64_t seed, 
   t.world.run_for(2s);  // until the nomination is through
   speak(t, {a, t.bob.announced[0]});
   const PeerStats stats = t.alice.peer.stats();
-  return std::string(name_of_type(stats.local_type)) + " > " + name_of_type(stats.remote_type);
+  return std::string(name_of(stats.local_type)) + " > " + std::string(name_of(stats.remote_type));
 }
 
 std::string trimmed(const std::string& text) {

@@ -8,21 +8,6 @@
 namespace pollrtc::tool {
 namespace {
 
-// As candidate lines have it.
-const char* name_of_type(CandidateType type) {
-  switch (type) {
-    case CandidateType::Host:
-      return "host";
-    case CandidateType::ServerReflexive:
-      return "srflx";
-    case CandidateType::PeerReflexive:
-      return "prflx";
-    case CandidateType::Relayed:
-      return "relay";
-  }
-  return "?";
-}
-
 class Script : public Mode {
  public:
   explicit Script(PeerRun& run) : run_(run) {}
@@ -79,7 +64,7 @@ class Script : public Mode {
   // Which way data takes now; nulls when there is none.
   void put_stats(Link& link) {
     const PeerStats stats = link.pc.get_stats();
-    const auto type = [&](CandidateType of) { return stats.selected_path ? Json(name_of_type(of)) : Json(); };
+    const auto type = [&](CandidateType of) { return stats.selected_path ? Json(name_of(of)) : Json(); };
     run_.put(link, {{"type", "event"},
                     {"name", "stats"},
                     {"connection", name_of(link.pc.get_connection_state())},
