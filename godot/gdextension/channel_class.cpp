@@ -14,6 +14,7 @@ template <class T>
 T argument(const void* const* arguments, int i) {
   return *static_cast<const T*>(arguments[i]);
 }
+using gdextension::give;  // beside this one
 void give(void* result, GodotError error) { give(result, static_cast<std::int64_t>(error)); }
 void give_bool(void* result, bool value) { *static_cast<ByteBool*>(result) = value ? 1 : 0; }
 

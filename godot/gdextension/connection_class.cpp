@@ -29,6 +29,7 @@ GodotError report(const char* function, const Status& status) {
   }
   return godot_error(status);
 }
+using gdextension::give;  // beside this one
 void give(void* result, const char* function, const Status& status) {
   give(result, static_cast<std::int64_t>(report(function, status)));
 }
