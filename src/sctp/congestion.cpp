@@ -17,6 +17,7 @@ void RenoController::reset() {
   cwnd_ = kInitialPackets * pmdcs_;
   ssthresh_ = std::numeric_limits<std::uint32_t>::max();  // "arbitrarily high"
   partial_bytes_acked_ = 0;
+  before_loss_ = {};
   last_sent_ = kNever;
   is_idle_ = false;
 }
@@ -46,15 +47,22 @@ void RenoController::on_ack(Time, const AckedBytes& acked) {
 }
 
 void RenoController::on_fast_retransmit() {
+  before_loss_ = {cwnd_, ssthresh_};
   ssthresh_ = std::max(cwnd_ / 2, kMinPacketsAfterLoss * pmdcs_);
   cwnd_ = ssthresh_;
   partial_bytes_acked_ = 0;
 }
 
 void RenoController::on_timeout() {
+  before_loss_ = {cwnd_, ssthresh_};
   ssthresh_ = std::max(cwnd_ / 2, kMinPacketsAfterLoss * pmdcs_);
   cwnd_ = pmdcs_;
   partial_bytes_acked_ = 0;
+}
+
+void RenoController::undo() {
+  cwnd_ = std::max(cwnd_, before_loss_.cwnd);
+  ssthresh_ = std::max(ssthresh_, before_loss_.ssthresh);
 }
 
 void RenoController::on_send_after_idle(Time now, Duration rto) {

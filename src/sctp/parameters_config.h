@@ -30,6 +30,8 @@ struct Parameters {
   std::uint16_t association_max_retrans = 10;
   std::uint16_t max_init_retransmits = 8;
   std::uint16_t max_burst = 4;
+  // RACK-TLP (RFC 8985) beside the three misses of RFC 9260 §7.2.4 and T3. Without it those two are all: for reference.
+  bool rack_tlp = true;
 };
 
 constexpr Parameters Parameters::over_watched_path() {

@@ -14,7 +14,7 @@ void TxOutstanding::mark_or_abandon(Time now, std::uint32_t offset) {
     abandon(chunk.message);
     return;
   }
-  leave_for(chunk, Fate::Marked);
+  leave_for(offset, Fate::Marked);
   marked_from_ = std::min(marked_from_, cumulative_ + offset);
 }
 
@@ -25,9 +25,8 @@ void TxOutstanding::abandon(TxMessageId id) {
     // With I-DATA chunks of other messages lie in between, so each knows where the one before it is.
     std::uint32_t offset = offset_of(message.last_tsn);
     for (std::uint32_t left = message.chunks; left != 0; --left) {
-      Chunk& chunk = at_offset(offset);
-      leave_for(chunk, Fate::Abandoned);
-      offset -= chunk.back;
+      leave_for(offset, Fate::Abandoned);
+      offset -= at_offset(offset).back;
     }
   }
   if (!queue_.abandon(id)) return;

@@ -20,6 +20,7 @@ TxOutstanding::TxOutstanding(const Environment& env, const Parameters& parameter
       max_bytes_(2 * std::size_t{env.limits.sctp_tx_buffer}),
       rto_(parameters),
       congestion_(mtu_ - kCommonHeader),
+      packets_(env.memory, 2 * max_chunks_),
       cumulative_(initial_tsn - 1),
       chunks_(env.memory),
       gaps_(env.memory),
@@ -27,6 +28,7 @@ TxOutstanding::TxOutstanding(const Environment& env, const Parameters& parameter
       marked_from_(initial_tsn),
       miss_from_(initial_tsn),
       burst_left_(kInitialBurst),
+      highest_acked_(cumulative_),
       advanced_ack_point_(cumulative_),
       forwarded_(cumulative_) {}
 
@@ -37,15 +39,20 @@ void TxOutstanding::set_mtu(std::size_t mtu) {
 
 std::size_t TxOutstanding::full_payload() const { return mtu_ - kCommonHeader - header_size(); }
 
-void TxOutstanding::enter_flight(Chunk& chunk) {
+void TxOutstanding::enter_flight(std::uint32_t offset) {
+  Chunk& chunk = at_offset(offset);
   chunk.fate = Fate::InFlight;
+  chunk.packet = packets_.newest_number();
+  link_newest(offset);
   flight_bytes_ += wire_size(chunk);
   flight_payload_ += chunk.length;
 }
 
 // Whatever it was, it is now `fate`: the accounts follow. RFC 9260 §6.2.1 C for the window.
-void TxOutstanding::leave_for(Chunk& chunk, Fate fate) {
+void TxOutstanding::leave_for(std::uint32_t offset, Fate fate) {
+  Chunk& chunk = at_offset(offset);
   if (chunk.fate == Fate::InFlight) {
+    unlink(offset);
     flight_bytes_ -= wire_size(chunk);
     flight_payload_ -= chunk.length;
     if (fate == Fate::Marked) peer_rwnd_ += std::min<std::uint32_t>(chunk.length, 0xFFFFFFFF - peer_rwnd_);
@@ -53,6 +60,34 @@ void TxOutstanding::leave_for(Chunk& chunk, Fate fate) {
   if (chunk.fate == Fate::Marked) --marked_count_;
   if (fate == Fate::Marked) ++marked_count_;
   chunk.fate = fate;
+}
+
+void TxOutstanding::link_newest(std::uint32_t offset) {
+  Chunk& chunk = at_offset(offset);
+  const Tsn tsn = cumulative_ + offset;
+  chunk.older = chunk.newer = tsn;
+  if (flight_bytes_ == 0) {
+    oldest_ = tsn;
+  } else {
+    chunk.older = newest_;
+    at_offset(offset_of(newest_)).newer = tsn;
+  }
+  newest_ = tsn;
+}
+
+void TxOutstanding::unlink(std::uint32_t offset) {
+  const Chunk& chunk = at_offset(offset);
+  const Tsn tsn = cumulative_ + offset;
+  if (chunk.older == tsn) {
+    oldest_ = chunk.newer;
+  } else {
+    at_offset(offset_of(chunk.older)).newer = chunk.newer == tsn ? chunk.older : chunk.newer;
+  }
+  if (chunk.newer == tsn) {
+    newest_ = chunk.older;
+  } else {
+    at_offset(offset_of(chunk.newer)).older = chunk.older == tsn ? chunk.newer : chunk.older;
+  }
 }
 
 // The lowest chunk that is to be sent again and still deserves it (RFC 3758 §4.1 TR4); 0: none.
@@ -83,7 +118,7 @@ void TxOutstanding::refill_burst(Time now) {
 
 // The length of the next new chunk for `room` bytes of a packet; 0: none may go.
 std::size_t TxOutstanding::next_length(Time now, std::size_t room) {
-  if (flight_bytes_ >= congestion_.cwnd() || t3_ == T3State::AwaitingAck) return 0;  // §6.1 B, §7.2.3
+  if (flight_bytes_ >= window() || t3_ == T3State::AwaitingAck) return 0;  // §6.1 B, §7.2.3
   if (chunks_.size() >= max_chunks_ || kept_bytes_ >= max_bytes_) return 0;
   TxMessageId id = queue_.current(now);
   while (id != kNoMessage && queue_.messages()[id].begun && queue_.is_expired(queue_.messages()[id], now)) {
@@ -94,6 +129,7 @@ std::size_t TxOutstanding::next_length(Time now, std::size_t room) {
   // The first burst of all is the initial window, however often we were asked before there was anything to send.
   if (id == kNoMessage && chunks_sent_ != 0)
     burst_left_ = std::min<std::size_t>(burst_left_, parameters_.max_burst);
+  if (id == kNoMessage) delivery_.on_app_limited(flight_bytes_);
   if (id == kNoMessage || room <= header_size()) return 0;
   const TxMessage& message = queue_.messages()[id];
   const std::size_t left = message.unsent_in_one_piece();
@@ -124,9 +160,18 @@ bool TxOutstanding::has_data_to_send(Time now) {
   const bool forced = first_marked(now) != 0 && (fast_retransmit_due_ || t3_ == T3State::PacketDue);
   if (forced) return true;
   fast_retransmit_due_ = false;
+  if (pacing_rate() != 0) {
+    if (is_allowed(now)) return pacer_.may_send(now);
+    pacer_.on_nothing_to_send();
+    return false;
+  }
   refill_burst(now);
-  if (burst_left_ == 0) return false;
-  if (marked_count_ != 0) return flight_bytes_ < congestion_.cwnd() && t3_ != T3State::AwaitingAck;  // §6.1 C
+  return burst_left_ != 0 && is_allowed(now);
+}
+
+// Something waits, and the windows let it go.
+bool TxOutstanding::is_allowed(Time now) {
+  if (marked_count_ != 0) return flight_bytes_ < window() && t3_ != T3State::AwaitingAck;  // §6.1 C
   return next_length(now, mtu_ - kCommonHeader) != 0;
 }
 
@@ -140,9 +185,17 @@ std::size_t TxOutstanding::oversized_packet(Time now) {
 std::size_t TxOutstanding::write_data(Time now, ByteWriter& out) {
   if (!has_data_to_send(now)) return 0;
   const std::size_t before = out.size();
+  const std::size_t flight_before = flight_bytes_;
+  if (!packets_.open(delivery_.on_sent(now, flight_bytes_ == 0))) return 0;
   std::size_t count = write_marked(now, out);
+  packets_.newest().is_retransmission = count != 0;
   if (marked_count_ == 0) count += write_new(now, out);
   if (out.size() == before) return 0;
+  const std::size_t bytes = flight_bytes_ - flight_before;
+  packets_.newest().in_flight = flight_bytes_;
+  if (in_fast_recovery()) prr_.on_sent(bytes);
+  if (const std::uint64_t rate = pacing_rate()) pacer_.on_sent(now, bytes, rate, congestion_.pmdcs());
+  arm_tail_probe(now);
   fast_retransmit_due_ = false;
   if (t3_ == T3State::PacketDue) t3_ = T3State::AwaitingAck;
   if (burst_left_ != 0) --burst_left_;
@@ -156,9 +209,10 @@ std::size_t TxOutstanding::write_marked(Time now, ByteWriter& out) {
   std::size_t count = 0;
   while (const std::uint32_t offset = first_marked(now)) {
     Chunk& chunk = at_offset(offset);
-    if (wire_size(chunk) > out.room() || (!forced && flight_bytes_ >= congestion_.cwnd())) break;
-    leave_for(chunk, Fate::InFlight);
-    enter_flight(chunk);
+    if (wire_size(chunk) > out.room() || (!forced && flight_bytes_ >= window())) break;
+    leave_for(offset, Fate::InFlight);
+    enter_flight(offset);
+    if (undo_from_) ++undo_left_;
     chunk.misses = 0;
     if (chunk.transmissions != 0xFFFF) ++chunk.transmissions;
     ++retransmissions_;
@@ -206,7 +260,7 @@ bool TxOutstanding::queue_fragment(std::size_t length) {
   chunk.transmissions = 1;
   link_to_message(chunk);
   kept_bytes_ += length;
-  enter_flight(chunk);
+  enter_flight(highest_offset());
   return length > peer_rwnd_;
 }
 
@@ -249,6 +303,10 @@ void TxOutstanding::settle_t3(Time now, bool restart) {
 
 void TxOutstanding::on_path_change(Time now) {
   congestion_.reset();
+  rack_.reset();
+  pacer_.reset();
+  rack_due_ = tail_due_ = kNever;
+  undo_from_.reset();
   rto_.forget_shortest();
   rto_.clear_back_off();
   if (t3_due_ != kNever) t3_due_ = std::min(t3_due_, now + rto_.current());
@@ -259,23 +317,35 @@ T3Result TxOutstanding::handle_timeout(Time now) {
     probe_due_ = kNever;
     probe_allowed_ = true;
   }
-  if (now < t3_due_) return T3Result::NotDue;
+  pacer_.handle_timeout(now);
+  if (now < t3_due_) {
+    if (now >= rack_due_) detect_losses(now, flight_bytes_);
+    if (now >= tail_due_) send_tail_probe(now);
+    return T3Result::NotDue;
+  }
   // §6.1 A: a peer that answers with a closed window is there, so its silence is not counted.
   const bool is_answered_probe = (probing_ || window_closed_) && sack_since_t3_;
   // §6.3.3 E1, E2. A probe says nothing about congestion (§6.1 A), an unanswered FORWARD TSN alone neither.
-  if (!probing_ && flight_bytes_ != 0) congestion_.on_timeout();
+  if (!probing_ && flight_bytes_ != 0) {
+    open_undo();
+    undo_is_timeout_ = true;
+    congestion_.on_timeout();
+  }
   rto_.back_off();
   fast_recovery_exit_.reset();
   fast_retransmit_due_ = false;
   timed_tsn_.reset();
+  tail_probe_.reset();
+  rack_due_ = tail_due_ = kNever;
   sack_since_t3_ = false;
   // E3: all are lost; what fits one packet goes at once, the rest as cwnd allows.
   for (std::uint32_t offset = 1; offset <= highest_offset(); ++offset)
-    if (at_offset(offset).fate == Fate::InFlight) mark_or_abandon(now, offset);
+    if (at_offset(offset).fate == Fate::InFlight) on_lost(now, offset);
   miss_from_ = cumulative_ + 1;
   t3_ = T3State::PacketDue;
   update_ack_point(now, true);  // RFC 3758 §3.5 A5
   settle_t3(now, true);
+  release_packets();
   return is_answered_probe ? T3Result::ProbeExpired : T3Result::Expired;
 }
 

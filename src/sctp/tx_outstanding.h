@@ -2,12 +2,13 @@
 // what to send next, and when to give up waiting. RFC 9260 §6.1 (sending), §6.2.1 (SACK), §6.3 (T3-rtx),
 // §7.2.4 (fast retransmit); RFC 3758 §3.5 and RFC 7496 §3.1 (partial reliability).
 //
-//   tx_outstanding.cpp       sending, T3, accounts        tx_sack.cpp  SACK and fast retransmit
-//   partial_reliability.cpp  abandoning, FORWARD TSN
+//   tx_outstanding.cpp       sending, T3, accounts        tx_sack.cpp      SACK and fast retransmit
+//   partial_reliability.cpp  abandoning, FORWARD TSN      tx_recovery.cpp  RACK-TLP, PRR, what was no loss after all
 //
 // Chunks lie in a ring indexed by TSN - first TSN. Payloads are not here: a chunk is a piece of a TxMessage. Whether they go
 // out as DATA or as I-DATA (RFC 8260) is the queue's to know.
-// A SACK costs time for its gap blocks and for the chunks whose fate it changes, not for the window.
+// A SACK costs time for its gap blocks and for the chunks whose fate it changes, not for the window. Those in flight are
+// linked in the order of their sending, so that the oldest are found at once.
 #pragma once
 
 #include <optional>
@@ -21,7 +22,11 @@
 #include "sctp/congestion.h"
 #include "sctp/gap_ranges.h"
 #include "sctp/parameters_config.h"
+#include "sctp/prr.h"
+#include "sctp/rack.h"
 #include "sctp/rto.h"
+#include "sctp/send_pacer.h"
+#include "sctp/sent_packets.h"
 #include "sctp/tx_queue.h"
 
 namespace pollrtc::sctp {
@@ -88,7 +93,7 @@ class TxOutstanding {
 
   T3Result handle_timeout(Time now);
   bool is_t3_running() const { return t3_due_ != kNever; }
-  Time next_timeout() const { return std::min(t3_due_, probe_due_); }
+  Time next_timeout() const { return std::min({t3_due_, probe_due_, rack_due_, tail_due_, pacer_.next()}); }
 
   // Everything that was ever sent is acknowledged or given up, and the peer knows (§9.2: SHUTDOWN may go).
   bool all_acknowledged() const { return chunks_.empty(); }
@@ -98,6 +103,11 @@ class TxOutstanding {
   Tsn cumulative_ack() const { return cumulative_; }
   std::size_t cwnd() const { return congestion_.cwnd(); }
   std::size_t ssthresh() const { return congestion_.ssthresh(); }
+  // What may be in flight now: cwnd, or in a recovery what comes of the flight and of what has arrived (RFC 6937).
+  std::size_t window() const {
+    return in_fast_recovery() && congestion_.reduces_proportionally() ? flight_bytes_ + prr_.budget()
+                                                                      : congestion_.cwnd();
+  }
   std::size_t flight_bytes() const { return flight_bytes_; }
   std::uint32_t peer_rwnd() const { return peer_rwnd_; }
   bool in_fast_recovery() const { return fast_recovery_exit_.has_value(); }
@@ -117,6 +127,8 @@ class TxOutstanding {
     std::uint32_t offset = 0;
     std::uint32_t back = 0;  // how many TSNs before it the message has its previous chunk; 0: it is the first
     Fsn fsn;
+    PacketNumber packet;       // in which it went last
+    Tsn older, newer;          // InFlight: the chunks sent before and after it; itself where there is none
     std::uint16_t length = 0;  // 0: the place of fragments that were never sent (partial_reliability.cpp)
     std::uint16_t transmissions = 0;
     Fate fate = Fate::InFlight;
@@ -130,6 +142,10 @@ class TxOutstanding {
     std::optional<Tsn> highest_newly_acked;
     bool cumulative_moved = false;
     std::optional<Duration> rtt;
+    // Of the chunks acknowledged, the one in the newest packet.
+    std::optional<PacketNumber> newest_packet;
+    bool newest_was_sent_again = false;
+    bool marked_arrived = false;  // one that was given up for lost, and has not been sent again
   };
 
   // A TSN's place in the ring; the cumulative one has offset 0, the first chunk 1.
@@ -150,13 +166,16 @@ class TxOutstanding {
   std::uint32_t first_marked(Time now);
   void refill_burst(Time now);
   std::size_t next_length(Time now, std::size_t room);
+  bool is_allowed(Time now);
   bool is_window_open(Time now, std::size_t length);
   std::size_t write_marked(Time now, ByteWriter& out);
   std::size_t write_new(Time now, ByteWriter& out);
   bool queue_fragment(std::size_t length);
   void write_chunk(ByteWriter& out, std::uint32_t offset);
-  void enter_flight(Chunk& chunk);
-  void leave_for(Chunk& chunk, Fate fate);
+  void enter_flight(std::uint32_t offset);
+  void leave_for(std::uint32_t offset, Fate fate);
+  void link_newest(std::uint32_t offset);
+  void unlink(std::uint32_t offset);
   void settle_t3(Time now, bool restart);
   // tx_sack.cpp
   SackResult process(Time now, Tsn cumulative, const SackChunk* sack);
@@ -167,10 +186,22 @@ class TxOutstanding {
   void renege(std::uint32_t offset);
   void settle_rto(const SackState& state, bool has_duplicates);
   void count_misses(Time now, const SackState& state);
-  void on_loss();
   void check_probe(Time now, std::uint32_t a_rwnd);
   void check_reopening(Time now, std::uint32_t a_rwnd);
   void send_again_into_window(Time now);
+  // tx_recovery.cpp
+  void measure(Time now, const SackState& state);
+  void detect_losses(Time now, std::size_t flight_before);
+  void on_lost(Time now, std::uint32_t offset);
+  void on_loss_event(std::size_t flight_before);
+  void open_undo();
+  void settle_tail_probe(const SackChunk* sack);
+  void settle_undo(const SackChunk& sack, const SackState& state);
+  void undo();
+  void arm_tail_probe(Time now);
+  void send_tail_probe(Time now);
+  void release_packets();
+  std::uint64_t pacing_rate() const;
   // partial_reliability.cpp
   void mark_or_abandon(Time now, std::uint32_t offset);  // it would have to be sent again
   void abandon(TxMessageId id);
@@ -187,6 +218,11 @@ class TxOutstanding {
   std::size_t max_chunks_, max_bytes_;
   Rto rto_;
   CongestionController congestion_;
+  SendPacer pacer_;
+  SentPackets packets_;
+  DeliveryRate delivery_;
+  Rack rack_;
+  Prr prr_;
 
   Tsn cumulative_;                  // the peer's cumulative ack
   Ring<Chunk> chunks_;              // chunks_[0] has TSN cumulative_ + 1
@@ -199,7 +235,16 @@ class TxOutstanding {
   Tsn miss_from_;    // no chunk below it can still be fast retransmitted
   std::uint32_t peer_rwnd_ = 0;
 
+  Tsn oldest_, newest_;  // in flight, by the time of sending; meaningless when nothing is
+
   std::optional<Tsn> fast_recovery_exit_;
+  Time rack_due_ = kNever;
+  Time tail_due_ = kNever;
+  std::optional<Tsn>
+      tail_probe_;  // the chunk that was sent again as a probe, until it is known whether that was needed
+  std::optional<Tsn> undo_from_;  // what was sent again since the last loss event lies at or above it
+  std::uint32_t undo_left_ = 0;   // chunks sent again since, less those that turned out to be there twice
+  bool undo_is_timeout_ = false;
   bool fast_retransmit_due_ = false;  // one packet, whatever cwnd is (§7.2.4 step 3)
   T3State t3_ = T3State::Quiet;
   std::size_t burst_left_;  // packets
@@ -216,6 +261,7 @@ class TxOutstanding {
   bool sack_since_t3_ = false;
   bool window_closed_ = false;  // said the last SACK
 
+  Tsn highest_acked_;       // of all chunks that a SACK has ever acknowledged (RACK.fack)
   Tsn advanced_ack_point_;  // RFC 3758 §3.5 A1
   Tsn forwarded_;           // the point that the last FORWARD TSN announced
   Time forwarded_at_{};

@@ -32,15 +32,19 @@ SackResult TxOutstanding::process(Time now, Tsn cumulative, const SackChunk* sac
   sack_since_t3_ = true;
   advance_cumulative(now, distance, state);
   if (sack != nullptr) apply_gaps(now, *sack, state);
-  if (fast_recovery_exit_ && cumulative_ >= *fast_recovery_exit_) fast_recovery_exit_.reset();  // D iv
+  if (fast_recovery_exit_ && cumulative_ >= *fast_recovery_exit_) {  // D iv
+    fast_recovery_exit_.reset();
+    rack_.on_recovery_end();
+  }
   const bool is_progress = state.cumulative_moved || state.newly_acked != 0;
   if (is_progress) t3_ = T3State::Quiet;
   settle_rto(state, sack != nullptr && sack->duplicate_count() != 0);
-  if (state.newly_acked != 0) {  // before any cut (§7.2.4, note)
-    congestion_.on_ack(now, {state.newly_acked, state.flight_before, flight_bytes_, in_fast_recovery()});
-  }
+  if (state.newly_acked != 0) measure(now, state);  // before any cut (§7.2.4, note)
   if (sack != nullptr) {
+    settle_undo(*sack, state);
     count_misses(now, state);
+    detect_losses(now, state.flight_before);
+    if (in_fast_recovery()) prr_.on_ack(state.newly_acked, flight_bytes_, congestion_.pmdcs());
     const std::size_t outstanding = flight_payload_;
     peer_rwnd_ =
         sack->a_rwnd > outstanding ? static_cast<std::uint32_t>(sack->a_rwnd - outstanding) : 0;  // D ii
@@ -54,6 +58,9 @@ SackResult TxOutstanding::process(Time now, Tsn cumulative, const SackChunk* sac
   burst_left_ += (state.newly_acked + grown + congestion_.pmdcs() - 1) / congestion_.pmdcs();
   update_ack_point(now, false);
   settle_t3(now, state.cumulative_moved);
+  settle_tail_probe(sack);
+  if (is_progress) arm_tail_probe(now);
+  release_packets();
   return is_progress ? SackResult::Progress : SackResult::Nothing;
 }
 
@@ -122,7 +129,17 @@ void TxOutstanding::acknowledge(Time now, std::uint32_t offset, SackState& state
     if (chunk.transmissions == 1) state.rtt = now - timed_since_;  // §6.3.1 C5
     timed_tsn_.reset();
   }
-  leave_for(chunk, Fate::Acked);
+  if (chunk.fate == Fate::Marked) state.marked_arrived = true;
+  if (!state.newest_packet || chunk.packet > *state.newest_packet) {
+    state.newest_packet = chunk.packet;
+    state.newest_was_sent_again = chunk.transmissions != 1;
+  }
+  if (tsn > highest_acked_) {
+    highest_acked_ = tsn;
+  } else if (chunk.transmissions == 1 && parameters_.rack_tlp) {
+    rack_.on_reordering();  // RFC 8985 §6.2 step 3
+  }
+  leave_for(offset, Fate::Acked);
   state.newly_acked += wire_size(chunk);
   state.highest_newly_acked = std::max(state.highest_newly_acked.value_or(tsn), tsn);
 }
@@ -157,7 +174,7 @@ void TxOutstanding::apply_gaps(Time now, const SackChunk& sack, SackState& state
 void TxOutstanding::renege(std::uint32_t offset) {
   Chunk& chunk = at_offset(offset);
   if (chunk.fate != Fate::Acked) return;
-  enter_flight(chunk);
+  enter_flight(offset);
   chunk.misses = 1;
   miss_from_ = std::min(miss_from_, cumulative_ + offset);
 }
@@ -179,10 +196,12 @@ void TxOutstanding::count_misses(Time now, const SackState& state) {
     for (std::uint32_t offset = first; offset <= last; ++offset) {
       Chunk& chunk = at_offset(offset);
       if (chunk.fate != Fate::InFlight || chunk.fast_retransmitted) continue;
-      if (++chunk.misses >= kMissesUntilLost) {
+      // DEVIATION RFC 9260 §7.2.4: once packets have been seen to overtake each other, three misses prove nothing, and time
+      // alone decides (RFC 8985 §6.2 step 4).
+      if (++chunk.misses >= kMissesUntilLost && !rack_.has_seen_reordering()) {
         chunk.fast_retransmitted = true;
         lost = true;
-        mark_or_abandon(now, offset);
+        on_lost(now, offset);
       } else if (!still_eligible) {
         still_eligible = offset;
       }
@@ -200,15 +219,7 @@ void TxOutstanding::count_misses(Time now, const SackState& state) {
     offset = gap->last + 1;
   }
   miss_from_ = cumulative_ + still_eligible.value_or(limit + 1);
-  if (lost) on_loss();
-}
-
-// §7.2.4 steps 2, 3 and 6: one cut for each loss event.
-void TxOutstanding::on_loss() {
-  if (in_fast_recovery()) return;
-  congestion_.on_fast_retransmit();
-  fast_recovery_exit_ = last_assigned_tsn();
-  fast_retransmit_due_ = true;
+  if (lost) on_loss_event(state.flight_before);
 }
 
 // The window has opened, and the probe into it is not acknowledged: it was thrown away, so it need not wait for T3.

@@ -28,14 +28,16 @@ struct Inspector {
     }
     facts.accounts_agree = flight == tx.flight_bytes_ && payload == tx.flight_payload_ &&
                            kept == tx.kept_bytes_ && marked == tx.marked_count_;
-    facts.cwnd = tx.cwnd();
+    facts.cwnd =
+        std::max(tx.cwnd(), tx.window());  // in a recovery the flight comes down to cwnd step by step
     facts.pmdcs = tx.congestion_.pmdcs();
     facts.t3_runs = tx.t3_due_ != kNever;
     facts.t3_must_run = facts.state >= sim::SctpState::Established &&
                         (tx.flight_bytes_ != 0 || tx.advanced_ack_point_ != tx.cumulative_);
     facts.rx_used = tcb->rx.reassembly().used();
     // A message stays whole until the last of it is acknowledged, and with I-DATA many may be under way.
-    facts.own_bytes = 512 * (tcb->queue.messages().count() + 1) + 64 * tx.chunks_.size();
+    facts.own_bytes =
+        512 * (tcb->queue.messages().count() + 1) + 128 * tx.chunks_.size() + 256 * tx.packets_.size();
     for (const TxMessage& message : tcb->queue.messages().messages_)
       facts.own_bytes += message.payload.size();
   }

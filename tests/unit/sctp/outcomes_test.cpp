@@ -93,6 +93,8 @@ TEST_CASE("a message that is given up is abandoned, once, and at once") {
   REQUIRE(peer.association.send(peer.now, partly, as_bytes("once")));
   peer.drain();
   CHECK(told(peer.association) == Told{{2, kSent}});
+  peer.next_timeout();  // no probe of the tail: it would have to be sent again
+  CHECK(told(peer.association).empty());
   peer.next_timeout();  // T3: it would have to be sent again
   CHECK(told(peer.association) == Told{{2, kAbandoned}});
   peer.drain();

@@ -189,6 +189,8 @@ TEST_CASE(
   for (SeenPacket seen = peer.poll(); seen.size != 0; seen = peer.poll())
     for (const SeenChunk& chunk : seen.chunks) chunks.push_back(chunk.value);
   REQUIRE(chunks.size() > 3);
+  peer.next_timeout();  // the probe of the tail
+  peer.drain();
   peer.next_timeout();
   CHECK(mtu(peer) == kMost);  // once is an accident
   peer.drain();
@@ -308,6 +310,8 @@ TEST_CASE("on another path congestion control begins anew", "[SCTP-CC-08]") {
   peer.establish_passively();
   search(peer);
   REQUIRE(peer.association.send(peer.now, {}, as_bytes("lost")));
+  peer.drain();
+  peer.next_timeout();  // the probe of the tail
   peer.drain();
   peer.next_timeout();
   REQUIRE(peer.association.stats().cwnd == kMost - 12);

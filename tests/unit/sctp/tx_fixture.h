@@ -1,4 +1,5 @@
 // A sending half without a network: messages go in, the chunks of each packet come out as values, SACKs are made by hand.
+// Losses are found as RFC 9260 has it, so that its rules can be told one by one; RACK-TLP has tests of its own.
 #pragma once
 
 #include <vector>
@@ -29,10 +30,11 @@ struct TxFixture {
   static constexpr std::size_t kFull = 1000 - 16;  // payload of a full chunk
 
   explicit TxFixture(std::uint32_t first = 1000, Limits limits = {}, bool interleaving = false,
-                     SchedulerPolicy policy = SchedulerPolicy::WeightedFair) {
+                     SchedulerPolicy policy = SchedulerPolicy::WeightedFair, bool rack_tlp = false) {
     environment.env.limits = limits;
     queue.emplace(environment.env, policy);
     queue->set_interleaving(interleaving);
+    parameters.rack_tlp = rack_tlp;
     tx.emplace(environment.env, parameters, *queue, Tsn(first), kMtu);
     tx->set_peer_rwnd(1000000);
   }
