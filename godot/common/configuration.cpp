@@ -4,6 +4,8 @@
 #include <cmath>
 #include <optional>
 
+#include "common/shared_mux.h"
+
 namespace pollrtc::godot_plugin {
 namespace {
 
@@ -103,8 +105,8 @@ void read_servers(const Dictionary& dictionary, Configuration& configuration, Re
     Reader texts(*server);
     texts.read("username", read.username, "username of an ICE server is no string");
     texts.read("credential", read.credential, "credential of an ICE server is no string");
-    if (texts.fault()) return reader.refuse(texts.fault()->detail());
     configuration.ice_servers.push_back(std::move(read));
+    if (texts.fault()) return reader.refuse(texts.fault()->detail());
   }
 }
 
@@ -144,6 +146,17 @@ void read_network(Configuration& configuration, Reader& reader) {
   }
 }
 
+// One UDP port for all connections of the process that name it.
+void read_mux(const Dictionary& dictionary, Configuration& configuration, Reader& reader) {
+  if (find(dictionary, "udpMuxPort") == nullptr) return;
+  std::uint16_t port = 0;
+  reader.read("udpMuxPort", port, 0, 65535, "udpMuxPort is a number from 0 to 65535");
+  if (reader.fault()) return;
+  Result<std::shared_ptr<UdpMux>> mux = shared_mux(port, configuration.dscp);
+  if (!mux) return reader.refuse(mux.error().detail());
+  configuration.udp_mux = *std::move(mux);
+}
+
 void read_limits(Limits& limits, Reader& reader) {
   limits.sctp_max_message_rx = kMaxMessage;
   limits.sctp_tx_buffer_channel = limits.sctp_tx_buffer = kSendBuffer;
@@ -162,6 +175,11 @@ void read_limits(Limits& limits, Reader& reader) {
 
 }  // namespace
 
+Settings::~Settings() {
+  wipe(library.certificate.private_key);
+  for (IceServer& server : library.ice_servers) wipe(server.credential);
+}
+
 Result<Settings> read_settings(const Dictionary& dictionary) {
   Settings settings;
   settings.library.pull_events = true;
@@ -171,6 +189,7 @@ Result<Settings> read_settings(const Dictionary& dictionary) {
   read_network(settings.library, reader);
   read_limits(settings.library.limits, reader);
   reader.read("reportDisconnected", settings.report_disconnected, "reportDisconnected is no bool");
+  read_mux(dictionary, settings.library, reader);
   if (reader.fault()) return Unexpected{*reader.fault()};
   return settings;
 }

@@ -8,6 +8,11 @@
 namespace pollrtc::godot_plugin {
 
 struct Settings {
+  Settings() = default;
+  Settings(Settings&&) = default;
+  Settings& operator=(Settings&&) = default;
+  ~Settings();  // wipes the private key and the passwords
+
   Configuration library;
   // Whether the engine is told of an interruption. WebRTCMultiplayerPeer drops a peer that is DISCONNECTED for a moment as if
   // it had left for good; and an end that loads a scene in its main thread is silent for some seconds.

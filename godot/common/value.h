@@ -21,7 +21,8 @@ struct Value {
   Value(bool b) : content(b) {}                                     // NOLINT: conversions are the point
   Value(std::int64_t i) : content(i) {}                             // NOLINT
   Value(double d) : content(d) {}                                   // NOLINT
-  Value(std::string_view text) : content(std::string(text)) {}      // NOLINT
+  Value(std::string text) : content(std::move(text)) {}             // NOLINT
+  Value(std::string_view text) : Value(std::string(text)) {}        // NOLINT
   Value(const char* text) : Value(std::string_view(text)) {}        // NOLINT
   Value(Array array) : content(std::move(array)) {}                 // NOLINT
   Value(Dictionary dictionary) : content(std::move(dictionary)) {}  // NOLINT
@@ -34,6 +35,10 @@ struct Value {
 
   std::variant<std::monostate, bool, std::int64_t, double, std::string, Array, Dictionary> content;
 };
+
+// What is read of a script's dictionary: a value lies no deeper than the url of a server, and a dictionary may contain itself.
+inline constexpr int kMostLevels = 5;  // configuration / iceServers / server / urls / url
+inline constexpr std::int64_t kMostEntries = 4096;
 
 // A number as a whole one; nothing when it is none that both kinds of number can hold.
 inline std::optional<std::int64_t> whole_number(const Value& value) {
@@ -48,5 +53,10 @@ inline const Value* find(const Dictionary& dictionary, std::string_view key) {
     if (name == key && !value.is_null()) return &value;
   return nullptr;
 }
+
+// Overwrites texts, which may be keys and passwords: all that are in it.
+void wipe(std::string& text);
+void wipe(Value& value);
+void wipe(Dictionary& dictionary);
 
 }  // namespace pollrtc::godot_plugin

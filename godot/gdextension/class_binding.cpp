@@ -6,13 +6,34 @@
 namespace pollrtc::gdextension {
 namespace {
 
+using godot_plugin::Argument;
+using godot_plugin::Arguments;
+using godot_plugin::fits;
+using godot_plugin::Kind;
+
+Type type_of(Kind kind) {
+  constexpr Type kTypes[] = {Type::Nil, Type::Bool, Type::Int, Type::Float, Type::String, Type::Dictionary};
+  return kTypes[static_cast<int>(kind)];
+}
+
+std::uint32_t flags_of(Method::Scope scope) {
+  switch (scope) {
+    case Method::Scope::Const:
+      return kMethodNormal | kMethodConst;
+    case Method::Scope::Static:
+      return kMethodNormal | kMethodStatic;
+    case Method::Scope::Mutable:
+      break;
+  }
+  return kMethodNormal;
+}
+
 // The engine copies what these point to.
 class PropertyText {
  public:
   explicit PropertyText(const Argument& argument)
-      : name_(argument.name == nullptr ? "" : argument.name), info_{argument.type,     name_.get(),
-                                                                    class_name_.get(), 0,
-                                                                    hint_.get(),       kUsageDefault} {}
+      : name_(argument.name == nullptr ? "" : argument.name),
+        info_{type_of(argument.kind), name_.get(), class_name_.get(), 0, hint_.get(), kUsageDefault} {}
   PropertyInfo& info() { return info_; }
 
  private:
@@ -31,23 +52,11 @@ class ArgumentTexts {
 
  private:
   std::size_t count_;
-  std::array<std::optional<PropertyText>, 3> texts_;
-  std::array<PropertyInfo, 3> infos_{};
+  std::array<std::optional<PropertyText>, Arguments::kMost> texts_;
+  std::array<PropertyInfo, Arguments::kMost> infos_{};
 };
 
 const Method& method_of(void* userdata) { return *static_cast<const Method*>(userdata); }
-
-// A number for a number: an int where a float is wanted, and the other way round.
-bool fits(Type type, Value& value) {
-  if (type == Type::Int) {
-    const std::optional<Integer> number = whole_number(value);
-    if (number) value = *number;
-    return number.has_value();
-  }
-  if (type == Type::Bool) return value.as<bool>() != nullptr;
-  if (type == Type::String) return value.as<std::string>() != nullptr;
-  return true;
-}
 
 void call_method(void* userdata, Instance* instance, const void* const* arguments, Integer count,
                  void* result, CallError* error) {
@@ -57,27 +66,31 @@ void call_method(void* userdata, Instance* instance, const void* const* argument
     *error = {count > wanted ? kCallTooMany : kCallTooFew, 0, static_cast<std::int32_t>(wanted)};
     return;
   }
-  std::array<Value, 3> values;
+  std::array<Value, Arguments::kMost> values;
   for (std::size_t i = 0; i < method.arguments.count(); ++i) {
     values[i] = value_of(arguments[i]);
-    const Type type = method.arguments[i].type;
-    if (!fits(type, values[i])) {
-      *error = {kCallInvalidArgument, static_cast<std::int32_t>(i), static_cast<std::int32_t>(type)};
+    const Kind kind = method.arguments[i].kind;
+    if (!fits(kind, values[i])) {
+      *error = {kCallInvalidArgument, static_cast<std::int32_t>(i), static_cast<std::int32_t>(type_of(kind))};
       return;
     }
   }
-  const Variant answer(method.call(instance, std::span(values).first(method.arguments.count())));
+  Value answer = method.call(instance, std::span(values).first(method.arguments.count()));
+  const Variant variant(answer);
+  wipe(answer);  // it may hold a private key
   engine().variant_destroy(result);
-  engine().variant_new_copy(result, answer.get());
+  engine().variant_new_copy(result, variant.get());
   error->error = 0;
 }
 
 void call_method_by_pointer(void* userdata, Instance* instance, const void* const* arguments, void* result) {
   const Method& method = method_of(userdata);
-  std::array<Value, 3> values;
+  std::array<Value, Arguments::kMost> values;
   for (std::size_t i = 0; i < method.arguments.count(); ++i)
-    values[i] = value_at(method.arguments[i].type, arguments[i]);
-  assign(method.result, result, method.call(instance, std::span(values).first(method.arguments.count())));
+    values[i] = value_at(type_of(method.arguments[i].kind), arguments[i]);
+  Value answer = method.call(instance, std::span(values).first(method.arguments.count()));
+  assign(type_of(method.result), result, answer);
+  wipe(answer);
 }
 
 }  // namespace
@@ -140,14 +153,14 @@ void ClassBinding::register_method(const Method& method) {
   StringName name(method.name);
   PropertyText result({"", method.result});
   ArgumentTexts arguments(method.arguments);
-  int metadata[3] = {};
+  int metadata[Arguments::kMost] = {};
   ClassMethodInfo info{};
   info.name = name.get();
   info.userdata = const_cast<Method*>(&method);
   info.call = call_method;
   info.pointer_call = call_method_by_pointer;
-  info.flags = method.flags;
-  info.has_return_value = method.result == Type::Nil ? 0 : 1;
+  info.flags = flags_of(method.scope);
+  info.has_return_value = method.result == Kind::Nil ? 0 : 1;
   info.return_value = &result.info();
   info.argument_count = static_cast<std::uint32_t>(arguments.count());
   info.arguments = arguments.infos();

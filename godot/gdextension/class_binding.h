@@ -3,6 +3,7 @@
 
 #include <list>
 
+#include "common/description.h"
 #include "gdextension/engine.h"
 
 namespace pollrtc::gdextension {
@@ -10,43 +11,14 @@ namespace pollrtc::gdextension {
 // What a virtual gives: integers and enums are 64 bits wide both ways.
 inline void give(void* result, std::int64_t value) { *static_cast<std::int64_t*>(result) = value; }
 
+using godot_plugin::Method;
+using godot_plugin::Property;
+using godot_plugin::Signal;
+
 struct Virtual {
   const char* name;
   std::uint32_t hash;  // of its signature; engines from 4.4 on ask with it
   VirtualCall call;
-};
-
-struct Argument {
-  const char* name = nullptr;
-  Type type = Type::Nil;
-};
-
-// A method or a signal has at most three.
-struct Arguments {
-  Argument first{}, second{}, third{};
-  std::size_t count() const {
-    return third.name != nullptr ? 3 : second.name != nullptr ? 2 : first.name != nullptr ? 1 : 0;
-  }
-  const Argument& operator[](std::size_t i) const { return i == 0 ? first : i == 1 ? second : third; }
-};
-
-struct Method {
-  const char* name;
-  std::uint32_t flags;  // kMethodNormal, kMethodConst, kMethodStatic
-  Type result;          // Nil: none
-  Arguments arguments;
-  Value (*call)(Instance* instance, std::span<const Value> arguments);  // of the right number and types
-};
-
-struct Signal {
-  const char* name;
-  Arguments arguments;
-};
-
-struct Property {
-  Argument property;
-  const char* setter;
-  const char* getter;
 };
 
 struct ClassDescription {

@@ -9,8 +9,8 @@ Interface table;
 Methods the_methods;
 Library* the_library = nullptr;
 
-constexpr int kMostLevels = 5;  // configuration / iceServers / server / urls / url
-constexpr Integer kMostEntries = 4096;
+using godot_plugin::kMostEntries;
+using godot_plugin::kMostLevels;
 
 template <class Function>
 bool load(GetProcAddress get, const char* name, Function& to) {
@@ -51,6 +51,7 @@ Value value_at(const void* variant, int levels);
 Array array_at(const void* variant, int levels) {
   Array array;
   const Integer count = size_of(variant);
+  array.reserve(static_cast<std::size_t>(count));  // no copy of a password stays behind
   for (Integer i = 0; i < count; ++i) {
     Variant element;
     ByteBool is_valid = 0, is_out_of_bounds = 0;
@@ -68,6 +69,7 @@ Dictionary dictionary_at(const void* variant, int levels) {
   if (error.error != 0) return {};
   Dictionary dictionary;
   const Integer count = size_of(all.get());
+  dictionary.reserve(static_cast<std::size_t>(count));  // as above
   for (Integer i = 0; i < count; ++i) {
     Variant key, value;
     ByteBool is_valid = 0, is_out_of_bounds = 0;
@@ -102,9 +104,9 @@ Value value_at(const void* variant, int levels) {
   if (type == Type::String || type == Type::StringName) {
     RawValue string{};
     construct_value(Type::String, &string, variant);
-    std::string text = text_of(&string);
+    Value text = text_of(&string);
     destroy(Type::String, &string);
-    return std::string_view(text);
+    return text;
   }
   if (levels == 0) return {};
   if (type == Type::Array || type == Type::PackedStringArray) return array_at(variant, levels - 1);
@@ -266,11 +268,6 @@ Variant::~Variant() { engine().variant_destroy(&raw_); }
 
 Value value_of(const void* variant) { return value_at(variant, kMostLevels); }
 
-void print_error(const char* function, std::string_view message) {
-  const std::string text = "pollrtc: " + std::string(message);
-  engine().print_error_with_message(text.c_str(), "", function, "pollrtc", 0, 0);
-}
-
 Value value_at(Type type, const void* pointer) {
   Variant variant;
   construct_variant(type, variant.out(), const_cast<void*>(pointer));
@@ -282,17 +279,6 @@ void assign(Type type, void* pointer, const Value& value) {
   if (type == Type::String || type == Type::Dictionary) destroy(type, pointer);
   const Variant variant(value);
   construct_value(type, pointer, variant.get());
-}
-
-Held::Held(EngineObject* object) : object_(object) {
-  ByteBool result = 0;
-  engine().object_method_bind_ptrcall(methods().reference, object_, nullptr, &result);
-}
-
-Held::~Held() {
-  ByteBool is_last = 0;
-  engine().object_method_bind_ptrcall(methods().unreference, object_, nullptr, &is_last);
-  if (is_last != 0) engine().object_destroy(object_);
 }
 
 EngineObject* make_object(const char* base, const StringName& class_name, Instance* instance, bool is_new) {
@@ -307,17 +293,6 @@ EngineObject* make_object(const char* base, const StringName& class_name, Instan
   const void* const arguments[] = {&what, &reversed};
   engine().object_method_bind_ptrcall(methods().notification, object, arguments, nullptr);
   return object;
-}
-
-void emit(EngineObject* object, const StringName& signal, std::span<const Variant* const> arguments) {
-  const Variant name = Variant::of(signal);
-  const void* all[8] = {name.get()};
-  std::size_t count = 1;
-  for (const Variant* const argument : arguments) all[count++] = argument->get();
-  Variant nothing;
-  CallError error{};
-  engine().object_method_bind_call(methods().emit_signal, object, all, static_cast<Integer>(count),
-                                   nothing.out(), &error);
 }
 
 }  // namespace pollrtc::gdextension

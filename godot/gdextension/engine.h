@@ -2,7 +2,6 @@
 // entry point, before anything else runs; it is the one global of the plugin.
 #pragma once
 
-#include <span>
 #include <string>
 #include <string_view>
 
@@ -91,30 +90,8 @@ void assign(Type type, void* pointer, const Value& value);
 // any option: a dictionary may contain itself.
 Value value_of(const void* variant);
 
-// As the engine shows it: "ERROR: pollrtc: ..." with the name of the script's call.
-void print_error(const char* function, std::string_view message);
-
-// One of the engine's objects whose class counts references.
-class Held {
- public:
-  explicit Held(EngineObject* object);  // one more reference
-  ~Held();                              // the last one destroys it
-  Held(const Held&) = delete;
-  Held& operator=(const Held&) = delete;
-
- private:
-  EngineObject* object_;
-};
-
 // The engine's object for an instance of ours. `is_new`: made by us rather than by the engine, which would send the
 // notification itself.
 EngineObject* make_object(const char* base, const StringName& class_name, Instance* instance, bool is_new);
-
-void emit(EngineObject* object, const StringName& signal, std::span<const Variant* const> arguments);
-template <class... Arguments>
-void emit(EngineObject* object, const StringName& signal, const Arguments&... arguments) {
-  const Variant* const all[] = {&arguments..., nullptr};
-  emit(object, signal, std::span<const Variant* const>(all, sizeof...(arguments)));
-}
 
 }  // namespace pollrtc::gdextension

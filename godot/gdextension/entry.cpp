@@ -8,7 +8,9 @@ namespace pollrtc::gdextension {
 std::optional<Classes> classes;
 
 // The connection's class goes first when it ends: members are destroyed from the last to the first.
-Classes::Classes() : channel(kChannelClass), connection(kConnectionClass) {}
+Classes::Classes() : channel(kChannelClass), connection(kConnectionClass) {
+  for (const char* const name : godot_plugin::kSignalNames) signal_names.emplace_back(name);
+}
 
 namespace {
 
@@ -19,7 +21,8 @@ void make_default(const StringName& class_name) {
 
 void initialize(void*, Level level) {
   if (level == Level::Scene) {
-    if (!load_methods()) return print_error("initialize", "this engine has no WebRTC classes to extend");
+    if (!load_methods())
+      return godot_plugin::host::print_error("initialize", "this engine has no WebRTC classes to extend");
     classes.emplace();
     make_default(classes->connection.name());
   } else if (level == Level::Editor && engine().editor_help_load_xml_from_utf8_chars_and_len != nullptr) {

@@ -1,32 +1,45 @@
-// The plugin in a real Godot, headless: node run_godot_tests.mjs --godot PROGRAM --addon FOLDER [--program POLLRTC] [NAME...]
-// With the program `pollrtc`, which does the signalling, also against Chromium ("browser"). Each suite of project/ (a *.gd with functions test_*) runs in a process of its own; with names, the suites that hold one of
-// them. A suite fails by a failed check, by a test that does not reach its end, by an error in its script, by an object that
-// is left over, and by a crash. The last line counts the tests.
+// The plugin in real Godots, headless: node run_godot_tests.mjs --godot PROGRAM --addon FOLDER [--godot3 NAME=PROGRAM]...
+//   [--oldest LIBRARY] [--program POLLRTC] [NAME...]
+// With the program `pollrtc`, which does the signalling, also against Chromium ("browser"). Each suite of project/ and project3/ (a
+// *.gd with functions test_*) runs in a process of its own; its name is that of the engine and its own: "godot4/channel". With
+// names, what holds one of them. A suite fails by a failed check, by a test that does not reach its end, by an error in its
+// script, by an object that is left over, and by a crash. The last line counts the tests.
 
 import { spawn, spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const suites = ['connection', 'channel', 'multiplayer', 'lifetime', 'beyond', 'cost'];
+const suites3 = ['connection', 'channel', 'multiplayer', 'lifetime', 'beyond'];
 const limitSeconds = 240;
+const mostText = 10e6;
 
 function readOptions(words) {
-  const options = { names: [] };
+  const options = { names: [], godot3: [] };
   for (let i = 0; i < words.length; i++) {
-    if (['--godot', '--addon', '--oldest', '--program'].includes(words[i])) options[words[i].slice(2)] = resolve(words[++i]);
+    if (words[i] === '--godot3') options.godot3.push(words[++i].split('='));
+    else if (['--godot', '--addon', '--oldest', '--program'].includes(words[i])) options[words[i].slice(2)] = resolve(words[++i]);
     else options.names.push(words[i]);
   }
   if (!options.godot || !options.addon) throw new Error('--godot and --addon are needed');
   return options;
 }
 
+const libraryOf4 = folder => readdirSync(folder).find(name => name.endsWith('.so') && !name.includes('godot3'));
+const libraryOf3 = folder => readdirSync(folder).find(name => name.endsWith('.so') && name.includes('godot3'));
+
 // Where the engine's interface changed, the plugin speaks the form of 4.2 too; `oldest` is a library that speaks nothing else.
 function putOldest(project, library) {
   const addon = join(project, 'addons', 'pollrtc');
-  cpSync(library, join(addon, readdirSync(addon).find(name => name.endsWith('.so'))));
+  cpSync(library, join(addon, libraryOf4(addon)));
+}
+
+function makeProject3(folder, addon) {
+  cpSync(join(here, 'project3'), folder, { recursive: true });
+  cpSync(addon, join(folder, 'addons', 'pollrtc'), { recursive: true });
 }
 
 // A project with the plugin or without it. The engine's home is there too, so nothing of the user's is touched.
@@ -45,8 +58,12 @@ function run(program, words, { cwd, home, seconds = limitSeconds }) {
       // What is freed is overwritten (glibc), so that whoever looks at it afterwards falls over it.
       env: { ...process.env, MALLOC_PERTURB_: '165', HOME: home, XDG_DATA_HOME: '', XDG_CONFIG_HOME: '', XDG_CACHE_HOME: '' } });
     let text = '';
-    child.stdout.on('data', data => { text += data; });
-    child.stderr.on('data', data => { text += data; });
+    const take = data => {
+      text += data;
+      if (text.length > mostText) child.kill('SIGKILL');  // it says the same for ever
+    };
+    child.stdout.on('data', take);
+    child.stderr.on('data', take);
     const watchdog = setTimeout(() => { text += `\ntook longer than ${seconds} s\n`; child.kill('SIGKILL'); }, seconds * 1000);
     child.on('close', (code, signal) => {
       clearTimeout(watchdog);
@@ -58,9 +75,11 @@ function run(program, words, { cwd, home, seconds = limitSeconds }) {
 const lines = (text, pattern) => text.split('\n').filter(line => pattern.test(line));
 
 // Returns [passed, failed] and prints what happened.
-async function runSuite(godot, project, home, name, title = name) {
-  const wanted = lines(readFileSync(join(here, 'project', `${name}.gd`), 'utf8'), /^func test_/).length;
-  const { code, signal, text } = await run(godot, ['--headless', '--verbose', '--path', project, '--script', `res://${name}.gd`], { home });
+async function runSuite(godot, project, home, name, title = `godot4/${name}`) {
+  const wanted = lines(readFileSync(join(project, `${name}.gd`), 'utf8'), /^func test_/).length;
+  // Godot 3's server knows nothing of a display.
+  const words = existsSync(join(project, '.godot')) ? ['--headless'] : [];
+  const { code, signal, text } = await run(godot, [...words, '--verbose', '--path', project, '--script', `res://${name}.gd`], { home });
   const passed = lines(text, /^ok test_/).length, failed = lines(text, /^FAILED test_/).length;
   const faults = lines(text, /^SCRIPT ERROR|Leaked instance|resources still in use/);
   if (passed + failed !== wanted) faults.push(`${wanted} tests there are, ${passed + failed} ended`);
@@ -82,14 +101,17 @@ function output(program, words) {
 
 const source = name => readFileSync(join(here, '..', '..', 'godot', name), 'utf8');
 
-// The plugin shows its entry point alone, and needs nothing but the system's C library.
+// Each library shows its entry points alone, and needs nothing but the system's C library.
 function checkSymbols({ addon }) {
-  const library = join(addon, readdirSync(addon).find(name => name.endsWith('.so')));
-  const shown = output('nm', ['-D', '--defined-only', '--format=just-symbols', library]).trim().split('\n');
-  const needed = [...output('readelf', ['-d', library]).matchAll(/\(NEEDED\).*\[(.*)\]/g)].map(match => match[1]);
-  const strange = needed.filter(name => !/^(libc|libm|ld-linux-.*)\.so\.\d+$/.test(name));
-  if (shown.join() !== 'pollrtc_gdextension_entry') return `symbols shown: ${shown}`;
-  return strange.length ? `libraries needed: ${strange}` : '';
+  for (const [name, entries] of [[libraryOf4(addon), ['pollrtc_gdextension_entry']],
+    [libraryOf3(addon), ['pollrtc_gdnative_init', 'pollrtc_gdnative_singleton', 'pollrtc_gdnative_terminate', 'pollrtc_nativescript_init']]]) {
+    const shown = output('nm', ['-D', '--defined-only', '--format=just-symbols', join(addon, name)]).trim().split('\n');
+    const needed = [...output('readelf', ['-d', join(addon, name)]).matchAll(/\(NEEDED\).*\[(.*)\]/g)].map(match => match[1]);
+    const strange = needed.filter(word => !/^(libc|libm|ld-linux-.*)\.so\.\d+$/.test(word));
+    if (shown.join() !== entries.join()) return `${name} shows ${shown}`;
+    if (strange.length) return `${name} needs ${strange}`;
+  }
+  return '';
 }
 
 // Every virtual method of the two classes is overridden, with the signature that this engine asks for: one that is forgotten
@@ -130,7 +152,7 @@ function entries(code, table) {
 // The editor's help describes what is registered, all of it and nothing else.
 function checkDocumentation() {
   for (const [file, name] of [['connection', 'PollRTCPeerConnection'], ['channel', 'PollRTCDataChannel']]) {
-    const code = source(`gdextension/${file}_class.cpp`), help = source(`doc_classes/${name}.xml`);
+    const code = source(`common/${file}.cpp`), help = source(`doc_classes/${name}.xml`);
     const described = tag => [...help.matchAll(new RegExp(`<${tag} name="(\\w+)"`, 'g'))].map(match => match[1]);
     const accessors = [...help.matchAll(/<member .*setter="(\w+)" getter="(\w+)"/g)].flatMap(match => [match[1], match[2]]);
     for (const [there, said] of [[entries(code, 'Method kMethods'), [...described('method'), ...accessors]],
@@ -160,14 +182,19 @@ async function main() {
       console.log(`${fault ? 'FAILED' : 'ok'}  ${check.name}${fault ? `: ${fault}` : ''}`);
       count(fault ? [0, 1] : [1, 0]);
     }
-    for (const name of suites.filter(chosen)) count(await runSuite(options.godot, project, home, name));
+    for (const name of suites.filter(name => chosen(`godot4/${name}`))) count(await runSuite(options.godot, project, home, name));
     if (options.oldest) {
       const old = join(folder, 'oldest');
       makeProject(old, options.addon);
       putOldest(old, options.oldest);
-      for (const name of ['connection', 'channel', 'multiplayer', 'lifetime'].filter(chosen))
-        count(await runSuite(options.godot, old, home, name, `${name}, with the interface of Godot 4.2`));
+      for (const name of ['connection', 'channel', 'multiplayer', 'lifetime'].filter(name => chosen(`godot4.2/${name}`)))
+        count(await runSuite(options.godot, old, home, name, `godot4.2/${name}, by the interface of 4.2 in the same engine`));
     }
+    const project3 = join(folder, 'project3');
+    makeProject3(project3, options.addon);
+    for (const [engine, program] of options.godot3)
+      for (const name of suites3.filter(name => chosen(`${engine}/${name}`)))
+        count(await runSuite(program, project3, home, name, `${engine}/${name}`));
     if (options.program && chosen('browser')) {
       const { runBrowserMesh } = await import('./browser_mesh.mjs');
       count(await runBrowserMesh({ ...options, project, home }));
@@ -176,7 +203,7 @@ async function main() {
       const { runExamples } = await import('./examples.mjs');
       count(await runExamples({ ...options, folder, home }));
     }
-    if (chosen('cost')) count(await runSuite(options.godot, bare, home, 'cost', 'cost, without the plugin'));
+    if (chosen('godot4/cost')) count(await runSuite(options.godot, bare, home, 'cost', 'godot4/cost, without the plugin'));
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

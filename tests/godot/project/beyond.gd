@@ -173,6 +173,35 @@ func test_port_range() -> void:
 	done()
 
 
+# Three connections of one end, as a server has them, with one socket.
+func test_one_udp_port_for_many_connections() -> void:
+	var probe := PacketPeerUDP.new()
+	probe.bind(0)
+	var port := probe.get_local_port()
+	probe.close()
+	for wanted in [port, 0]:
+		var all := []
+		var addresses := {}
+		for i in 3:
+			var made := await open({"udpMuxPort": wanted})
+			all.push_back(made)
+			addresses[made[0].a.get_stats().local_address] = true
+		pollables = all.map(func(made: Array) -> Pair: return made[0])
+		equal(addresses.size(), 1, "addresses of the three ends with port %d" % wanted)
+		check(wanted == 0 or addresses.keys()[0].ends_with(":%d" % port), "the port")
+		for i in 3:
+			all[i][0].received[0].put_packet(PackedByteArray([i]))
+		for i in 3:
+			check(await until(func() -> bool: return all[i][1].get_available_packet_count() == 1), "a packet at each")
+			equal(all[i][1].get_packet(), PackedByteArray([i]), "its own")
+		equal(WebRTCPeerConnection.new().initialize({"udpMuxPort": wanted, "dscp": 46}), ERR_INVALID_PARAMETER, "another dscp there")
+	pollables.clear()
+	await frames(1)
+	equal(probe.bind(port), OK, "with the last of them the port is free again")
+	equal(WebRTCPeerConnection.new().initialize({"udpMuxPort": port, "dscp": 46}), OK, "and any dscp will do")
+	done()
+
+
 func test_relay_only_shows_no_address() -> void:
 	var connection := WebRTCPeerConnection.new()
 	equal(connection.initialize({"iceTransportPolicy": "relay"}), OK, "initialize")
@@ -193,7 +222,7 @@ func test_configuration_that_cannot_be_used() -> void:
 			{"portRangeBegin": 9, "portRangeEnd": 8}, {"mtu": "big"}, {"mtu": -1}, {"certificate": 5}, {"dscp": 64},
 			{"certificate": {"certificate": "x", "privateKey": "y"}}, {"maxMessageSize": 1}, {"sendBufferSize": 1},
 			{"nat1to1": {"internal": "10.0.0.1"}}, {"nat1to1": "x"}, {"includeLoopback": "yes"},
-			{"trustedCertificates": 1}, {"restartIceAutomatically": []}, {"iceLite": "no"}, {"reportDisconnected": "no"}]:
+			{"udpMuxPort": -1}, {"udpMuxPort": 65536}, {"udpMuxPort": "x"}, {"trustedCertificates": 1}, {"restartIceAutomatically": []}, {"iceLite": "no"}, {"reportDisconnected": "no"}]:
 		check(connection.initialize(configuration) != OK, str(configuration))
 	equal(connection.get_connection_state(), WebRTCPeerConnection.STATE_NEW, "state")
 	done()
