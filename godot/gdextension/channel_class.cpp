@@ -10,8 +10,6 @@ template <class T>
 T argument(const void* const* arguments, int i) {
   return *static_cast<const T*>(arguments[i]);
 }
-using gdextension::give;  // beside this one
-void give(void* result, GodotError error) { give(result, static_cast<std::int64_t>(error)); }
 
 void get_packet(Instance* instance, const void* const* arguments, void* result) {
   const std::uint8_t** const data = argument<const std::uint8_t**>(arguments, 0);

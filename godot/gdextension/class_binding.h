@@ -5,11 +5,13 @@
 
 #include "common/description.h"
 #include "gdextension/engine.h"
+#include "pollrtc/godot.h"
 
 namespace pollrtc::gdextension {
 
 // What a virtual gives: integers and enums are 64 bits wide both ways.
 inline void give(void* result, std::int64_t value) { *static_cast<std::int64_t*>(result) = value; }
+inline void give(void* result, GodotError error) { give(result, static_cast<std::int64_t>(error)); }
 
 using godot_plugin::Method;
 using godot_plugin::Property;

@@ -6,9 +6,6 @@ namespace {
 
 Connection& self(Instance* instance) { return *static_cast<Connection*>(instance); }
 
-using gdextension::give;  // beside this one
-void give(void* result, GodotError error) { give(result, static_cast<std::int64_t>(error)); }
-
 template <auto kGetter>
 void get_state(Instance* instance, const void* const*, void* result) {
   give(result, std::int64_t{(self(instance).*kGetter)()});
