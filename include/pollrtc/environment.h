@@ -56,6 +56,8 @@ struct Limits {
   std::uint16_t stun_pending = 128;          // transactions under way
   std::uint16_t stun_errors_per_second = 100;
   std::uint16_t stun_errors_per_source = 10;  // per second
+  // How long a connection whose path has failed waits for an ICE restart, channels and all. 0: it ends at once.
+  Duration ice_restart_window = std::chrono::seconds(300);
 
   // TURN
   std::uint16_t turn_servers = 8;      // servers given, each with all its addresses

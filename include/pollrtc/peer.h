@@ -36,6 +36,10 @@
 
 namespace pollrtc {
 
+// Disconnected: nothing was heard for some seconds, and it may come back by itself. Failed: the path is lost (no candidate pair
+// works, or consent has expired), or the connection has broken. Of a lost path the transports live on, and the channels with
+// them, for Limits::ice_restart_window: an offer with ice_restart, by either end, makes it Connecting and Connected again. As
+// long as that is possible the signaling state is not Closed.
 enum class ConnectionState : std::uint8_t { New, Connecting, Connected, Disconnected, Failed, Closed };
 enum class GatheringState : std::uint8_t { New, Gathering, Complete };
 enum class SignalingState : std::uint8_t {
@@ -152,7 +156,7 @@ struct PeerStats {
   Duration sctp_srtt{}, sctp_rto{};
   std::uint32_t sctp_mtu = 0;  // the largest SCTP packet now, in bytes (RFC 8899: PLPMTU)
   std::uint64_t sctp_cwnd = 0, sctp_peer_rwnd = 0, sctp_outstanding = 0, sctp_retransmitted_chunks = 0;
-  Close close_reason = Close::None;
+  Close close_reason = Close::None;  // while Failed: why; when the connection has ended: how
 };
 
 class POLLRTC_API Peer {
@@ -218,8 +222,8 @@ class POLLRTC_API Peer {
   struct StreamDone {
     StreamId stream;
   };
-  // The path in use is lost or silent, and no other is left: create_offer() with ice_restart finds another while there is
-  // time (30 s after the last sign of life). Told to the end that made the first offer; to the other one only when
+  // The path in use is lost or silent, and no other is left: create_offer() with ice_restart finds another, best while there
+  // is time (the connection has Failed 30 s after the last sign of life). Told to the end that made the first offer; to the other one only when
   // the loss is its own (remove_local_address, or an allocation that its TURN server has no more). When offers cross all the
   // same, the one of the end that did not make the first offer is to be taken back.
   struct RestartNeeded {};

@@ -183,7 +183,9 @@ class POLLRTC_API PeerConnection {
                                                            const DataChannelOptions& options = {});
   Status create_offer();  // InvalidState: no channel yet, or not New
   // Beyond Godot: an offer with new ICE credentials, by session_description_created, to find another path while the
-  // old one still carries data. InvalidState: not connected yet, or an offer is on its way.
+  // old one still carries data, or when it has Failed: then the channels wait for it, for Limits::ice_restart_window. While
+  // Failed an offer of ours that has no answer is given again, with its candidates, since it may be lost as well.
+  // InvalidState: not connected yet, ended, or an offer is on its way.
   Status restart_ice();
   // OK for the description that session_description_created gave; it is applied already. Beyond Godot: the type "rollback"
   // takes an unanswered offer back, so that the other end's, which crossed it, can be set.

@@ -216,9 +216,20 @@ Status ConnectionCore::restart_ice() {
   if (const Status status = check_no_hook(); !status) return status;
   const Call call(*this);
   const ConnectionState state = peer_ ? peer_->connection_state() : ConnectionState::New;
-  if (state != ConnectionState::Connected && state != ConnectionState::Disconnected)
+  const bool has_failed = state == ConnectionState::Failed;
+  if (state != ConnectionState::Connected && state != ConnectionState::Disconnected && !has_failed)
     return fail(ErrorCode::InvalidState, "there is no connection to restart");
-  if (peer_->signaling_state() != SignalingState::Stable)
+  const SignalingState signaling = peer_->signaling_state();
+  if (signaling == SignalingState::Closed)
+    return fail(ErrorCode::InvalidState, "the connection has ended, and cannot be restarted");
+  // An offer that was made while the path was being lost is perhaps lost as well. The other end may also have it, or have
+  // answered it: so it is the same that is given again, not another.
+  if (has_failed && signaling == SignalingState::HaveLocalOffer) {
+    last_local_description_ = peer_->local_description();
+    pending_description_ = PendingDescription{last_local_type_, last_local_description_, false};
+    return {};
+  }
+  if (signaling != SignalingState::Stable)
     return fail(ErrorCode::InvalidState, "an offer waits for its answer");
   OfferOptions options;
   options.ice_restart = true;
@@ -278,7 +289,8 @@ Status ConnectionCore::set_remote_description(std::string_view type_name, std::s
   const bool has_crossed =
       *type == SdpType::Offer && (*peer)->signaling_state() == SignalingState::HaveLocalOffer;
   const ConnectionState state = (*peer)->connection_state();
-  const bool was_connected = state == ConnectionState::Connected || state == ConnectionState::Disconnected;
+  const bool was_connected = state == ConnectionState::Connected || state == ConnectionState::Disconnected ||
+                             state == ConnectionState::Failed;
   const bool passes_over = has_crossed && offered_first_ && was_connected;
   const bool gives_way = has_crossed && !offered_first_;
   if (passes_over || gives_way) {

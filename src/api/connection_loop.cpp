@@ -27,9 +27,8 @@ bool has_ip(std::span<const Address> addresses, const Address& address) {
                      [&](const Address& a) { return a.same_ip(address); });
 }
 
-bool has_ended(ConnectionState state) {
-  return state == ConnectionState::Failed || state == ConnectionState::Closed;
-}
+// One that has Failed may come back by a restart of ICE.
+bool has_ended(const Peer& peer) { return peer.signaling_state() == SignalingState::Closed; }
 
 }  // namespace
 
@@ -151,7 +150,7 @@ void ConnectionCore::close_lost_streams() {
 // Addresses that went take their sockets with them. Those that came join the gathering while it lasts; afterwards they take
 // a restart (RFC 8838 §13), which is worth it when the path is lost.
 void ConnectionCore::watch_addresses() {
-  if (now() < next_look_ || has_ended(peer_->connection_state())) return;
+  if (now() < next_look_ || has_ended(*peer_)) return;
   next_look_ = now() + kAddressLook;
   std::array<Address, kMostAddresses> storage;
   const std::span<const Address> addresses = std::span(storage).first(list_addresses(storage));
@@ -159,7 +158,8 @@ void ConnectionCore::watch_addresses() {
   close_lost_streams();
   const std::size_t before = sockets_.size() + tcp_locals_.size();
   if (peer_->gathering_state() == GatheringState::Gathering) (void)open_sockets(has_loopback_);
-  const bool is_lost = peer_->connection_state() == ConnectionState::Disconnected;
+  const ConnectionState state = peer_->connection_state();
+  const bool is_lost = state == ConnectionState::Disconnected || state == ConnectionState::Failed;
   const bool has_new = std::any_of(addresses.begin(), addresses.end(),
                                    [&](const Address& address) { return !has_socket_at(address); });
   if (!is_lost) restart_owed_ = false;
@@ -283,7 +283,7 @@ void ConnectionCore::read_errors(const Socket& socket) {
 // True when nothing more is owed, or nothing more can go now. What a stream has taken makes room for more.
 bool ConnectionCore::flush() {
   bool is_done = flush_datagrams();
-  if (peer_ && has_ended(peer_->connection_state())) streams_.drop_unused();
+  if (peer_ && has_ended(*peer_)) streams_.drop_unused();
   more_to_stream_ = true;
   for (int round = 0; round < kStreamRounds && more_to_stream_; ++round) {
     more_to_stream_ = peer_ && streams_.write(*peer_);

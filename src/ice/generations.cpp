@@ -239,13 +239,14 @@ void Generations::close(Time now) {
   current_->close(now);
 }
 
-// A path that is lost while a restart looks for another is an interruption, not yet a failure.
+// A path that is lost while a restart looks for another is an interruption, not yet a failure; an offer that nobody has answered
+// looks for nothing.
 AgentState Generations::state() const {
   if (!current_) return AgentState::New;
   const AgentState own = carrier().state();
   const bool is_restart = next_ || former_ || has_restarted_;
-  const bool is_hopeless = own == AgentState::Failed && !next_;
-  if (!is_restart || own == AgentState::Closed || is_hopeless || carrier().selected_path()) return own;
+  const bool is_over = own == AgentState::Failed || own == AgentState::Closed;
+  if (!is_restart || is_over || carrier().selected_path()) return own;
   return told_path_ ? AgentState::Disconnected : AgentState::Checking;
 }
 

@@ -157,18 +157,45 @@ void Peer::Impl::become(GatheringState next) {
   events.push(GatheringChanged{next});
 }
 
-// Connected: ICE has a path and DTLS is up. A path lost for a while is Disconnected, and may come back.
+// Connected: ICE has a path and DTLS is up. A path lost for a while is Disconnected, and may come back. Failed: only a restart
+// of ICE brings it back, by way of Connecting.
 void Peer::Impl::update_connection_state() {
-  if (has_ended() || !dtls || dtls->state() != dtls::SessionState::Connected) return;
+  if (has_ended()) return;
+  const bool is_up = dtls && dtls->state() == dtls::SessionState::Connected;
   const bool is_interrupted = agent.state() == ice::AgentState::Disconnected || !agent.selected_path();
-  const bool is_new = is_interrupted && connection_state == ConnectionState::Connected;
-  become(is_interrupted ? ConnectionState::Disconnected : ConnectionState::Connected);
-  if (is_new && offered_first) restart_wanted = true;
+  if (agent.state() != ice::AgentState::Failed) {
+    if (!is_interrupted) {
+      path_failure = Close::None;
+      failed_until = kNever;
+    }
+    const bool is_new = is_interrupted && connection_state == ConnectionState::Connected;
+    if (is_up && !is_interrupted) {
+      become(ConnectionState::Connected);
+    } else if (path_failure != Close::None) {
+      become(ConnectionState::Connecting);
+    } else if (is_up) {
+      become(ConnectionState::Disconnected);
+    }
+    if (is_new && offered_first) restart_wanted = true;
+  }
+  if (!is_up) return;
   if (!is_interrupted) restart_wanted = false;
   // RFC 6544 §11.1: a TCP connection that is lost is made anew; ICE restarts when that cannot be.
   if (!restart_wanted || signaling_state != SignalingState::Stable || agent.is_reconnecting()) return;
   restart_wanted = false;
   events.push(RestartNeeded{});
+}
+
+// ICE has given up. DTLS and SCTP do not depend on any path (RFC 8842 §6, RFC 8445 §9), so they wait for a restart to bring
+// another one, and the channels with them: as long as the association lives, within Limits::ice_restart_window.
+void Peer::Impl::fail_path(Time now) {
+  if (has_ended()) return;
+  path_failure = path ? Close::ConsentExpired : Close::IceFailed;
+  const Duration window = environment.limits.ice_restart_window;
+  if (failed_until == kNever && window < kNever - now) failed_until = now + window;
+  if (now >= failed_until) return end(now, ConnectionState::Failed, path_failure);
+  early.clear();
+  become(ConnectionState::Failed);
 }
 
 // The connection ends by itself or by the other end's will. Channels close, and what the other end should be
@@ -253,7 +280,7 @@ PeerStats Peer::Impl::stats() const {
     s.sctp_retransmitted_chunks = sctp_stats.retransmissions;
   }
   for (std::size_t i = 0; i < kDropCount; ++i) s.drops[i] = all[static_cast<Drop>(i)];
-  s.close_reason = close_reason;
+  s.close_reason = has_ended() || connection_state != ConnectionState::Failed ? close_reason : path_failure;
   return s;
 }
 

@@ -102,6 +102,7 @@ struct [[gnu::visibility("hidden")]] Peer::Impl {
   // --- state
   void close(Time now);
   void end(Time now, ConnectionState state, Close reason);
+  void fail_path(Time now);
   void update_connection_state();
   // What data went by is gone, so waiting will not bring it back.
   void note_lost_path() { restart_wanted |= path && !agent.selected_path(); }
@@ -155,6 +156,8 @@ struct [[gnu::visibility("hidden")]] Peer::Impl {
   GatheringState gathering_state = GatheringState::New;
   SignalingState signaling_state = SignalingState::Stable;
   Close close_reason = Close::None;
+  Close path_failure = Close::None;  // why ICE gave up, until there is a path again
+  Time failed_until = kNever;        // from the first such failure on: then a failed connection ends
   bool goodbye_owed = false;
   bool close_notify_queued = false;
 

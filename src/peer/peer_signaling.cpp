@@ -75,7 +75,7 @@ Result<std::string> Peer::Impl::create_offer(const OfferOptions& options) {
   if (signaling_state == SignalingState::Closed) return fail(ErrorCode::Closed, "the connection is closed");
   if (signaling_state != SignalingState::Stable && signaling_state != SignalingState::HaveLocalOffer)
     return wrong_state("an offer of the other end waits for its answer");
-  if (!channels.any_created())
+  if (!channels.any_created() && !transports_started)
     return wrong_state("create a data channel first: an offer needs something to offer");
   // Before there is a first generation in force there is nothing to restart. A restart that is offered stays offered.
   const bool restarts =

@@ -118,8 +118,7 @@ void Peer::Impl::pump_ice(Time now) {
     if (const auto* change = std::get_if<ice::Generations::StateChanged>(&event)) {
       POLLRTC_LOG(environment, Debug, "peer", "ice: {} -> {}", ice::name_of(change->from),
                   ice::name_of(change->to));
-      if (change->to == ice::AgentState::Failed)
-        end(now, ConnectionState::Failed, path ? Close::ConsentExpired : Close::IceFailed);
+      if (change->to == ice::AgentState::Failed) fail_path(now);
     }
   }
 }
@@ -295,6 +294,8 @@ void Peer::Impl::handle_timeout(Time now) {
   agent.handle_timeout(now);
   if (dtls) dtls->handle_timeout(now);
   if (association) association->handle_timeout(now);
+  if (now >= failed_until && connection_state == ConnectionState::Failed)
+    end(now, ConnectionState::Failed, path_failure);
   pump(now);
 }
 
@@ -303,6 +304,7 @@ Time Peer::Impl::next_timeout() const {
   Time next = std::min({agent.next_timeout(), relays.next_timeout(), tcp.next_timeout()});
   if (dtls) next = std::min(next, dtls->next_timeout());
   if (association) next = std::min(next, association->next_timeout());
+  if (connection_state == ConnectionState::Failed) next = std::min(next, failed_until);
   return next;
 }
 

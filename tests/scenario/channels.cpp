@@ -226,12 +226,13 @@ TEST_CASE("channels end with their connection, and say whether it was meant", "[
   for (const bool meant : {true, false}) {
     TwoPeers t(12);
     const auto [a, b] = t.connect();
+    t.world.run_for(1s);
     if (meant) {
       t.alice.peer.close(t.world.now());
     } else {
       t.world.link(TwoPeers::kAlice, TwoPeers::kBob).config.cut = true;
     }
-    t.world.run_for(120s);
+    t.world.run_for(500s);
     const std::string why = meant ? "closed:RemoteAbort" : "closed:ConsentExpired";
     CHECK(t.bob.channels[b].events == std::vector<std::string>{"announced", why});
   }

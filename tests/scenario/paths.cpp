@@ -82,6 +82,8 @@ TEST_CASE("two NATs that only a relay would pass: both ends fail, and say so") {
       },
       120s);
   CHECK(t.alice.states == std::vector{ConnectionState::Connecting, ConnectionState::Failed});
+  CHECK(t.alice.channels[a].events.empty());
+  t.world.run_for(Limits().ice_restart_window);
   CHECK(t.alice.channels[a].events == std::vector<std::string>{"closed:IceFailed"});
   CHECK(t.bob.peer.stats().close_reason == Close::IceFailed);
 }

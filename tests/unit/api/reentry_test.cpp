@@ -89,7 +89,7 @@ struct Stage {
     pair.world.run_for(500ms);
     if (wanted == "ice_server_failed") pair.world.run_for(60s);  // nobody answers, and that is found out
     pair.cut(true);
-    pair.world.run_for(60s);
+    pair.world.run_for(60s + Limits().ice_restart_window);
   }
   // Everything that is still held answers.
   void ask() {

@@ -161,6 +161,103 @@ TEST_CASE("without the wish nothing restarts by itself, and the loss of the path
   CHECK(p.a.log.back() == "failed");
 }
 
+TEST_CASE("restart_ice() when the path has failed: the channels go on where they stopped", "[ICE-CONS-02]") {
+  SimPair p([](Configuration& c) { c.restart_ice_automatically = false; });
+  p.connect();
+  Numbers there(p, p.ours, p.theirs), back(p, p.theirs, p.ours);
+  p.world.run_for(1s);
+  p.cut(true);
+  p.world.run_for(100s);
+  CHECK(p.a.log.back() == "failed");
+  const std::size_t so_far = there.received.size();
+  p.cut(false);
+  p.world.run_for(1s);
+  const std::size_t sockets = p.a.machine.open_sockets;
+  SimEnd& one = GENERATE(true, false) ? p.a : p.b;
+  REQUIRE(one.connection->restart_ice());
+  CHECK(one.connection->get_connection_state() == ConnectionState::Failed);  // it is an offer, as yet
+  REQUIRE(p.run_until(
+      [&] { return there.received.size() == there.sent && back.received.size() == back.sent; }, 5s));
+  CHECK(there.received.size() > so_far + 1000);
+  there.finish();
+  back.finish();
+  CHECK(p.a.machine.open_sockets == sockets);
+  for (const SimEnd* end : {&p.a, &p.b}) {
+    CHECK(std::vector(end->log.end() - 4, end->log.end()) ==
+          std::vector<std::string>{"disconnected", "failed", "connecting", "connected"});
+  }
+}
+
+TEST_CASE("the offer of a restart is lost with the path: it is given again, the same, with its candidates",
+          "[ICE-CONS-02]") {
+  SimPair p([](Configuration& c) { c.restart_ice_automatically = false; });
+  p.connect();
+  p.cut(true);
+  REQUIRE(
+      p.run_until([&] { return p.a.connection->get_connection_state() == ConnectionState::Disconnected; }));
+  const auto signal = p.a.connection->session_description_created;
+  std::vector<std::string> offers;
+  p.a.connection->session_description_created = [&](const std::string& type, const std::string& sdp) {
+    offers.push_back(sdp);
+    CHECK(p.a.connection->set_local_description(type, sdp));
+    if (offers.size() > 1) signal(type, sdp);
+  };
+  p.a.connection->ice_candidate_created = nullptr;
+  REQUIRE(p.a.connection->restart_ice());
+  CHECK(p.a.connection->restart_ice().error() == ErrorCode::InvalidState);
+  REQUIRE(p.run_until([&] { return p.a.connection->get_connection_state() == ConnectionState::Failed; }));
+  p.world.run_for(60s);
+  CHECK(p.a.connection->get_signaling_state() == SignalingState::HaveLocalOffer);
+  p.cut(false);
+  REQUIRE(p.a.connection->restart_ice());
+  REQUIRE(
+      p.run_until([&] { return p.a.connection->get_connection_state() == ConnectionState::Connected; }, 5s));
+  REQUIRE(offers.size() == 2);
+  const auto line = [](const std::string& sdp, std::string_view name) {
+    const std::size_t at = sdp.find(name);
+    return at == std::string::npos ? std::string() : sdp.substr(at, sdp.find('\r', at) - at);
+  };
+  CHECK(line(offers[0], "a=ice-ufrag") == line(offers[1], "a=ice-ufrag"));
+  CHECK(line(offers[0], "a=candidate").empty());
+  CHECK_FALSE(line(offers[1], "a=candidate").empty());
+  REQUIRE(p.ours->send_text("again"));
+  p.world.run_for(1s);
+  CHECK(p.b.count("message") == 1);
+}
+
+TEST_CASE("a network that comes back after the path has failed: restarted without being asked",
+          "[ICE-NAT-04]") {
+  const bool offerer_moves = GENERATE(true, false);
+  SimPair p;
+  p.connect();
+  Numbers there(p, p.ours, p.theirs), back(p, p.theirs, p.ours);
+  SimEnd& mover = offerer_moves ? p.a : p.b;
+  mover.machine.move_to(std::nullopt);
+  p.world.run_for(120s);
+  CHECK(mover.connection->get_connection_state() == ConnectionState::Failed);
+  mover.machine.move_to(kElsewhere);
+  const std::size_t before = there.received.size(), before_back = back.received.size();
+  CHECK(p.run_until(
+      [&] { return there.received.size() > before + 100 && back.received.size() > before_back + 100; }, 45s));
+  CHECK(mover.machine.open_sockets == 1);
+  there.finish();
+  back.finish();
+}
+
+TEST_CASE("when the window has closed there is nothing to restart", "[API-31]") {
+  SimPair p([](Configuration& c) {
+    c.limits.ice_restart_window = 10s;
+    c.restart_ice_automatically = false;
+  });
+  p.connect();
+  p.cut(true);
+  p.world.run_for(50s);
+  CHECK(p.a.connection->get_connection_state() == ConnectionState::Failed);
+  CHECK(p.a.connection->restart_ice().error() == ErrorCode::InvalidState);
+  CHECK(p.ours->get_ready_state() == ChannelState::Closed);
+  CHECK_FALSE(p.a.connection->get_time_to_next_deadline());
+}
+
 TEST_CASE("to an end that does not trickle the answer goes in one piece, once gathering is over",
           "[ICE-GATH-17]") {
   const bool trickles = GENERATE(true, false);

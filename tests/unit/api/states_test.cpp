@@ -42,6 +42,11 @@ const State kStates[] = {
     {"connected", connect},
     {"disconnected", [](SimPair& t) { lose(t, ConnectionState::Disconnected); }},
     {"failed", [](SimPair& t) { lose(t, ConnectionState::Failed); }},
+    {"failed, and nobody restarted it",
+     [](SimPair& t) {
+       lose(t, ConnectionState::Failed);
+       t.world.run_for(Limits().ice_restart_window);
+     }},
     {"closed",
      [](SimPair& t) {
        t.connect();
@@ -78,45 +83,46 @@ const Method kMethods[] = {
        const auto made = t.a.connection->create_data_channel("x");
        return made ? std::string("OK") : std::string(name_of(made.error().code()));
      },
-     {"OK", "OK", "OK", "OK", "OK", "OK", "Closed", "Closed", "Closed", "OK", "OK"}},
+     {"OK", "OK", "OK", "OK", "OK", "OK", "OK", "Closed", "Closed", "Closed", "OK", "OK"}},
     {"create_offer",
      [](SimPair& t) { return said(t.a.connection->create_offer()); },
      {"InvalidState", "OK", "InvalidState", "InvalidState", "InvalidState", "InvalidState", "InvalidState",
-      "InvalidState", "InvalidState", "InvalidState", "InvalidState"}},
+      "InvalidState", "InvalidState", "InvalidState", "InvalidState", "InvalidState"}},
     {"create_answer",
      [](SimPair& t) { return said(t.a.connection->create_answer()); },
      {"InvalidState", "InvalidState", "InvalidState", "OK", "InvalidState", "InvalidState", "InvalidState",
-      "InvalidState", "InvalidState", "InvalidState", "InvalidState"}},
+      "InvalidState", "InvalidState", "InvalidState", "InvalidState", "InvalidState"}},
     {"set_local_description, another text",
      [](SimPair& t) { return said(t.a.connection->set_local_description("offer", "v=0")); },
      {"InvalidState", "InvalidArgument", "InvalidArgument", "InvalidArgument", "InvalidArgument",
-      "InvalidArgument", "InvalidState", "InvalidState", "InvalidState", "InvalidState", "InvalidState"}},
+      "InvalidArgument", "InvalidArgument", "InvalidState", "InvalidState", "InvalidState", "InvalidState",
+      "InvalidState"}},
     {"set_remote_description, no such type",
      [](SimPair& t) { return said(t.a.connection->set_remote_description("question", "v=0")); },
      {"InvalidArgument"}},
     {"set_remote_description, an answer nobody asked for",
      [](SimPair& t) { return said(t.a.connection->set_remote_description("answer", "v=0\r\n")); },
      {"InvalidState", "InvalidState", "ParseFailed", "InvalidState", "InvalidState", "InvalidState",
-      "InvalidState", "InvalidState", "InvalidState", "InvalidState", "InvalidState"}},
+      "InvalidState", "InvalidState", "InvalidState", "InvalidState", "InvalidState", "InvalidState"}},
     {"set_remote_description, an offer of nonsense",
      [](SimPair& t) { return said(t.a.connection->set_remote_description("offer", "nonsense")); },
      {"ParseFailed", "ParseFailed", "InvalidState", "ParseFailed", "ParseFailed", "ParseFailed",
-      "InvalidState", "InvalidState", "InvalidState", "ParseFailed", "ParseFailed"}},
+      "ParseFailed", "InvalidState", "InvalidState", "InvalidState", "ParseFailed", "ParseFailed"}},
     {"add_ice_candidate, no candidate",
      [](SimPair& t) { return said(t.a.connection->add_ice_candidate("0", 0, "nonsense")); },
-     {"ParseFailed", "ParseFailed", "ParseFailed", "ParseFailed", "ParseFailed", "ParseFailed", "Closed",
-      "Closed", "Closed", "ParseFailed", "ParseFailed"}},
+     {"ParseFailed", "ParseFailed", "ParseFailed", "ParseFailed", "ParseFailed", "ParseFailed", "ParseFailed",
+      "Closed", "Closed", "Closed", "ParseFailed", "ParseFailed"}},
     {"add_ice_candidate",
      [](SimPair& t) { return said(t.a.connection->add_ice_candidate("0", 0, kCandidate)); },
-     {"OK", "OK", "OK", "OK", "OK", "OK", "Closed", "Closed", "Closed", "OK", "OK"}},
+     {"OK", "OK", "OK", "OK", "OK", "OK", "OK", "Closed", "Closed", "Closed", "OK", "OK"}},
     {"add_ice_candidate, the end of them",
      [](SimPair& t) { return said(t.a.connection->add_ice_candidate("0", 0, "")); },
-     {"OK", "OK", "OK", "OK", "OK", "OK", "Closed", "Closed", "Closed", "OK", "OK"}},
+     {"OK", "OK", "OK", "OK", "OK", "OK", "OK", "Closed", "Closed", "Closed", "OK", "OK"}},
     {"poll", [](SimPair& t) { return said(t.a.connection->poll()); }, {"OK"}},
     {"wait",
      [](SimPair& t) { return said(t.a.connection->wait(1s)); },
      {"NotSupported", "NotSupported", "NotSupported", "NotSupported", "NotSupported", "NotSupported",
-      "NotSupported", "NotSupported", "NotSupported", "NotSupported",
+      "NotSupported", "NotSupported", "NotSupported", "NotSupported", "NotSupported",
       "OK"}},  // what was moved from has the system's network
     {"close",
      [](SimPair& t) {
@@ -142,15 +148,15 @@ const Method kMethods[] = {
      {"InvalidArgument"}},
     {"channel.send",
      [](SimPair& t) { return t.ours ? said(t.ours->send("x")) : "none"; },
-     {"none", "InvalidState", "InvalidState", "none", "OK", "OK", "InvalidState", "InvalidState",
+     {"none", "InvalidState", "InvalidState", "none", "OK", "OK", "OK", "InvalidState", "InvalidState",
       "InvalidState", "InvalidState", "InvalidState"}},
     {"channel.put_packet, empty",
      [](SimPair& t) { return t.ours ? said(t.ours->put_packet({})) : "none"; },
-     {"none", "OK", "OK", "none", "OK", "OK", "OK", "OK", "OK", "OK", "OK"}},
+     {"none", "OK", "OK", "none", "OK", "OK", "OK", "OK", "OK", "OK", "OK", "OK"}},
     {"channel.get_packet",
      [](SimPair& t) { return t.ours ? take(t.ours) : "none"; },
      {"none", "(Empty)", "(Empty)", "none", "(Empty)", "(Empty)", "(Empty)", "(Empty)", "(Empty)", "(Empty)",
-      "(Empty)"}},
+      "(Empty)", "(Empty)"}},
     {"channel.close",
      [](SimPair& t) {
        if (!t.ours) return std::string("none");
@@ -158,8 +164,8 @@ const Method kMethods[] = {
        t.ours->close();
        return std::string(name_of(t.ours->get_ready_state()));
      },
-     {"none", "closed", "closed", "none", "closing", "closing", "closed", "closed", "closed", "closed",
-      "closed"}},
+     {"none", "closed", "closed", "none", "closing", "closing", "closing", "closed", "closed", "closed",
+      "closed", "closed"}},
 };
 
 struct Snapshot {
