@@ -49,7 +49,7 @@ Link::Copy Link::make_copy(Time departure, Bytes datagram) {
     const std::uint64_t flips = 1 + random_.below(3);
     for (std::uint64_t i = 0; i < flips; ++i) {
       const std::uint64_t bit = random_.below(copy.bytes.size() * 8);
-      copy.bytes[bit / 8] ^= static_cast<std::uint8_t>(1u << (bit % 8));
+      copy.bytes[static_cast<std::size_t>(bit / 8)] ^= static_cast<std::uint8_t>(1u << (bit % 8));
     }
   }
   return copy;
