@@ -19,6 +19,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 
 # What could notice a fault in a room, the quickest first.
 TESTS = {
@@ -27,7 +28,7 @@ TESTS = {
     'ice': ['tests/unit/ice/test_ice', 'tests/unit/ice/test_turn', 'tests/unit/peer/test_peer', 'tests/scenario/test_scenarios'],
     'sdp': ['tests/unit/sdp/test_sdp', 'tests/unit/peer/test_peer', 'tests/unit/api/test_api_simulated', 'tests/unit/api/test_api'],
 }
-TIMEOUT = 120  # seconds of one test program: a fault may make it wait for ever
+PATIENCE = 10  # a fault may make a test wait for ever: it gets so many times what it takes without, and a minute at least
 
 # (name, pattern, replacement): each match in a line is a mutant of its own.
 FAULTS = [
@@ -102,7 +103,7 @@ def run(command, folder, timeout):
         return 'timeout'
 
 
-def judge(mutant, copy):
+def judge(mutant, copy, limits):
     """'does not compile', the test that noticed, or None"""
     path = copy / mutant['file']
     whole = path.read_text()
@@ -115,7 +116,7 @@ def judge(mutant, copy):
             program, *arguments = test.split()
             if run(['ninja', '-C', 'build', program], copy, 1200) != 0:
                 return 'does not compile'
-            if run([str(build / program), *arguments], build, TIMEOUT) != 0:
+            if run([str(build / program), *arguments], build, limits[test]) != 0:
                 return program
         return None
     finally:
@@ -123,7 +124,7 @@ def judge(mutant, copy):
 
 
 def prepare(root, copy, options):
-    """A copy of the sources that are tracked, with a build folder in which every test passes."""
+    """A copy of the sources that are tracked, with a build folder in which every test passes. Seconds that each may take."""
     copy.mkdir(parents=True, exist_ok=True)
     files = subprocess.run(['git', 'ls-files', '-z'], cwd=root, check=True, capture_output=True, text=True).stdout
     for name in filter(None, files.split('\0')):
@@ -134,11 +135,15 @@ def prepare(root, copy, options):
         shutil.copy2(source, target)
     if not (copy / 'build/build.ninja').is_file():
         subprocess.run(['meson', 'setup', 'build', *options], cwd=copy, check=True, stdout=subprocess.DEVNULL)
+    limits = {}
     for test in sorted({test for tests in TESTS.values() for test in tests}):
         program, *arguments = test.split()
         subprocess.run(['ninja', '-C', 'build', program], cwd=copy, check=True, stdout=subprocess.DEVNULL)
-        if run([str(copy / 'build' / program), *arguments], copy / 'build', TIMEOUT) != 0:
+        began = time.monotonic()
+        if run([str(copy / 'build' / program), *arguments], copy / 'build', 1800) != 0:
             sys.exit(f'mutation_exam: {test} fails without any fault')
+        limits[test] = max(60, PATIENCE * (time.monotonic() - began))
+    return limits
 
 
 def examine(arguments):
@@ -163,13 +168,13 @@ def examine(arguments):
         else:
             waiting.put(mutant)
 
-    def work_on(copy):
+    def work_on(copy, limits):
         while True:
             try:
                 mutant = waiting.get_nowait()
             except queue.Empty:
                 return
-            noticed = judge(mutant, copy)
+            noticed = judge(mutant, copy, limits)
             with lock:
                 results.append((mutant, noticed))
                 with record.open('a') as file:
@@ -178,9 +183,9 @@ def examine(arguments):
                 print(f"{len(results):4} {mutant['file']}:{mutant['line']} {said}", flush=True)
 
     copies = [work / str(number) for number in range(arguments.jobs)]
-    for copy in copies if not waiting.empty() else []:
-        prepare(root, copy, ['-Doptimization=1', '-Ddebug=false', '-Dasserts=true', '-Dtests=true', '-Dtools=true'])
-    threads = [threading.Thread(target=work_on, args=(copy,)) for copy in copies]
+    options = ['-Doptimization=1', '-Ddebug=false', '-Dasserts=true', '-Dtests=true', '-Dtools=true']
+    limits = [prepare(root, copy, options) for copy in copies] if not waiting.empty() else []
+    threads = [threading.Thread(target=work_on, args=pair) for pair in zip(copies, limits)]
     for thread in threads:
         thread.start()
     for thread in threads:
