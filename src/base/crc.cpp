@@ -3,6 +3,7 @@
 #include <array>
 
 #include "base/bytes.h"
+#include "base/crc_hardware.h"
 
 namespace pollrtc {
 namespace {
@@ -41,6 +42,13 @@ std::uint32_t update(const Tables& t, std::uint32_t crc, Bytes bytes) {
 
 std::uint32_t crc32(Bytes bytes) { return ~update(kIeee, ~std::uint32_t{0}, bytes); }
 
-std::uint32_t crc32c(Bytes bytes, std::uint32_t previous) { return ~update(kCastagnoli, ~previous, bytes); }
+std::uint32_t crc32c(Bytes bytes, std::uint32_t previous) {
+  if (detail::has_crc32c_instructions()) return ~detail::crc32c_by_instructions(~previous, bytes);
+  return crc32c_by_tables(bytes, previous);
+}
+
+std::uint32_t crc32c_by_tables(Bytes bytes, std::uint32_t previous) {
+  return ~update(kCastagnoli, ~previous, bytes);
+}
 
 }  // namespace pollrtc
