@@ -193,7 +193,8 @@ Status ConnectionCore::announce(SdpType type, const std::string& sdp) {
   last_local_type_ = name_of(type);
   last_local_description_ = sdp;
   // RFC 8838 §5: to an end that cannot take candidates later, everything goes in one piece.
-  candidates_in_description_ = type == SdpType::Answer && peer_->can_trickle() == false;
+  candidates_in_description_ = type == SdpType::Answer && peer_->can_trickle() == false &&
+                               peer_->gathering_state() != GatheringState::New;  // there will be some
   pending_description_ = PendingDescription{last_local_type_, sdp, candidates_in_description_};
   flush();
   return {};

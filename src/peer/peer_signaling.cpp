@@ -148,8 +148,10 @@ Status Peer::Impl::set_local_description(Time now, SdpType type, std::string_vie
     if (type == SdpType::Answer) remote_pending.reset();
   }
   become(*next);
-  if (connection_state == ConnectionState::New) become(ConnectionState::Connecting);
-  if (gathering_state == GatheringState::New) {
+  // An offer without data, which may have no section at all (RFC 9429 §5.2.1), is answered, and there is nothing to connect.
+  const bool has_data = is_offerer || transports_started;
+  if (has_data && connection_state == ConnectionState::New) become(ConnectionState::Connecting);
+  if (has_data && gathering_state == GatheringState::New) {
     become(GatheringState::Gathering);
     events.push(GatheringNeeded{});
   }

@@ -158,6 +158,22 @@ func test_descriptions_that_cannot_be_used() -> void:
 	done()
 
 
+func test_an_offer_of_nothing_is_answered_and_no_obstacle() -> void:
+	var connection := WebRTCPeerConnection.new()
+	var ears := Ears.new()
+	ears.listen(connection)
+	equal(connection.set_remote_description("offer", "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n"), OK, "set")
+	pollables = [connection]
+	await frames(3)
+	equal(ears.said, ["answer"], "signals")
+	equal(connection.get_connection_state(), WebRTCPeerConnection.STATE_NEW, "state")
+	equal(connection.get_gathering_state(), WebRTCPeerConnection.GATHERING_STATE_NEW, "gathering")
+	var channel := connection.create_data_channel("x")
+	check(channel != null, "a channel")
+	equal(connection.create_offer(), OK, "an offer of something")
+	done()
+
+
 func test_candidates_that_cannot_be_used() -> void:
 	var pair := Pair.new()
 	pollables = [pair]

@@ -162,6 +162,20 @@ func test_descriptions_and_candidates_that_cannot_be_used():
 	done()
 
 
+func test_an_offer_of_nothing_is_answered_and_no_obstacle():
+	var connection := WebRTCPeerConnection.new()
+	var ears := Ears.new()
+	ears.listen(connection)
+	equal(connection.set_remote_description("offer", "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n"), OK, "set")
+	pollables = [connection]
+	yield(frames(3), "completed")
+	equal(ears.said, ["answer"], "signals")
+	equal(connection.get_connection_state(), WebRTCPeerConnection.STATE_NEW, "state")
+	var channel = connection.create_data_channel("x")
+	equal([channel != null, connection.create_offer()], [true, OK], "an offer of something")
+	done()
+
+
 func test_close_tells_the_other_end_at_once():
 	var made = yield(connected(), "completed")
 	var pair = made[0]

@@ -288,6 +288,23 @@ TEST_CASE("an offer made again replaces the one on the table, at both ends", "[S
   t.run_until([&] { return is_open(t.alice, channel); }, 60s);
 }
 
+TEST_CASE(
+    "an offer without data is answered and starts nothing; data may be offered afterwards, by either end",
+    "[SDP-21]") {
+  const std::string empty = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n";
+  TwoPeers t(13);
+  REQUIRE(answer(t, t.bob, empty).find("m=") == std::string::npos);
+  t.world.run_for(1s);
+  CHECK(t.bob.peer.signaling_state() == SignalingState::Stable);
+  CHECK(t.bob.peer.connection_state() == ConnectionState::New);
+  CHECK(t.bob.peer.gathering_state() == GatheringState::New);
+  const bool bob_offers = GENERATE(true, false);
+  End &one = bob_offers ? t.bob : t.alice, &other = bob_offers ? t.alice : t.bob;
+  const ChannelHandle channel = one.create({.label = "chat"});
+  REQUIRE(one.peer.set_remote_description(t.world.now(), SdpType::Answer, answer(t, other, offer(t, one))));
+  t.run_until([&] { return is_open(one, channel); }, 60s);
+}
+
 TEST_CASE("making a description does nothing; setting takes the one made last, to the letter", "[SDP-51]") {
   TwoPeers t(12);
   t.alice.create({.label = "chat"});
