@@ -70,6 +70,9 @@ struct PeerConfig {
   // ICE-lite, for servers with a public address (RFC 8445 §2.5): host candidates only, always controlled, answers checks
   // and sends none. The other end must be full.
   bool ice_lite = false;
+  // The sockets of add_local_address() serve other peers as well. A TURN server tells its clients apart by the address they
+  // come from (RFC 8656 §3), so it is spoken to by UDP from those of add_relay_address() alone.
+  bool shared_sockets = false;
   bool announce_zero_checksum = false;  // RFC 9653; some peers refuse an INIT that carries it
   // A certificate of the user's own with its EC key, both PEM (generate_certificate() makes such a pair); empty: a
   // fresh one. Read by create(), not kept.
@@ -277,6 +280,9 @@ class POLLRTC_API Peer {
   // with `announced`. InvalidArgument: not such a name.
   Status add_local_address(Time now, const Address& bound, const Address& announced = {},
                            std::string_view hidden_as = {});
+  // A socket to ask TURN servers by UDP from that makes no host candidate: see PeerConfig::shared_sockets. One that was added before
+  // is no error. Errors: LimitReached, OutOfMemory, Closed.
+  Status add_relay_address(Time now, const Address& bound);
   // A server that comes once gathering is Complete makes the next offer restart ICE, and is used then; a STUN server is added
   // again at that GatheringNeeded, as the others are.
   Status add_stun_server(Time now, const Address& server);

@@ -8,8 +8,9 @@
 // There is one socket for each local address. What comes is told apart by the address it comes from; a check (STUN Binding
 // request) by the user name in it, so that a peer whose NAT gave it another address is found again, and an answer by its
 // transaction. A check for nobody is refused, within Limits::stun_errors_per_second, and leaves no trace. Two connections
-// to one and the same remote address and port cannot be told apart: such peers, and TURN servers by UDP, can serve one
-// connection at a time only.
+// to one and the same remote address and port cannot be told apart: such a peer can serve one connection at a time only. A
+// TURN server tells its clients apart in just that way, so a connection that has one by UDP opens a socket of its own beside, for
+// each local address and from its own port range: for relayed candidates alone. Multicast DNS is a connection's own as well.
 //
 // Whoever polls a connection reads for all of them; what is for another waits there, and makes it due
 // (PeerConnection::get_time_to_next_deadline() is then zero).

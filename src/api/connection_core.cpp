@@ -43,8 +43,9 @@ ConnectionCore::ConnectionCore(PeerConnection* owner, const Configuration& confi
       environment_(make_environment()),
       system_network_(environment_, configuration.dscp),
       network_(choose_network()),
+      own_network_(choose_own_network()),
       resolver_(environment_, resolver_config(configuration_)),
-      names_(environment_, names_network()),
+      names_(environment_, own_network_),
       poller_(environment_.memory),
       receive_buffer_(std::max<std::size_t>(kReceiveBuffer, configuration.max_ip_packet)),
       send_buffer_(std::max<std::size_t>(kSendBuffer, configuration.max_ip_packet)) {}
@@ -75,9 +76,11 @@ Network ConnectionCore::choose_network() {
   return mux_member_.emplace(configuration_.udp_mux->core_).hooks();
 }
 
-// The sockets for names are a connection's own, also where those for datagrams are shared.
-Network ConnectionCore::names_network() {
-  return mux_member_ && !has_given_network() ? system_network_.hooks() : network_;
+// The sockets for names are a connection's own, also where those for datagrams are shared; and those for TURN, since a server
+// sees one client in all that comes from one port.
+Network ConnectionCore::choose_own_network() {
+  if (!mux_member_) return network_;
+  return mux_member_->core().is_given() ? mux_member_->core().network() : system_network_.hooks();
 }
 
 // One that poll(2) cannot watch.
@@ -86,8 +89,8 @@ bool ConnectionCore::has_given_network() const {
 }
 
 int ConnectionCore::descriptor_of(const Socket& socket) const {
-  if (mux_member_) return mux_member_->core().descriptor(socket.number);
-  return configuration_.network.is_set() ? socket.number : system_network_.descriptor(socket.number);
+  if (mux_member_ && !socket.is_for_turn) return mux_member_->core().descriptor(socket.number);
+  return has_given_network() ? socket.number : system_network_.descriptor(socket.number);
 }
 
 Time ConnectionCore::now() const { return latest_ = std::max(latest_, network_.now(network_.context)); }
@@ -99,6 +102,7 @@ Result<Peer*> ConnectionCore::ensure_peer() {
   config.allow_loopback = configuration_.include_loopback;
   config.relay_only = configuration_.ice_transport_policy == IceTransportPolicy::Relay;
   config.ice_lite = configuration_.ice_lite;
+  config.shared_sockets = mux_member_.has_value();
   if (network_.send_whole != nullptr) config.max_ip_packet = configuration_.max_ip_packet;
   config.certificate_pem = configuration_.certificate.certificate;
   config.private_key_pem = configuration_.certificate.private_key;

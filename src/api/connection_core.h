@@ -99,6 +99,7 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   struct Socket {
     int number;  // the Network's
     Address local;
+    bool is_for_turn = false;  // beside those of a mux: of own_network_
   };
   struct Lookup {
     net::Resolver::Id id;
@@ -130,7 +131,10 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   void finish_for_hook();
   Environment make_environment();
   Network choose_network();
-  Network names_network();
+  Network choose_own_network();
+  const Network& network_of(const Socket& socket) const {
+    return socket.is_for_turn ? own_network_ : network_;
+  }
   bool has_given_network() const;
   int descriptor_of(const Socket& socket) const;
   Time now() const;
@@ -146,6 +150,7 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   std::size_t list_addresses(std::span<Address> out);
   bool open_sockets(bool loopback);
   void open_udp(std::span<const Address> addresses);
+  bool open_socket(const Address& address, bool is_for_turn);
   bool add_to_peer(const Socket& socket);
   Address announced_as(const Address& local) const;
   std::optional<FixedString<64>> hidden_as(const Address& local, const Address& announced);
@@ -193,6 +198,7 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   SystemNetwork system_network_;
   std::optional<MuxMember> mux_member_;
   Network network_;
+  Network own_network_;    // the same, but behind a mux: for the sockets that a connection shares with nobody
   mutable Time latest_{};  // the clock never goes back, whatever the hook says
   std::optional<Peer> peer_;
   net::Resolver resolver_;

@@ -68,6 +68,7 @@ std::optional<FixedString<64>> ConnectionCore::hidden_as(const Address& local, c
 }
 
 bool ConnectionCore::add_to_peer(const Socket& socket) {
+  if (socket.is_for_turn) return peer_->add_relay_address(now(), socket.local).has_value();
   const Address announced = announced_as(socket.local);
   const auto name = hidden_as(socket.local, announced);
   return name && peer_->add_local_address(now(), socket.local, announced, name->view()).has_value();
@@ -85,29 +86,41 @@ bool ConnectionCore::open_sockets(bool loopback) {
 }
 
 void ConnectionCore::open_udp(std::span<const Address> addresses) {
-  for (const Address& address : addresses) {
-    if (sockets_.size() == kMostAddresses) break;
-    if (std::any_of(sockets_.begin(), sockets_.end(),
-                    [&](const Socket& s) { return s.local.same_ip(address); }))
-      continue;
-    Socket socket{};
-    socket.number = network_.open(network_.context, address, configuration_.port_range_begin,
-                                  configuration_.port_range_end, socket.local);
-    if (socket.number < 0) continue;
-    names_.add_address(now(), socket.local);
-    if (add_to_peer(socket)) {
-      sockets_.push_back(socket);
-    } else {
-      names_.remove_address(now(), socket.local);
-      network_.close(network_.context, socket.number);
-    }
+  for (const Address& address : addresses) (void)open_socket(address, false);
+  const bool is_wanted = std::any_of(servers_.begin(), servers_.end(), [](const IceServerEntry& entry) {
+    return entry.server.is_turn && entry.server.transport == TurnTransport::Udp;
+  });
+  if (!mux_member_ || !is_wanted) return;
+  for (const Address& address : addresses) (void)open_socket(address, true);
+}
+
+// False also when there is one.
+bool ConnectionCore::open_socket(const Address& address, bool is_for_turn) {
+  if (sockets_.size() == kMostAddresses) return false;
+  if (std::any_of(sockets_.begin(), sockets_.end(),
+                  [&](const Socket& s) { return s.local.same_ip(address) && s.is_for_turn == is_for_turn; }))
+    return false;
+  Socket socket{-1, {}, is_for_turn};
+  const Network& network = network_of(socket);
+  socket.number = network.open(network.context, address, configuration_.port_range_begin,
+                               configuration_.port_range_end, socket.local);
+  if (socket.number < 0) return false;
+  if (!is_for_turn) names_.add_address(now(), socket.local);
+  if (add_to_peer(socket)) {
+    sockets_.push_back(socket);
+    return true;
   }
+  if (!is_for_turn) names_.remove_address(now(), socket.local);
+  network.close(network.context, socket.number);
+  return false;
 }
 
 void ConnectionCore::close_socket(std::size_t index) {
-  (void)peer_->remove_local_address(now(), sockets_[index].local);
-  names_.remove_address(now(), sockets_[index].local);
-  network_.close(network_.context, sockets_[index].number);
+  const Socket& socket = sockets_[index];
+  const Network& network = network_of(socket);
+  (void)peer_->remove_local_address(now(), socket.local);
+  if (!socket.is_for_turn) names_.remove_address(now(), socket.local);
+  network.close(network.context, socket.number);
   sockets_.erase(sockets_.begin() + static_cast<std::ptrdiff_t>(index));
   blocked_.reset();  // perhaps it was this one's; a datagram is lost, as on any network
 }
@@ -171,7 +184,7 @@ void ConnectionCore::watch_addresses() {
 
 void ConnectionCore::close_sockets() {
   names_.close(latest_);
-  for (const Socket& socket : sockets_) network_.close(network_.context, socket.number);
+  for (const Socket& socket : sockets_) network_of(socket).close(network_of(socket).context, socket.number);
   sockets_.clear();
   tcp_locals_.clear();
   blocked_.reset();
@@ -208,10 +221,12 @@ void ConnectionCore::add_server(const net::Resolver::Answer& answer) {
   lookups_.erase(lookup);
   const IceServerEntry& entry = servers_[index];
   if (answer.addresses.empty()) return report_lost_server(index, "the name has no address");
-  if (!entry.server.is_turn) {
+  // Behind a mux the allocation comes from another socket, so the server is asked how the shared one looks as well: any
+  // number of questions from one port is answered (RFC 8489 §5).
+  const bool tells_address = mux_member_ && entry.server.transport == TurnTransport::Udp;
+  if (!entry.server.is_turn || tells_address)
     for (const Address& address : answer.addresses) (void)peer_->add_stun_server(now(), address);
-    return;
-  }
+  if (!entry.server.is_turn) return;
   for (const Address& address : answer.addresses) turn_addresses_.add(address, entry.server.transport, index);
   TurnServer server;
   server.addresses = {answer.addresses.begin(), answer.addresses.size()};
@@ -253,17 +268,19 @@ void ConnectionCore::step_names() {
 void ConnectionCore::read_sockets() {
   more_to_read_ = false;
   for (const Socket& socket : sockets_) {
+    const Network& network = network_of(socket);
     int left = kReadsPerSocket;
     for (; left > 0; --left) {
       std::size_t size = 0;
       Address source;
       const Network::Outcome outcome =
-          network_.receive(network_.context, socket.number, receive_buffer_, size, source);
+          network.receive(network.context, socket.number, receive_buffer_, size, source);
       if (outcome == Network::Outcome::WouldBlock || outcome == Network::Outcome::Error) break;
       if (outcome != Network::Outcome::Done || size > receive_buffer_.size()) continue;
       const Bytes datagram = Bytes(receive_buffer_).first(size);
       const Drop drop = peer_->handle_datagram(now(), Path{socket.local, source}, datagram);
-      if (mux_member_ && drop == Drop::None) mux_member_->on_taken(socket.number, source, datagram);
+      if (mux_member_ && !socket.is_for_turn && drop == Drop::None)
+        mux_member_->on_taken(socket.number, source, datagram);
     }
     if (left == 0) more_to_read_ = true;
     read_errors(socket);
@@ -274,8 +291,9 @@ void ConnectionCore::read_sockets() {
 void ConnectionCore::read_errors(const Socket& socket) {
   std::size_t size = 0;
   Address remote;
-  for (int left = kErrorsPerSocket; left > 0 && network_.receive_error != nullptr; --left) {
-    if (!network_.receive_error(network_.context, socket.number, receive_buffer_, size, remote)) return;
+  const Network& network = network_of(socket);
+  for (int left = kErrorsPerSocket; left > 0 && network.receive_error != nullptr; --left) {
+    if (!network.receive_error(network.context, socket.number, receive_buffer_, size, remote)) return;
     peer_->handle_icmp_error(now(), Path{socket.local, remote}, Bytes(receive_buffer_).first(size));
   }
 }
@@ -317,10 +335,11 @@ bool ConnectionCore::flush_datagrams() {
 
 // False when the socket's buffer is full; the datagram then waits in send_buffer_.
 bool ConnectionCore::send_datagram(const Outgoing& datagram) {
-  const bool whole = datagram.dont_fragment && network_.send_whole != nullptr;
-  const Network::Outcome outcome = (whole ? network_.send_whole : network_.send)(
-      network_.context, sockets_[datagram.socket].number, datagram.remote,
-      Bytes(send_buffer_).first(datagram.size));
+  const Network& network = network_of(sockets_[datagram.socket]);
+  const bool whole = datagram.dont_fragment && network.send_whole != nullptr;
+  const Network::Outcome outcome =
+      (whole ? network.send_whole : network.send)(network.context, sockets_[datagram.socket].number,
+                                                  datagram.remote, Bytes(send_buffer_).first(datagram.size));
   if (outcome != Network::Outcome::WouldBlock) return true;
   blocked_ = datagram;
   blocked_->again = now() + kBlockedPoll;
@@ -370,8 +389,9 @@ Status ConnectionCore::wait(Duration timeout) {
 
 bool ConnectionCore::watch(net::Poller& poller) const {
   if (has_given_network()) return false;
-  for (std::size_t i = 0; i < sockets_.size() && !mux_member_; ++i)
-    (void)poller.add(descriptor_of(sockets_[i]), blocked_ && blocked_->socket == i);
+  for (std::size_t i = 0; i < sockets_.size(); ++i)
+    if (!mux_member_ || sockets_[i].is_for_turn)
+      (void)poller.add(descriptor_of(sockets_[i]), blocked_ && blocked_->socket == i);
   streams_.watch(poller);
   names_.watch(system_network_, poller);
   if (!lookups_.empty()) resolver_.watch(poller);
@@ -413,7 +433,7 @@ std::size_t ConnectionCore::sockets(std::span<int> out) const {
     ++count;
   };
   for (const Socket& socket : sockets_) add(descriptor_of(socket));
-  const bool given = configuration_.network.is_set();
+  const bool given = has_given_network();
   names_.for_each_socket([&](int number) { add(given ? number : system_network_.descriptor(number)); });
   return count + streams_.sockets(out.subspan(std::min(out.size(), count)));
 }

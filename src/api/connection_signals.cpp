@@ -97,7 +97,7 @@ bool ConnectionCore::translate(Peer::Event& raw, Event& out) {
 // Connections to TURN servers are the system's alone: a network that was given has none.
 void ConnectionCore::handle_stream_event(const Peer::Event& raw) {
   if (const auto* needed = std::get_if<Peer::StreamNeeded>(&raw)) {
-    if (configuration_.network.is_set())
+    if (has_given_network())
       return peer_->stream_closed(now(), needed->stream, "the network that was given has no TCP");
     streams_.open(*peer_, needed->stream, needed->remote, needed->local);
     more_to_stream_ = true;

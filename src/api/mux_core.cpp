@@ -20,6 +20,9 @@ constexpr std::size_t kMostSockets = 64;
 constexpr std::size_t kMostTransactions = 16384;
 constexpr std::size_t kReceiveBuffer = 65536;
 constexpr int kReads = 256;  // in one read()
+constexpr int kErrorReads = 64;
+// What waits for one connection: its requests are few, and an error that is lost costs no more than the time until an answer is overdue.
+constexpr std::size_t kMostErrors = 32;
 // For how long a good check holds an address against others who send good checks from it: three times what consent (RFC
 // 7675) takes at most. Somebody who forges a source address can have it only when its holder has gone.
 constexpr Duration kHold = std::chrono::seconds(18);
@@ -163,6 +166,24 @@ bool MuxCore::read_one(std::size_t socket) {
   return true;
 }
 
+// An error is of use to whom it spares waiting for an answer, so it is the transaction that counts: what quotes nothing that we
+// asked is anybody's invention.
+void MuxCore::read_errors(std::size_t socket) {
+  for (int left = kErrorReads; left > 0; --left) {
+    std::size_t size = 0;
+    Address remote;
+    if (!network_.receive_error(network_.context, sockets_[socket].number, buffer_, size, remote)) return;
+    const Bytes quoted = Bytes(buffer_).first(std::min(size, buffer_.size()));
+    const auto asked = is_stun(quoted) ? transactions_.find(transaction_of(quoted)) : transactions_.end();
+    if (asked == transactions_.end()) continue;
+    MuxMember& member = *asked->second;
+    if (socket >= member.is_open_.size() || !member.is_open_[socket]) continue;
+    if (member.errors_[socket].size() >= kMostErrors) continue;
+    const Bytes header = quoted.first(stun::kHeaderSize);
+    member.errors_[socket].push_back({remote, {header.begin(), header.end()}});
+  }
+}
+
 // Null: nobody's, and answered if it wanted an answer.
 MuxMember* MuxCore::owner_of(const Key& key, Bytes datagram) {
   const auto by_address = addresses_.find(key);
@@ -248,6 +269,7 @@ Network MuxMember::hooks() {
   network.send = send;
   if (core_->network_.send_whole != nullptr) network.send_whole = send_whole;
   network.receive = receive;
+  if (core_->network_.receive_error != nullptr) network.receive_error = receive_error;
   network.context = this;
   return network;
 }
@@ -272,6 +294,7 @@ int MuxMember::open(void* context, const Address& local, std::uint16_t, std::uin
   if (member.is_open_.size() <= index) {
     member.is_open_.resize(index + 1);
     member.mail_.resize(index + 1);
+    member.errors_.resize(index + 1);
   }
   member.is_open_[index] = true;
   return socket;
@@ -283,6 +306,7 @@ void MuxMember::close(void* context, int socket) {
   member.is_open_[index] = false;
   member.waiting_ -= member.mail_[index].size();
   member.mail_[index].clear();
+  member.errors_[index].clear();
 }
 
 Network::Outcome MuxMember::send(void* context, int socket, const Address& remote, Bytes datagram) {
@@ -316,6 +340,20 @@ Network::Outcome MuxMember::receive(void* context, int socket, MutBytes buffer, 
   if (size > buffer.size()) return Network::Outcome::Truncated;
   std::copy(datagram.bytes.begin(), datagram.bytes.end(), buffer.begin());
   return Network::Outcome::Done;
+}
+
+bool MuxMember::receive_error(void* context, int socket, MutBytes quoted, std::size_t& size,
+                              Address& remote) {
+  MuxMember& member = self(context);
+  std::deque<Datagram>& errors = member.errors_[static_cast<std::size_t>(socket)];
+  if (errors.empty()) member.core_->read_errors(static_cast<std::size_t>(socket));
+  if (errors.empty()) return false;
+  const Datagram error = std::move(errors.front());
+  errors.pop_front();
+  size = std::min(error.bytes.size(), quoted.size());
+  std::copy_n(error.bytes.begin(), size, quoted.begin());
+  remote = error.source;
+  return true;
 }
 
 }  // namespace pollrtc::detail

@@ -49,10 +49,12 @@ class MuxMember {
   static Network::Outcome send_whole(void* context, int socket, const Address& remote, Bytes datagram);
   static Network::Outcome receive(void* context, int socket, MutBytes buffer, std::size_t& size,
                                   Address& source);
+  static bool receive_error(void* context, int socket, MutBytes quoted, std::size_t& size, Address& remote);
 
   std::shared_ptr<MuxCore> core_;
-  std::vector<std::deque<Datagram>> mail_;  // of each of the core's sockets
-  std::vector<bool> is_open_;               // the same
+  std::vector<std::deque<Datagram>> mail_;    // of each of the core's sockets
+  std::vector<std::deque<Datagram>> errors_;  // the same: what ICMP quotes, and where it was sent
+  std::vector<bool> is_open_;                 // the same
   std::size_t waiting_ = 0;
   std::deque<std::string> ufrags_;
   std::deque<std::pair<std::size_t, Address>> addresses_;  // the oldest first
@@ -67,10 +69,13 @@ class MuxCore {
 
   // Reads what has come, a bounded number of datagrams, and puts it where it belongs.
   void read();
+  // The same for errors of ICMP, which quote the request that they are about.
+  void read_errors(std::size_t socket);
   // False: it has no descriptors of its own, since its network was given.
   bool watch(net::Poller& poller) const;
   int descriptor(int socket) const;
   bool is_given() const { return config_.network.is_set(); }
+  const Network& network() const { return network_; }
   UdpMux::Stats stats() const;
 
  private:

@@ -46,9 +46,9 @@ Status Relays::add_base(Time now, const Address& base) {
 }
 
 // Nothing can be sent from there any more, not even that its allocations may go: they run out.
-void Relays::remove_base(Time now, const Address& base) {
+bool Relays::remove_base(Time now, const Address& base) {
   Address* const known = std::find(bases_.begin(), bases_.end(), base);
-  if (known == bases_.end()) return;
+  if (known == bases_.end()) return false;
   bases_.erase(static_cast<std::size_t>(known - bases_.begin()));
   for (const Owned<Relay>& relay : relays_) {
     if (relay->base != base) continue;
@@ -56,6 +56,7 @@ void Relays::remove_base(Time now, const Address& base) {
     relay->due = kNever;
     relay->client->on_connection_lost(now, "its socket is gone");
   }
+  return true;
 }
 
 Status Relays::add_server(Time now, const TurnServer& given) {

@@ -70,7 +70,7 @@ class Relays {
   // In any order; what was added before is no error. A base is asked from, by UDP; for streams the system chooses one.
   Status add_base(Time now, const Address& base);
   // Its socket is gone, and with it the allocations made from it: Lost, but not Failed. It may be added again.
-  void remove_base(Time now, const Address& base);
+  bool remove_base(Time now, const Address& base);
   Status add_server(Time now, const TurnServer& server);
   // Is there an allocation that gathering should wait for?
   bool is_pending() const;

@@ -314,8 +314,14 @@ Status Peer::add_local_address(Time now, const Address& bound, const Address& an
   const auto name = name_to_hide_behind(hidden_as, announced);
   if (!name) return Unexpected{name.error()};
   const Status status = impl_->agent.add_local_address(now, bound, true, announced, *name);
-  if (status)
+  if (status && !impl_->config.shared_sockets)
     (void)impl_->relays.add_base(now, bound);  // beyond the limit it is no address to ask a TURN server from
+  impl_->pump(now);
+  return status;
+}
+Status Peer::add_relay_address(Time now, const Address& bound) {
+  if (impl_->has_ended()) return fail(ErrorCode::Closed, "the connection has ended");
+  const Status status = impl_->relays.add_base(now, bound);
   impl_->pump(now);
   return status;
 }
@@ -361,10 +367,10 @@ void Peer::local_addresses_done(Time now) {
 }
 Status Peer::remove_local_address(Time now, const Address& bound) {
   const Status status = impl_->agent.remove_local_address(now, bound);
-  impl_->relays.remove_base(now, bound);  // and with it the allocations that were made from it
+  const bool was_for_relays = impl_->relays.remove_base(now, bound);  // and its allocations
   if (status) impl_->note_lost_path();
   impl_->pump(now);
-  return status;
+  return was_for_relays ? Status() : status;
 }
 Status Peer::remove_local_tcp_address(Time now, const Address& ip) {
   const Status status = impl_->agent.remove_tcp_addresses(now, ip);

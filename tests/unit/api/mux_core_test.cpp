@@ -53,9 +53,24 @@ struct FakeNetwork {
       source = d.remote;
       return Network::Outcome::Done;
     };
+    if (hears_errors)
+      n.receive_error = [](void* c, int, MutBytes quoted, std::size_t& size, Address& remote) {
+        auto& self = *static_cast<FakeNetwork*>(c);
+        if (self.errors.empty()) return false;
+        const Datagram e = self.errors.front();
+        self.errors.pop_front();
+        std::copy(e.bytes.begin(), e.bytes.end(), quoted.begin());
+        size = e.bytes.size();
+        remote = e.remote;
+        ++self.errors_read;
+        return true;
+      };
     n.context = this;
     return n;
   }
+  bool hears_errors = true;
+  std::deque<Datagram> errors;
+  std::size_t errors_read = 0;
   Time now{};
   std::deque<Datagram> inbox;
   std::vector<Datagram> sent;
@@ -63,8 +78,8 @@ struct FakeNetwork {
 };
 
 struct Mux {
-  explicit Mux(const UdpMux::Config& given = {})
-      : environment(5), core(std::make_shared<MuxCore>(with(given))) {}
+  explicit Mux(const UdpMux::Config& given = {}, bool hears_errors = true)
+      : network{.hears_errors = hears_errors}, environment(5), core(std::make_shared<MuxCore>(with(given))) {}
   UdpMux::Config with(UdpMux::Config config) {
     config.port = kServer.port;
     config.network = network.hooks();
@@ -81,7 +96,6 @@ struct Mux {
 
 struct Member {
   explicit Member(Mux& mux) : member(mux.core), hooks(member.hooks()) {
-    Address bound;
     socket = hooks.open(hooks.context, kServer.with_port(0), 0, 0, bound);
     REQUIRE(socket >= 0);
     CHECK(bound == kServer);
@@ -103,6 +117,7 @@ struct Member {
 
   MuxMember member;
   Network hooks;
+  Address bound;
   int socket = -1;
 };
 
@@ -366,4 +381,55 @@ TEST_CASE("the tables of a mux are bounded") {
   CHECK_FALSE(one.receive());
   mux.arrive(client_address(9), request("bbbb:peer"));
   CHECK(one.receive());
+}
+
+TEST_CASE("an error of ICMP goes to whoever asked what it quotes; what quotes nothing of ours goes nowhere",
+          "[ATK-25]") {
+  Mux mux;
+  Member one(mux), other(mux);
+  const Address to = client_address(1);
+  one.send(to, request("x:y", 1));
+  other.send(to, request("z:y", 2));
+  const auto read = [&](Member& member) -> std::optional<FakeNetwork::Datagram> {
+    ByteVector quoted(2000);
+    std::size_t size = 0;
+    Address remote;
+    if (!member.hooks.receive_error(member.hooks.context, member.socket, quoted, size, remote))
+      return std::nullopt;
+    quoted.resize(size);
+    return FakeNetwork::Datagram{remote, quoted};
+  };
+  mux.network.errors = {
+      {to, request("z:y", 2)},   {to, request("x:y", 1)}, {to, request("x:y", 3)}, {to, {1, 2, 3}}, {to, {}},
+      {to, ByteVector(60, 0x16)}};
+  const auto for_one = read(one);  // whoever reads, reads for all
+  REQUIRE(for_one);
+  CHECK(for_one->remote == to);
+  CHECK(for_one->bytes[11] == 1);
+  CHECK_FALSE(read(one));
+  const auto for_other = read(other);
+  REQUIRE(for_other);
+  CHECK(for_other->bytes[11] == 2);
+  CHECK_FALSE(read(other));
+  // A flood: one reading takes 64, and 32 of them wait.
+  for (int i = 0; i < 1000; ++i) mux.network.errors.push_back({to, request("z:y", 2)});
+  mux.network.errors_read = 0;
+  CHECK_FALSE(read(one));
+  CHECK(mux.network.errors_read == 64);
+  mux.network.errors.clear();
+  int waiting = 0;
+  while (read(other)) ++waiting;
+  CHECK(waiting == 32);
+  // Nor for one that has closed its socket.
+  mux.network.errors = {{to, request("z:y", 2)}};
+  other.hooks.close(other.hooks.context, other.socket);
+  CHECK_FALSE(read(one));
+  other.socket = other.hooks.open(other.hooks.context, kServer.with_port(0), 0, 0, other.bound);
+  CHECK_FALSE(read(other));
+}
+
+TEST_CASE("a network that hears of no errors has a mux without the hook") {
+  Mux mux(UdpMux::Config{}, false);
+  Member one(mux);
+  CHECK(one.hooks.receive_error == nullptr);
 }
