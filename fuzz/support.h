@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 
 #include "pollrtc/types.h"
@@ -9,8 +10,10 @@
 namespace pollrtc {
 
 // Always on, unlike POLLRTC_ASSERT: a fuzz target is nothing but its checks.
-inline void check(bool invariant) {
-  if (!invariant) std::abort();
+inline void check(bool invariant, int line = __builtin_LINE()) {
+  if (invariant) return;
+  std::fprintf(stderr, "the check in line %d does not hold\n", line);
+  std::abort();
 }
 
 // For Rng::fill; the context is a std::uint32_t, the state.
