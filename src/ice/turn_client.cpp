@@ -202,7 +202,7 @@ void Client::start_waiting(Time now) {
 }
 
 void Client::bind_channel(Time now, const Address& peer) {
-  if (state_ != ClientState::Allocated || bound_peer_ == peer) return;
+  if (state_ != ClientState::Allocated || bound_peer_ == peer || !is_permitted(now, peer)) return;
   bound_peer_ = peer;
   if (Channel* const known = find_channel(peer)) {
     if (!known->is_refused && !known->request.is_running && now >= known->refresh) begin(now, known->request);
