@@ -43,6 +43,8 @@ STANDARD_HEADERS = set("""
     """.split())
 
 # Standard headers that no room may use, with the reason.
+# What a processor offers beyond C++: the compiler's headers, not the system's.
+PROCESSOR_HEADERS = {"arm_acle.h", "nmmintrin.h", "wmmintrin.h"}
 BANNED_HEADERS = {
     **dict.fromkeys("thread mutex future condition_variable shared_mutex semaphore barrier latch stop_token atomic".split(),
                     "the library has no threads"),
@@ -92,6 +94,8 @@ def faults_of(room, text, has_file):
             # net is where the operating system is met; its errors and files may come from there.
             if not (room in OS_ROOMS and system == "system_error"):
                 yield line, f"<{system}>: {BANNED_HEADERS[system]}"
+        elif room == "base" and system in PROCESSOR_HEADERS:
+            pass
         elif system in STANDARD_HEADERS or (room == "include" and system in C_HEADERS):
             pass
         elif system.startswith(("mbedtls/", "psa/")):
@@ -135,6 +139,8 @@ SELF_TEST = [
     ("include/pollrtc/os.h", "#include <sys/socket.h>\n", "operating system"),
     ("include/pollrtc/c.h", "#include <stdint.h>\n", None),
     ("include/pollrtc/c_time.h", "#include <time.h>\n", "operating system"),
+    ("src/base/crc.cpp", "#include <nmmintrin.h>\n", None),
+    ("src/ice/crc.cpp", "#include <nmmintrin.h>\n", "operating system"),
     ("src/base/c.h", "#include <stdint.h>\n", "operating system"),
     ("include/pollrtc/room.h", '#include "base/bytes.h"\n', "include may not include base"),
     ("src/base/bytes.h", "#include <fmt/core.h>\n// std::string is only spoken of here: \"std::map\"\n", None),

@@ -127,7 +127,8 @@ class Error {
   /* DNS, RFC 1035 */                                                                            \
   X(DnsMalformed, "not a well-formed DNS message")                                               \
   X(DnsUnexpected, "DNS message that answers no question of ours, and asks for no name of ours") \
-  X(DnsRateLimited, "DNS question whose answer is withheld by the rate limit")
+  X(DnsRateLimited, "DNS question whose answer is withheld by the rate limit")                   \
+  X(SocketOverflow, "datagram that the system dropped because our socket's buffer was full")
 
 enum class Drop : std::uint8_t {
 #define X(name, meaning) name,

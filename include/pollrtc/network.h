@@ -43,6 +43,19 @@ struct Network {
   Outcome (*send_whole)(void* context, int socket, const Address& remote, Bytes datagram) = nullptr;
   Outcome (*receive)(void* context, int socket, MutBytes buffer, std::size_t& size,
                      Address& source) = nullptr;
+  // Several datagrams to one remote with one call: they lie one behind another, each `segment` bytes and the last perhaps
+  // less, and must go as `send` would send each; `whole` as `send_whole` would. Sets `taken` to the bytes, whole datagrams
+  // from the front, that have been dealt with, sent or lost: with WouldBlock the others are tried again later, else it is all
+  // of them. Empty: each goes by itself.
+  Outcome (*send_run)(void* context, int socket, const Address& remote, Bytes datagrams, std::size_t segment,
+                      bool whole, std::size_t& taken) = nullptr;
+  // As `receive`, but may bring several datagrams of one source, lying in the same way. The buffer holds 65,536 bytes or more
+  // while much comes, and less at other times, when it need not bring more than one. Empty: `receive` is called.
+  Outcome (*receive_run)(void* context, int socket, MutBytes buffer, std::size_t& size, std::size_t& segment,
+                         Address& source) = nullptr;
+  // How many datagrams to this socket the system has thrown away since it was opened because nobody read them in time; counts
+  // on from 2^32 - 1 to 0. Empty: that is not known.
+  std::uint32_t (*overflows)(void* context, int socket) = nullptr;
   // The next hard error of ICMP (port or protocol unreachable) that came for a datagram of this socket's: the beginning of
   // that datagram, and where it was sent. False: there is none. Asked after each reading. Empty: nothing is heard of them,
   // and what meets a closed port costs the time until its answer is overdue.
@@ -57,7 +70,8 @@ struct Network {
   void* context = nullptr;
 
   bool is_set() const { return now != nullptr; }
-  // All of them but find_addresses, send_whole, receive_error and open_multicast, or none.
+  // All of them, or none; but find_addresses, send_whole, send_run, receive_run, overflows, receive_error and open_multicast
+  // may be left out.
   bool is_whole() const {
     return list_addresses != nullptr && open != nullptr && close != nullptr && send != nullptr &&
            receive != nullptr;

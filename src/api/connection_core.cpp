@@ -41,14 +41,15 @@ ConnectionCore::ConnectionCore(PeerConnection* owner, const Configuration& confi
       configuration_(configuration),
       servers_(std::move(servers)),
       environment_(make_environment()),
-      system_network_(environment_, configuration.dscp),
+      system_network_(environment_, configuration.dscp, configuration.udp_offload),
       network_(choose_network()),
       own_network_(choose_own_network()),
       resolver_(environment_, resolver_config(configuration_)),
       names_(environment_, own_network_),
       poller_(environment_.memory),
+      largest_datagram_(std::max<std::size_t>(kSendBuffer, configuration.max_ip_packet)),
       receive_buffer_(std::max<std::size_t>(kReceiveBuffer, configuration.max_ip_packet)),
-      send_buffer_(std::max<std::size_t>(kSendBuffer, configuration.max_ip_packet)) {}
+      send_buffer_(largest_datagram_) {}
 
 ConnectionCore::~ConnectionCore() {
   close_sockets();

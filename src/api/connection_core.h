@@ -1,9 +1,10 @@
 // ConnectionCore: a Peer, its sockets and its name look-ups, driven by the calls of PeerConnection and
 // DataChannel.
-//   connection_core.cpp     the Peer, descriptions, channels, the end
-//   connection_loop.cpp     gathering, sockets, deadlines, poll()
-//   connection_tcp.cpp      candidates by TCP
-//   connection_signals.cpp  what happened, in order, to handlers or to those who pull
+//   connection_core.cpp       the Peer, descriptions, channels, the end
+//   connection_loop.cpp       gathering, deadlines, poll()
+//   connection_datagrams.cpp  between the Peer and the network, in runs
+//   connection_tcp.cpp        candidates by TCP
+//   connection_signals.cpp    what happened, in order, to handlers or to those who pull
 //
 // A PeerConnection has one core at a time; initialize() gives it a new one. Channels keep the core they were
 // made in, so they can outlive the connection object. `owner_` is the connection whose signals are called,
@@ -22,6 +23,7 @@
 #include "api/streams.h"
 #include "api/system_network.h"
 #include "api/turn_addresses.h"
+#include "base/fixed_vec.h"
 #include "net/poller.h"
 #include "net/resolver.h"
 #include "pollrtc/peer_connection.h"
@@ -78,6 +80,8 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   // For poll(2). False: it has no descriptors of its own, since its network was given.
   bool watch(net::Poller& poller) const;
   const DropCounters& name_drops() const { return names_.drops(); }
+  // Datagrams that the system dropped because a socket of ours was full.
+  std::uint64_t overflows() const { return overflows_; }
   // The sockets it shares with others, which whoever sleeps watches once for all of them; null: it has its own.
   MuxCore* mux() const { return mux_member_ ? &mux_member_->core() : nullptr; }
   // Null before anything was asked of the connection.
@@ -99,18 +103,19 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   struct Socket {
     int number;  // the Network's
     Address local;
-    bool is_for_turn = false;  // beside those of a mux: of own_network_
+    bool is_for_turn = false;     // beside those of a mux: of own_network_
+    std::uint32_t overflows = 0;  // as far as they have been counted
   };
   struct Lookup {
     net::Resolver::Id id;
     std::size_t server;  // index
   };
-  struct Outgoing {  // in send_buffer_
+  struct Outgoing {  // datagrams in send_buffer_, all of one size but the last, which may be smaller
     std::size_t socket = 0;
     Address remote;
-    std::size_t size = 0;
+    std::size_t begin = 0, size = 0, segment = 0;
     bool dont_fragment = false;
-    Time again{};  // when to try, should nobody watch for writing
+    bool takes(const Outgoing& next) const;
   };
   // Stands in each call that may log or tap; what a hook asked for meanwhile is done when the last one leaves.
   class Call {
@@ -171,11 +176,20 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   void step_resolver();
   void step_names();
   void read_sockets();
+  std::size_t read_run(const Socket& socket);
+  void count_overflows(Socket& socket);
   void read_errors(const Socket& socket);
   void step();
   bool flush();
   bool flush_datagrams();
-  bool send_datagram(const Outgoing& datagram);
+  int collect(int most);
+  bool send_collected();
+  Network::Outcome send_out(Outgoing& run);
+  // One that has Failed may come back by a restart of ICE.
+  bool has_ended() const { return peer_->signaling_state() == SignalingState::Closed; }
+  bool is_blocked() const { return !outgoing_.empty(); }
+  bool is_blocked_by(std::size_t socket) const { return is_blocked() && outgoing_[0].socket == socket; }
+  void fit_buffers();
 
   void emit_events();
   void emit_to_connection(const Event& event);
@@ -213,9 +227,15 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   std::vector<ChannelHandle> buffered_low_;  // buffered_amount_low is owed
   std::optional<PendingDescription> pending_description_;
   std::string last_local_description_, last_local_type_;
-  std::optional<Outgoing> blocked_;  // the socket's buffer is full; it goes first once it is not
+  FixedVec<Outgoing, 8>
+      outgoing_;  // between two calls: the socket's buffer is full, and they go first once it is not
+  Time send_again_ = kNever;      // when to try, should nobody watch for writing
+  std::size_t largest_datagram_;  // that the peer writes
   std::vector<std::uint8_t> receive_buffer_;
-  std::vector<std::uint8_t> send_buffer_;  // holds the blocked datagram from one poll() to the next
+  std::vector<std::uint8_t> send_buffer_;  // holds what is blocked from one poll() to the next
+  int reads_ = 0, writes_ = 0;  // the most datagrams in a row since the buffers were last looked at
+  bool takes_runs_ = false;     // the receive buffer may be given to the network as a large one
+  std::uint64_t overflows_ = 0;
   std::vector<Lookup> lookups_;
   std::size_t next_lookup_ = 0;  // of the servers, the first whose name has not been asked for
   std::vector<PeerConnection::IceServerFailed>

@@ -1,4 +1,4 @@
-// The loop: gathering, sockets to Peer and back, deadlines.
+// The loop: gathering, addresses that come and go, deadlines, poll().
 #include <algorithm>
 #include <array>
 
@@ -9,14 +9,8 @@
 namespace pollrtc::detail {
 namespace {
 
-// One poll() reads and writes at most so many datagrams, so that a flood cannot keep it from returning.
-constexpr int kRounds = 4;
-constexpr int kReadsPerSocket = 64;
-constexpr int kErrorsPerSocket = 16;
-constexpr int kWrites = 256;
-constexpr int kStreamRounds = 8;
+constexpr int kRounds = 4;  // of reading and writing, in one poll()
 constexpr std::size_t kMostAddresses = 64;
-constexpr Duration kBlockedPoll = std::chrono::milliseconds(1);
 constexpr Duration kLookupPoll = std::chrono::milliseconds(10);
 // How often poll() looks whether an interface came or went. No deadline of its own: whoever sleeps for long is woken by
 // the checks of consent every few seconds.
@@ -26,9 +20,6 @@ bool has_ip(std::span<const Address> addresses, const Address& address) {
   return std::any_of(addresses.begin(), addresses.end(),
                      [&](const Address& a) { return a.same_ip(address); });
 }
-
-// One that has Failed may come back by a restart of ICE.
-bool has_ended(const Peer& peer) { return peer.signaling_state() == SignalingState::Closed; }
 
 }  // namespace
 
@@ -122,7 +113,7 @@ void ConnectionCore::close_socket(std::size_t index) {
   if (!socket.is_for_turn) names_.remove_address(now(), socket.local);
   network.close(network.context, socket.number);
   sockets_.erase(sockets_.begin() + static_cast<std::ptrdiff_t>(index));
-  blocked_.reset();  // perhaps it was this one's; a datagram is lost, as on any network
+  outgoing_.clear();  // perhaps they were this one's; datagrams are lost, as on any network
 }
 
 // False: nobody can tell now.
@@ -163,8 +154,9 @@ void ConnectionCore::close_lost_streams() {
 // Addresses that went take their sockets with them. Those that came join the gathering while it lasts; afterwards they take
 // a restart (RFC 8838 §13), which is worth it when the path is lost.
 void ConnectionCore::watch_addresses() {
-  if (now() < next_look_ || has_ended(*peer_)) return;
+  if (now() < next_look_ || has_ended()) return;
   next_look_ = now() + kAddressLook;
+  fit_buffers();
   std::array<Address, kMostAddresses> storage;
   const std::span<const Address> addresses = std::span(storage).first(list_addresses(storage));
   close_lost_sockets();
@@ -187,7 +179,7 @@ void ConnectionCore::close_sockets() {
   for (const Socket& socket : sockets_) network_of(socket).close(network_of(socket).context, socket.number);
   sockets_.clear();
   tcp_locals_.clear();
-  blocked_.reset();
+  outgoing_.clear();
   streams_.close();
   more_to_read_ = more_to_send_ = more_to_stream_ = false;
   stream_retry_ = kNever;
@@ -263,89 +255,6 @@ void ConnectionCore::step_names() {
   while (names_.poll_event(event)) peer_->name_resolved(now(), event.name.view(), event.address);
 }
 
-// --- datagrams
-
-void ConnectionCore::read_sockets() {
-  more_to_read_ = false;
-  for (const Socket& socket : sockets_) {
-    const Network& network = network_of(socket);
-    int left = kReadsPerSocket;
-    for (; left > 0; --left) {
-      std::size_t size = 0;
-      Address source;
-      const Network::Outcome outcome =
-          network.receive(network.context, socket.number, receive_buffer_, size, source);
-      if (outcome == Network::Outcome::WouldBlock || outcome == Network::Outcome::Error) break;
-      if (outcome != Network::Outcome::Done || size > receive_buffer_.size()) continue;
-      const Bytes datagram = Bytes(receive_buffer_).first(size);
-      const Drop drop = peer_->handle_datagram(now(), Path{socket.local, source}, datagram);
-      if (mux_member_ && !socket.is_for_turn && drop == Drop::None)
-        mux_member_->on_taken(socket.number, source, datagram);
-    }
-    if (left == 0) more_to_read_ = true;
-    read_errors(socket);
-  }
-  if (streams_.read(*peer_)) more_to_read_ = true;
-}
-
-void ConnectionCore::read_errors(const Socket& socket) {
-  std::size_t size = 0;
-  Address remote;
-  const Network& network = network_of(socket);
-  for (int left = kErrorsPerSocket; left > 0 && network.receive_error != nullptr; --left) {
-    if (!network.receive_error(network.context, socket.number, receive_buffer_, size, remote)) return;
-    peer_->handle_icmp_error(now(), Path{socket.local, remote}, Bytes(receive_buffer_).first(size));
-  }
-}
-
-// True when nothing more is owed, or nothing more can go now. What a stream has taken makes room for more.
-bool ConnectionCore::flush() {
-  bool is_done = flush_datagrams();
-  if (peer_ && has_ended(*peer_)) streams_.drop_unused();
-  more_to_stream_ = true;
-  for (int round = 0; round < kStreamRounds && more_to_stream_; ++round) {
-    more_to_stream_ = peer_ && streams_.write(*peer_);
-    if (more_to_stream_) is_done = flush_datagrams();
-  }
-  stream_retry_ = streams_.wants_to_write() ? now() + kBlockedPoll : kNever;
-  return is_done;
-}
-
-bool ConnectionCore::flush_datagrams() {
-  more_to_send_ = false;
-  if (!peer_) return true;
-  if (blocked_) {
-    const Outgoing again = *blocked_;
-    blocked_.reset();
-    if (!send_datagram(again)) return true;
-  }
-  for (int left = kWrites; left > 0; --left) {
-    const auto transmit = peer_->poll_transmit(now(), send_buffer_);
-    if (!transmit) return true;
-    const auto socket = std::find_if(sockets_.begin(), sockets_.end(),
-                                     [&](const Socket& s) { return s.local == transmit->path.local; });
-    if (socket == sockets_.end()) continue;  // its interface is gone: the datagram is lost, as on any network
-    const auto index = static_cast<std::size_t>(socket - sockets_.begin());
-    if (!send_datagram({index, transmit->path.remote, transmit->size, transmit->dont_fragment, {}}))
-      return true;
-  }
-  more_to_send_ = true;
-  return false;
-}
-
-// False when the socket's buffer is full; the datagram then waits in send_buffer_.
-bool ConnectionCore::send_datagram(const Outgoing& datagram) {
-  const Network& network = network_of(sockets_[datagram.socket]);
-  const bool whole = datagram.dont_fragment && network.send_whole != nullptr;
-  const Network::Outcome outcome =
-      (whole ? network.send_whole : network.send)(network.context, sockets_[datagram.socket].number,
-                                                  datagram.remote, Bytes(send_buffer_).first(datagram.size));
-  if (outcome != Network::Outcome::WouldBlock) return true;
-  blocked_ = datagram;
-  blocked_->again = now() + kBlockedPoll;
-  return false;
-}
-
 // --- poll
 
 void ConnectionCore::step() {
@@ -391,7 +300,7 @@ bool ConnectionCore::watch(net::Poller& poller) const {
   if (has_given_network()) return false;
   for (std::size_t i = 0; i < sockets_.size(); ++i)
     if (!mux_member_ || sockets_[i].is_for_turn)
-      (void)poller.add(descriptor_of(sockets_[i]), blocked_ && blocked_->socket == i);
+      (void)poller.add(descriptor_of(sockets_[i]), is_blocked_by(i));
   streams_.watch(poller);
   names_.watch(system_network_, poller);
   if (!lookups_.empty()) resolver_.watch(poller);
@@ -401,13 +310,13 @@ bool ConnectionCore::watch(net::Poller& poller) const {
 Time ConnectionCore::next_deadline() const {
   if (!peer_) return kNever;
   const Time time = now();
-  if (more_to_read_ || more_to_stream_ || (more_to_send_ && !blocked_) || peer_->has_event()) return time;
+  if (more_to_read_ || more_to_stream_ || (more_to_send_ && !is_blocked()) || peer_->has_event()) return time;
   if (mux_member_ && mux_member_->has_mail()) return time;
   if (buffered_outdated_ || !buffered_low_.empty() || !lost_servers_.empty()) return time;
   if (pending_description_ && !pending_description_->wait_for_gathering) return time;
   Time next = std::min(peer_->next_timeout(), names_.next_timeout(time));
   // Others share the socket, so nobody sleeps until it can be written.
-  if (mux_member_ && blocked_) next = std::min(next, blocked_->again);
+  if (mux_member_ && is_blocked()) next = std::min(next, send_again_);
   if (!lookups_.empty()) next = std::min({next, resolver_.next_timeout(time), time + kLookupPoll});
   return next;
 }
@@ -422,7 +331,7 @@ std::optional<Duration> ConnectionCore::time_to_sleep() const { return time_to(n
 // A loop of the user's own watches for reading only, so it is told to come again soon.
 std::optional<Duration> ConnectionCore::time_to_next_deadline() const {
   Time next = std::min(next_deadline(), stream_retry_);
-  if (blocked_) next = std::min(next, blocked_->again);
+  if (is_blocked()) next = std::min(next, send_again_);
   return time_to(next);
 }
 

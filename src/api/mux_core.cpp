@@ -142,28 +142,49 @@ void MuxCore::remember_transaction(MuxMember& member, Bytes request) {
 
 void MuxCore::read() {
   int left = kReads;
-  for (std::size_t i = 0; i < sockets_.size(); ++i)
-    while (left > 0 && read_one(i)) --left;
+  for (std::size_t i = 0; i < sockets_.size(); ++i) {
+    while (left > 0) {
+      const int count = read_run(i);
+      if (count == 0) break;
+      left -= count;
+    }
+  }
 }
 
-bool MuxCore::read_one(std::size_t socket) {
-  std::size_t size = 0;
+// How many datagrams came; 0 when there is nothing more.
+int MuxCore::read_run(std::size_t socket) {
+  std::size_t size = 0, segment = 0;
   Address source;
+  const int number = sockets_[socket].number;
   const Network::Outcome outcome =
-      network_.receive(network_.context, sockets_[socket].number, buffer_, size, source);
-  if (outcome == Network::Outcome::WouldBlock || outcome == Network::Outcome::Error) return false;
-  if (outcome != Network::Outcome::Done || size > buffer_.size()) return true;
-  const Bytes datagram = Bytes(buffer_).first(size);
-  MuxMember* const member = owner_of({socket, source}, datagram);
+      network_.receive_run != nullptr
+          ? network_.receive_run(network_.context, number, buffer_, size, segment, source)
+          : network_.receive(network_.context, number, buffer_, size, source);
+  if (outcome == Network::Outcome::WouldBlock || outcome == Network::Outcome::Error) return 0;
+  if (outcome != Network::Outcome::Done || size > buffer_.size()) return 1;
+  if (segment == 0) segment = size;
+  int count = 0;
+  Bytes rest = Bytes(buffer_).first(size);
+  do {
+    const Bytes datagram = rest.first(std::min(segment, rest.size()));
+    hand_over({socket, source}, datagram);
+    rest = rest.subspan(datagram.size());
+    ++count;
+  } while (!rest.empty());
+  return count;
+}
+
+void MuxCore::hand_over(const Key& key, Bytes datagram) {
+  const std::size_t socket = key.socket;
+  MuxMember* const member = owner_of(key, datagram);
   const bool is_taken = member != nullptr && socket < member->is_open_.size() && member->is_open_[socket] &&
                         member->waiting_ < config_.max_waiting;
   if (!is_taken) {
     ++counters_.dropped;
-    return true;
+    return;
   }
-  member->mail_[socket].push_back({source, {datagram.begin(), datagram.end()}});
+  member->mail_[socket].push_back({key.remote, {datagram.begin(), datagram.end()}});
   ++member->waiting_;
-  return true;
 }
 
 // An error is of use to whom it spares waiting for an answer, so it is the transaction that counts: what quotes nothing that we
@@ -268,6 +289,7 @@ Network MuxMember::hooks() {
   network.close = close;
   network.send = send;
   if (core_->network_.send_whole != nullptr) network.send_whole = send_whole;
+  if (core_->network_.send_run != nullptr) network.send_run = send_run;
   network.receive = receive;
   if (core_->network_.receive_error != nullptr) network.receive_error = receive_error;
   network.context = this;
@@ -309,15 +331,29 @@ void MuxMember::close(void* context, int socket) {
   member.errors_[index].clear();
 }
 
+// Answers come for what we asked, and checks from where we sent ours.
+void MuxMember::note_sent(int socket, const Address& remote, Bytes datagram) {
+  if (!is_stun(datagram)) return;
+  core_->claim(*this, {static_cast<std::size_t>(socket), remote}, false);
+  if ((load_u16(datagram.data()) & 0x0110) == 0) core_->remember_transaction(*this, datagram);
+}
+
 Network::Outcome MuxMember::send(void* context, int socket, const Address& remote, Bytes datagram) {
   MuxMember& member = self(context);
   MuxCore& core = *member.core_;
-  if (is_stun(datagram)) {
-    core.claim(member, {static_cast<std::size_t>(socket), remote}, false);
-    if ((load_u16(datagram.data()) & 0x0110) == 0) core.remember_transaction(member, datagram);
-  }
+  member.note_sent(socket, remote, datagram);
   return core.network_.send(core.network_.context, core.sockets_[static_cast<std::size_t>(socket)].number,
                             remote, datagram);
+}
+
+Network::Outcome MuxMember::send_run(void* context, int socket, const Address& remote, Bytes datagrams,
+                                     std::size_t segment, bool whole, std::size_t& taken) {
+  MuxMember& member = self(context);
+  const MuxCore& core = *member.core_;
+  for (Bytes rest = datagrams; !rest.empty(); rest = rest.subspan(std::min(segment, rest.size())))
+    member.note_sent(socket, remote, rest.first(std::min(segment, rest.size())));
+  return core.network_.send_run(core.network_.context, core.sockets_[static_cast<std::size_t>(socket)].number,
+                                remote, datagrams, segment, whole, taken);
 }
 
 Network::Outcome MuxMember::send_whole(void* context, int socket, const Address& remote, Bytes datagram) {

@@ -46,6 +46,9 @@ class MuxMember {
                   Address& bound);
   static void close(void* context, int socket);
   static Network::Outcome send(void* context, int socket, const Address& remote, Bytes datagram);
+  static Network::Outcome send_run(void* context, int socket, const Address& remote, Bytes datagrams,
+                                   std::size_t segment, bool whole, std::size_t& taken);
+  void note_sent(int socket, const Address& remote, Bytes datagram);
   static Network::Outcome send_whole(void* context, int socket, const Address& remote, Bytes datagram);
   static Network::Outcome receive(void* context, int socket, MutBytes buffer, std::size_t& size,
                                   Address& source);
@@ -106,7 +109,8 @@ class MuxCore {
   void claim(MuxMember& member, const Key& key, bool is_proved);
   void forget_oldest(MuxMember& member);
   void remember_transaction(MuxMember& member, Bytes request);
-  bool read_one(std::size_t socket);
+  int read_run(std::size_t socket);
+  void hand_over(const Key& key, Bytes datagram);
   MuxMember* owner_of(const Key& key, Bytes datagram);
   void refuse(const Key& key, const stun::Message& request);
   Time now() const { return network_.now(network_.context); }

@@ -188,6 +188,7 @@ PeerStats PeerConnection::get_stats() const {
   if (!has_peer(core_)) return {};
   PeerStats stats = core_->peer()->stats();
   for (std::size_t i = 0; i < kDropCount; ++i) stats.drops[i] += core_->name_drops()[static_cast<Drop>(i)];
+  stats.drops[static_cast<std::size_t>(Drop::SocketOverflow)] += core_->overflows();
   return stats;
 }
 

@@ -59,6 +59,9 @@ Network SystemNetwork::hooks() {
   network.send = send;
   if (net::UdpSocket::can_forbid_fragments()) network.send_whole = send_whole;
   network.receive = receive;
+  network.send_run = send_run;
+  network.receive_run = receive_run;
+  network.overflows = overflows;
   network.receive_error = receive_error;
   network.open_multicast = open_multicast;
   network.context = this;
@@ -99,6 +102,7 @@ int SystemNetwork::open(void* context, const Address& local, std::uint16_t first
   }
   bound = socket->local();
   socket->keep_errors();
+  if (!network.offload_) socket->forbid_runs();
   if (network.dscp_ >= 0) socket->set_dscp(static_cast<std::uint8_t>(network.dscp_));
   network.sockets_.push_back(*std::move(socket));
   return static_cast<int>(network.sockets_.size()) - 1;
@@ -111,24 +115,41 @@ void SystemNetwork::close(void* context, int socket) {
 }
 
 Network::Outcome SystemNetwork::send(void* context, int socket, const Address& remote, Bytes datagram) {
-  return outcome_of(self(context).sockets_[static_cast<std::size_t>(socket)].send_to(remote, datagram));
+  return outcome_of(udp(context, socket).send_to(remote, datagram));
 }
 
 Network::Outcome SystemNetwork::send_whole(void* context, int socket, const Address& remote, Bytes datagram) {
-  return outcome_of(self(context).sockets_[static_cast<std::size_t>(socket)].send_to(remote, datagram, true));
+  return outcome_of(udp(context, socket).send_to(remote, datagram, true));
+}
+
+Network::Outcome SystemNetwork::send_run(void* context, int socket, const Address& remote, Bytes datagrams,
+                                         std::size_t segment, bool whole, std::size_t& taken) {
+  return outcome_of(udp(context, socket).send_run(remote, datagrams, segment, whole, taken));
 }
 
 Network::Outcome SystemNetwork::receive(void* context, int socket, MutBytes buffer, std::size_t& size,
                                         Address& source) {
-  const net::Received received = self(context).sockets_[static_cast<std::size_t>(socket)].receive(buffer);
+  std::size_t segment = 0;
+  return receive_run(context, socket, buffer.first(std::min(buffer.size(), net::UdpSocket::kLargestRun - 1)),
+                     size, segment, source);
+}
+
+Network::Outcome SystemNetwork::receive_run(void* context, int socket, MutBytes buffer, std::size_t& size,
+                                            std::size_t& segment, Address& source) {
+  net::UdpSocket& from = udp(context, socket);
+  from.take_runs(buffer.size() >= net::UdpSocket::kLargestRun);
+  const net::Received received = from.receive(buffer);
   size = received.size;
+  segment = received.segment;
   source = received.source;
   return outcome_of(received.result);
 }
 
+std::uint32_t SystemNetwork::overflows(void* context, int socket) { return udp(context, socket).overflows(); }
+
 bool SystemNetwork::receive_error(void* context, int socket, MutBytes quoted, std::size_t& size,
                                   Address& remote) {
-  return self(context).sockets_[static_cast<std::size_t>(socket)].receive_error(quoted, size, remote);
+  return udp(context, socket).receive_error(quoted, size, remote);
 }
 
 int SystemNetwork::open_multicast(void* context, const Address& local) {

@@ -38,8 +38,8 @@ std::uint64_t load_word(const std::uint8_t* from) {
 }
 
 [[gnu::target("sse4.2,pclmul")]] std::uint64_t times(std::uint64_t state, std::uint32_t power) {
-  const __m128i product = _mm_clmulepi64_si128(_mm_cvtsi64_si128(static_cast<long long>(state)),
-                                               _mm_cvtsi64_si128(power), 0);
+  const __m128i product =
+      _mm_clmulepi64_si128(_mm_cvtsi64_si128(static_cast<long long>(state)), _mm_cvtsi64_si128(power), 0);
   return static_cast<std::uint64_t>(_mm_cvtsi128_si64(product));
 }
 

@@ -15,6 +15,7 @@
 
 #include "base/address.h"
 #include "net/socket_address.h"
+#include "net/udp_control.h"
 
 namespace pollrtc::net {
 namespace {
@@ -30,8 +31,11 @@ constexpr int kSendFlags = MSG_NOSIGNAL;
 constexpr int kSendFlags = 0;  // SO_NOSIGPIPE is set instead
 #endif
 
-// Linux cuts the wish at its maximum; BSD refuses what is above it.
+// Linux cuts the wish at its maximum, which the administrator of a machine may pass; BSD refuses what is above it.
 void ask_for_buffer(int fd, int option) {
+#if defined(SO_RCVBUFFORCE) && defined(SO_SNDBUFFORCE)
+  if (set_option(fd, SOL_SOCKET, option == SO_RCVBUF ? SO_RCVBUFFORCE : SO_SNDBUFFORCE, kBufferBytes)) return;
+#endif
   for (int size = kBufferBytes; size >= 64 * 1024; size /= 2)
     if (set_option(fd, SOL_SOCKET, option, size)) return;
 }
@@ -41,6 +45,9 @@ bool prepare(int fd, bool v6) {
   keep_silent(fd);
   ask_for_buffer(fd, SO_RCVBUF);
   ask_for_buffer(fd, SO_SNDBUF);
+#if defined(SO_RXQ_OVFL)
+  set_option(fd, SOL_SOCKET, SO_RXQ_OVFL, 1);
+#endif
   return true;
 }
 
@@ -77,6 +84,8 @@ bool join_v6(int fd, std::uint32_t index, const Address& group) {
          set_option(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, kMulticastTtl);
 }
 
+}  // namespace
+
 SendResult send_result_of(int error) {
   switch (error) {
     case EAGAIN:
@@ -101,15 +110,11 @@ SendResult send_result_of(int error) {
   }
 }
 
-// ICMP errors about datagrams sent earlier, which some systems hand to the next receive. They are hints that
-// anybody on the path can forge (RFC 8445 takes none as an answer), so they are passed over.
 bool is_about_an_earlier_send(int error) {
   return error == ECONNREFUSED || error == ECONNRESET || error == EHOSTUNREACH || error == ENETUNREACH ||
          error == EMSGSIZE || error == ENETDOWN || error == EHOSTDOWN || error == EPROTO ||
          error == ENOPROTOOPT;
 }
-
-}  // namespace
 
 Result<UdpSocket> UdpSocket::bind(const Address& local, PortRange ports, std::uint32_t first_try) {
   if (!local.is_valid()) return fail(ErrorCode::InvalidArgument, "a socket needs an address to be bound to");
@@ -154,6 +159,7 @@ Result<UdpSocket> UdpSocket::join(const Address& local, std::uint32_t interface_
 
 Received UdpSocket::receive(MutBytes buffer) {
   SocketAddress source;
+  ReceiveControl control;
   iovec part{buffer.data(), buffer.size()};
   for (int errors = 0; errors < kMaxPendingErrors;) {
     msghdr message{};
@@ -161,28 +167,36 @@ Received UdpSocket::receive(MutBytes buffer) {
     message.msg_namelen = sizeof source.storage;
     message.msg_iov = &part;
     message.msg_iovlen = 1;
+    control.lend_to(message);
     const ssize_t got = recvmsg(fd(), &message, 0);
     if (got >= 0) {
       const bool whole = (message.msg_flags & MSG_TRUNC) == 0;
-      return {whole ? ReceiveResult::Received : ReceiveResult::Truncated, static_cast<std::size_t>(got),
-              from_socket_address(source.get())};
+      const auto size = static_cast<std::size_t>(got);
+      Received received{whole ? ReceiveResult::Received : ReceiveResult::Truncated, size,
+                        from_socket_address(source.get()), size};
+      read_control(message, received.segment, overflows_);
+      return received;
     }
     if (errno == EINTR) continue;
     if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOMEM || errno == ENOBUFS) return {};
     has_met_error_ = true;
-    if (!is_about_an_earlier_send(errno)) return {ReceiveResult::Error, 0, {}};
+    if (!is_about_an_earlier_send(errno)) return {ReceiveResult::Error, 0, {}, 0};
     ++errors;
   }
   return {};
 }
 
+// A link-local address from a peer has no zone that means anything here: ours is meant.
+Address UdpSocket::scoped(const Address& remote) const {
+  Address scoped = remote;
+  if (remote.scope_id == 0 && is_link_local(remote)) scoped.scope_id = local_.scope_id;
+  return scoped;
+}
+
 SendResult UdpSocket::send_to(const Address& remote, Bytes datagram, bool dont_fragment) {
   if (dont_fragment != dont_fragment_) set_dont_fragment(dont_fragment);
   if (remote.family != local_.family) return SendResult::Unreachable;
-  Address scoped = remote;
-  // A link-local address from a peer has no zone that means anything here: ours is meant.
-  if (remote.scope_id == 0 && is_link_local(remote)) scoped.scope_id = local_.scope_id;
-  const SocketAddress address = to_socket_address(scoped);
+  const SocketAddress address = to_socket_address(scoped(remote));
   for (bool once_more = keeps_errors_;;) {
     const ssize_t sent =
         sendto(fd(), datagram.data(), datagram.size(), kSendFlags, address.get(), address.size);

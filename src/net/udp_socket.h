@@ -21,6 +21,12 @@ enum class SendResult : std::uint8_t {
   Error,        // lost for another reason: an interface queue is full, memory is short
 };
 
+// Of the system's errors: what became of a datagram, and whether the error is about an earlier one. Those come from ICMP,
+// which some systems hand to the next call; they are hints that anybody on the path can forge (RFC 8445 takes none as an
+// answer), so they are passed over.
+SendResult send_result_of(int error);
+bool is_about_an_earlier_send(int error);
+
 enum class ReceiveResult : std::uint8_t {
   Received,
   Nothing,    // come again when the socket is readable
@@ -32,6 +38,9 @@ struct Received {
   ReceiveResult result = ReceiveResult::Nothing;
   std::size_t size = 0;
   Address source;
+  // Less than `size`, after take_runs(true) only: several datagrams one behind another, each that long and the last perhaps
+  // shorter.
+  std::size_t segment = 0;
 };
 
 class UdpSocket {
@@ -57,6 +66,21 @@ class UdpSocket {
   // through a smaller path in pieces, where DF would lose them without a word.
   SendResult send_to(const Address& remote, Bytes datagram, bool dont_fragment = false);
 
+  // A run: datagrams to one remote that lie one behind another, each `segment` bytes and the last perhaps less. Where the
+  // system can, they go with few calls (UDP GSO), else with one each. `taken`: the bytes that have been dealt with, whole
+  // datagrams from the front, sent or lost; WouldBlock: the others can go once the socket is writable.
+  SendResult send_run(const Address& remote, Bytes datagrams, std::size_t segment, bool dont_fragment,
+                      std::size_t& taken);
+  // From now on receive() may bring a run (UDP GRO), or no more. It wants a buffer of kLargestRun then: a smaller one can be
+  // found too small for datagrams that would have fitted one by one.
+  void take_runs(bool on);
+  static constexpr std::size_t kLargestRun = 65536;
+  // Neither is asked of the system again: for networks whose drivers do it wrong.
+  void forbid_runs();
+  // Datagrams that the system threw away since bind() because the socket's buffer was full; counted when the next one is
+  // received. Modulo 2^32; systems other than Linux do not tell.
+  std::uint32_t overflows() const { return overflows_; }
+
   // From now on receive_error() gives the errors of ICMP that say for certain that nobody listens (RFC 1122 §4.1.3.3, hard
   // errors: port or protocol unreachable), one a call: the beginning of the datagram that met it, and where that was sent.
   // False: there is none now. Systems other than Linux tell of none.
@@ -70,12 +94,20 @@ class UdpSocket {
   static bool can_forbid_fragments();
 
  private:
+  enum class Runs : std::uint8_t { Unknown, Forbidden, Supported };
   void set_dont_fragment(bool on);
+  Address scoped(const Address& remote) const;
+  bool may_send_runs();
+  SendResult send_gathered(const Address& remote, Bytes datagrams, std::size_t segment);
 
   FileDescriptor fd_;
   Address local_;
   bool dont_fragment_ = false;  // as the socket is set now
   bool keeps_errors_ = false;
+  Runs runs_ = Runs::Unknown;
+  bool takes_runs_ = false;
+  std::uint8_t refused_runs_ = 0;  // in a row
+  std::uint32_t overflows_ = 0;
   bool has_met_error_ = false;  // a call did: the queue of errors may hold what it was about
 };
 

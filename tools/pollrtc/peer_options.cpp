@@ -110,6 +110,8 @@ Configuration PeerOptions::configuration() const {
   Configuration result;
   result.include_loopback = loopback;
   result.hide_addresses = hide_addresses;
+  result.udp_offload = !no_offload;
+  result.max_ip_packet = max_packet;
   if (ice_policy == "relay") result.ice_transport_policy = IceTransportPolicy::Relay;
   if (transports == "tcp") result.ice_transports = IceTransports::Tcp;
   if (transports == "both") result.ice_transports = IceTransports::UdpAndTcp;
@@ -159,6 +161,9 @@ void add_peer_options(CLI::App& app, PeerOptions& options) {
   app.add_flag("--hide-addresses", options.hide_addresses, "host candidates behind names of multicast DNS");
   app.add_option("--transports", options.transports, "udp | tcp | both: candidates by which (udp)");
   app.add_option("--timeout", options.timeout, "seconds for the whole run (60)");
+  app.add_option("--max-packet", options.max_packet,
+                 "bytes of the largest IP packet that path MTU discovery tries; 0: no discovery");
+  app.add_flag("--no-offload", options.no_offload, "datagrams go and come one by one: no GSO, no GRO");
   app.add_flag("--loopback", options.loopback, "loopback addresses are candidates too");
 }
 

@@ -25,6 +25,8 @@ struct PeerOptions {
   std::vector<std::string> ice_servers;
   std::string ice_policy = "all", transports = "udp";
   bool hide_addresses = false;
+  bool no_offload = false;
+  std::uint16_t max_packet = 1500;  // 0: no path MTU discovery
 
   bool is_offering() const { return role == "offer"; }
   bool is_reliable() const { return !max_retransmits && !max_lifetime; }

@@ -36,7 +36,8 @@ TEST_CASE("a CRC-32C can be computed in parts, cut anywhere") {
 TEST_CASE("the processor's CRC-32C is that of the tables, at every length and alignment") {
   test::ByteVector bytes(2600);
   std::uint32_t state = 1;
-  for (std::uint8_t& byte : bytes) byte = static_cast<std::uint8_t>((state = state * 1664525 + 1013904223) >> 24);
+  for (std::uint8_t& byte : bytes)
+    byte = static_cast<std::uint8_t>((state = state * 1664525 + 1013904223) >> 24);
   for (std::size_t size = 0; size < 2500; ++size) {
     const Bytes some = Bytes(bytes).subspan(size % 9, size);
     const std::uint32_t previous = state + static_cast<std::uint32_t>(size);

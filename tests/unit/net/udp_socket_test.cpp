@@ -171,3 +171,117 @@ TEST_CASE("moving a socket leaves one owner") {
   b = UdpSocket();
   CHECK_FALSE(b.is_open());
 }
+
+namespace {
+
+test::ByteVector numbered(std::size_t size) {
+  test::ByteVector bytes(size);
+  for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<std::uint8_t>(i * 13 + i / 256);
+  return bytes;
+}
+
+// All that comes, one behind another, and how it came.
+struct Arrived {
+  test::ByteVector bytes;
+  std::vector<std::size_t> sizes;  // of datagrams
+  std::size_t calls = 0;
+};
+Arrived receive_all(UdpSocket& socket, std::size_t size) {
+  Arrived all;
+  test::ByteVector buffer(UdpSocket::kLargestRun);
+  while (all.bytes.size() < size) {
+    const Received got = receive(socket, buffer);
+    if (got.result != ReceiveResult::Received) break;
+    ++all.calls;
+    REQUIRE(got.segment != 0);
+    all.bytes.insert(all.bytes.end(), buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(got.size));
+    for (std::size_t at = 0; at < got.size; at += got.segment)
+      all.sizes.push_back(std::min(got.segment, got.size - at));
+  }
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("a run goes as the datagrams it is made of, with the system's help and without") {
+  UdpSocket a = open(), b = open();
+  struct Case {
+    std::size_t size, segment;
+  };
+  for (const bool is_forbidden : {false, true}) {
+    if (is_forbidden) a.forbid_runs();
+    // One; some, and a short last one; more than the system takes at once, by their number and by their size.
+    for (const Case& c : std::initializer_list<Case>{
+             {700, 700}, {10 * 700 + 123, 700}, {150 * 300, 300}, {90'000, 1200}, {120'000, 40'000}}) {
+      for (const bool dont_fragment : {false, true}) {
+        const test::ByteVector run = numbered(c.size);
+        std::size_t taken = 0;
+        REQUIRE(a.send_run(b.local(), run, c.segment, dont_fragment, taken) == SendResult::Sent);
+        CHECK(taken == run.size());
+        const Arrived got = receive_all(b, run.size());
+        CHECK(got.bytes == run);
+        REQUIRE(got.sizes.size() == (c.size + c.segment - 1) / c.segment);
+        for (std::size_t i = 0; i + 1 < got.sizes.size(); ++i) CHECK(got.sizes[i] == c.segment);
+        CHECK(got.calls == got.sizes.size());  // nobody asked for runs
+      }
+    }
+  }
+}
+
+TEST_CASE("a run is received as one when that is asked for, and as datagrams again afterwards") {
+  UdpSocket a = open(), b = open();
+  const test::ByteVector run = numbered(20 * 1000 + 17);
+  const auto calls = [&](bool on) {
+    b.take_runs(on);
+    std::size_t taken = 0;
+    REQUIRE(a.send_run(b.local(), run, 1000, false, taken) == SendResult::Sent);
+    const Arrived got = receive_all(b, run.size());
+    CHECK(got.bytes == run);
+    CHECK(got.sizes.size() == 21);
+    CHECK(got.sizes.back() == 17);
+    return got.calls;
+  };
+  CHECK(calls(false) == 21);
+  const std::size_t together = calls(true);
+  CHECK(together <= 21);
+#if defined(__linux__)
+  CHECK(together < 21);
+#endif
+  CHECK(calls(false) == 21);
+  b.forbid_runs();
+  CHECK(calls(true) == 21);
+}
+
+TEST_CASE("a datagram in a run is too large, or its address of the wrong kind, as alone") {
+  UdpSocket a = open(), b = open();
+  const test::ByteVector run = numbered(140'000);
+  std::size_t taken = 0;
+  CHECK(a.send_run(b.local(), run, 70'000, false, taken) == SendResult::TooLarge);
+  CHECK(taken == run.size());
+  CHECK(a.send_run(*parse_ip("::1"), Bytes(run).first(5000), 1000, false, taken) == SendResult::Unreachable);
+  CHECK(taken == 5000);
+  CHECK(a.send_run(b.local(), {}, 0, false, taken) == SendResult::Sent);
+  CHECK(taken == 0);
+}
+
+#if defined(__linux__)
+TEST_CASE("datagrams that found the socket's buffer full are counted") {
+  UdpSocket a = open(), b = open();
+  CHECK(b.overflows() == 0);
+  const test::ByteVector run = numbered(60 * 1000);
+  for (int i = 0; i < 1000; ++i) {
+    std::size_t taken = 0;
+    REQUIRE(a.send_run(b.local(), run, 1000, false, taken) == SendResult::Sent);
+  }
+  test::ByteVector buffer(2000);
+  std::uint32_t received = 0;
+  const auto drain = [&] {
+    while (b.receive(buffer).result == ReceiveResult::Received) ++received;
+  };
+  drain();
+  REQUIRE(a.send_to(b.local(), as_bytes("and one more")) == SendResult::Sent);
+  drain();
+  CHECK(received > 100);
+  CHECK(b.overflows() == 60'001 - received);
+}
+#endif

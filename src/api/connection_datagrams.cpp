@@ -1,0 +1,210 @@
+// Datagrams between the Peer and the network, several at a time where the network takes and brings them so.
+//
+// An idle connection has small buffers, for one datagram each. While much goes on they are large: then consecutive datagrams
+// to one remote are written one behind another by the Peer itself, and go as one run without being copied (UDP GSO), and
+// what the network brings as one (UDP GRO) is cut where it lies.
+#include <algorithm>
+
+#include "api/connection_core.h"
+
+namespace pollrtc::detail {
+namespace {
+
+// One poll() reads and writes at most so many datagrams, so that a flood cannot keep it from returning.
+constexpr int kReadsPerSocket = 64;
+constexpr int kErrorsPerSocket = 16;
+constexpr int kWrites = 256;
+constexpr int kStreamRounds = 8;
+constexpr Duration kBlockedPoll = std::chrono::milliseconds(1);
+
+// From so many datagrams in a row on, large buffers are worth their memory.
+constexpr int kMany = 8;
+constexpr std::size_t kReceiveBuffer = 8192, kLargeBuffer = 65536;
+
+}  // namespace
+
+// ---- in
+
+void ConnectionCore::read_sockets() {
+  more_to_read_ = false;
+  for (Socket& socket : sockets_) {
+    int left = kReadsPerSocket;
+    while (left > 0) {
+      const std::size_t count = read_run(socket);
+      if (count == 0) break;
+      left -= static_cast<int>(count);
+    }
+    if (left <= 0) more_to_read_ = true;
+    reads_ = std::max(reads_, kReadsPerSocket - left);
+    if (left < kReadsPerSocket) count_overflows(socket);
+    read_errors(socket);
+  }
+  if (!takes_runs_ && reads_ >= kMany && network_.receive_run != nullptr) {
+    receive_buffer_.resize(std::max(receive_buffer_.size(), kLargeBuffer));
+    takes_runs_ = true;
+  }
+  if (streams_.read(*peer_)) more_to_read_ = true;
+}
+
+// How many datagrams came; 0 when there is nothing more.
+std::size_t ConnectionCore::read_run(const Socket& socket) {
+  using enum Network::Outcome;
+  std::size_t size = 0, segment = 0;
+  Address source;
+  const MutBytes room =
+      MutBytes(receive_buffer_)
+          .first(takes_runs_ ? receive_buffer_.size() : std::min(receive_buffer_.size(), kLargeBuffer - 1));
+  const Network& network = network_of(socket);
+  const Network::Outcome outcome =
+      network.receive_run != nullptr
+          ? network.receive_run(network.context, socket.number, room, size, segment, source)
+          : network.receive(network.context, socket.number, room, size, source);
+  if (outcome == WouldBlock || outcome == Error) return 0;
+  if (outcome != Done || size > room.size()) return 1;
+  if (segment == 0) segment = size;
+  const Time time = now();
+  const Path path{socket.local, source};
+  std::size_t count = 0;
+  Bytes rest = room.first(size);
+  do {
+    const Bytes datagram = rest.first(std::min(segment, rest.size()));
+    const Drop drop = peer_->handle_datagram(time, path, datagram);
+    if (mux_member_ && !socket.is_for_turn && drop == Drop::None)
+      mux_member_->on_taken(socket.number, source, datagram);
+    rest = rest.subspan(datagram.size());
+    ++count;
+  } while (!rest.empty());
+  return count;
+}
+
+void ConnectionCore::count_overflows(Socket& socket) {
+  const Network& network = network_of(socket);
+  if (network.overflows == nullptr) return;
+  const std::uint32_t all = network.overflows(network.context, socket.number);
+  overflows_ += all - socket.overflows;
+  socket.overflows = all;
+}
+
+void ConnectionCore::read_errors(const Socket& socket) {
+  std::size_t size = 0;
+  Address remote;
+  const Network& network = network_of(socket);
+  for (int left = kErrorsPerSocket; left > 0 && network.receive_error != nullptr; --left) {
+    if (!network.receive_error(network.context, socket.number, receive_buffer_, size, remote)) return;
+    peer_->handle_icmp_error(now(), Path{socket.local, remote}, Bytes(receive_buffer_).first(size));
+  }
+}
+
+// ---- out
+
+// True when nothing more is owed, or nothing more can go now. What a stream has taken makes room for more.
+bool ConnectionCore::flush() {
+  bool is_done = flush_datagrams();
+  if (peer_ && has_ended()) streams_.drop_unused();
+  more_to_stream_ = true;
+  for (int round = 0; round < kStreamRounds && more_to_stream_; ++round) {
+    more_to_stream_ = peer_ && streams_.write(*peer_);
+    if (more_to_stream_) is_done = flush_datagrams();
+  }
+  stream_retry_ = streams_.wants_to_write() ? now() + kBlockedPoll : kNever;
+  return is_done;
+}
+
+bool ConnectionCore::flush_datagrams() {
+  more_to_send_ = false;
+  if (!peer_) return true;
+  if (!send_collected()) return true;
+  for (int left = kWrites; left > 0;) {
+    const int count = collect(left);
+    if (count == 0) return true;
+    left -= count;
+    writes_ = std::max(writes_, kWrites - left);
+    if (!send_collected()) return true;
+    if (writes_ >= kMany && send_buffer_.size() < kLargeBuffer && network_.send_run != nullptr)
+      send_buffer_.resize(kLargeBuffer);
+  }
+  more_to_send_ = true;
+  return false;
+}
+
+// The last of a run may be smaller; and it may be one that need not stay whole, since it stays so in the others' company
+// and they would be lost with it.
+bool ConnectionCore::Outgoing::takes(const Outgoing& next) const {
+  return socket == next.socket && remote == next.remote && segment != 0 && size % segment == 0 &&
+         next.size <= segment &&
+         (next.dont_fragment == dont_fragment || (dont_fragment && next.size < segment));
+}
+
+// Has the peer fill the buffer with at most so many datagrams that it owes; how many there were.
+int ConnectionCore::collect(int most) {
+  const Time time = now();
+  std::size_t used = 0;
+  int count = 0;
+  while (count < most && !outgoing_.full() && send_buffer_.size() - used >= largest_datagram_) {
+    const auto transmit = peer_->poll_transmit(time, MutBytes(send_buffer_).subspan(used));
+    if (!transmit) break;
+    ++count;
+    const auto socket = std::find_if(sockets_.begin(), sockets_.end(),
+                                     [&](const Socket& s) { return s.local == transmit->path.local; });
+    if (socket == sockets_.end()) continue;  // its interface is gone: the datagram is lost, as on any network
+    const Outgoing next{static_cast<std::size_t>(socket - sockets_.begin()),
+                        transmit->path.remote,
+                        used,
+                        transmit->size,
+                        transmit->size,
+                        transmit->dont_fragment};
+    used += next.size;
+    if (network_of(*socket).send_run != nullptr && !outgoing_.empty() && outgoing_.back().takes(next))
+      outgoing_.back().size += next.size;
+    else
+      static_cast<void>(outgoing_.push_back(next));
+  }
+  return count;
+}
+
+// False when a socket's buffer is full; what has not gone then waits in send_buffer_.
+bool ConnectionCore::send_collected() {
+  for (std::size_t i = 0; i < outgoing_.size(); ++i) {
+    if (send_out(outgoing_[i]) != Network::Outcome::WouldBlock) continue;
+    for (; i != 0; --i) outgoing_.erase(0);
+    send_again_ = now() + kBlockedPoll;
+    return false;
+  }
+  outgoing_.clear();
+  return true;
+}
+
+// What has been dealt with is taken off the run.
+Network::Outcome ConnectionCore::send_out(Outgoing& run) {
+  const Network& network = network_of(sockets_[run.socket]);
+  const int socket = sockets_[run.socket].number;
+  Network::Outcome outcome = Network::Outcome::Done;
+  if (run.size > run.segment) {
+    std::size_t taken = 0;
+    outcome = network.send_run(network.context, socket, run.remote,
+                               Bytes(send_buffer_).subspan(run.begin, run.size), run.segment,
+                               run.dont_fragment && network.send_whole != nullptr, taken);
+    taken = std::min(taken, run.size);
+    run.begin += taken;
+    run.size -= taken;
+    return outcome;
+  }
+  const bool whole = run.dont_fragment && network.send_whole != nullptr;
+  return (whole ? network.send_whole : network.send)(network.context, socket, run.remote,
+                                                     Bytes(send_buffer_).subspan(run.begin, run.size));
+}
+
+// ---- buffers
+
+// Called once a second at most. Large ones go when a second has brought little: the receive buffer in two steps, since what
+// the system holds already may be a run.
+void ConnectionCore::fit_buffers() {
+  if (std::exchange(reads_, 0) < kMany && receive_buffer_.size() >= kLargeBuffer) {
+    if (!std::exchange(takes_runs_, false))
+      receive_buffer_ = std::vector<std::uint8_t>(std::max(kReceiveBuffer, largest_datagram_));
+  }
+  if (std::exchange(writes_, 0) < kMany && send_buffer_.size() > largest_datagram_ && !is_blocked())
+    send_buffer_ = std::vector<std::uint8_t>(largest_datagram_);
+}
+
+}  // namespace pollrtc::detail
