@@ -42,9 +42,10 @@ STANDARD_HEADERS = set("""
     variant vector version
     """.split())
 
-# Standard headers that no room may use, with the reason.
 # What a processor offers beyond C++: the compiler's headers, not the system's.
 PROCESSOR_HEADERS = {"arm_acle.h", "nmmintrin.h", "wmmintrin.h"}
+
+# Standard headers that no room may use, with the reason.
 BANNED_HEADERS = {
     **dict.fromkeys("thread mutex future condition_variable shared_mutex semaphore barrier latch stop_token atomic".split(),
                     "the library has no threads"),
