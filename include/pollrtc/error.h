@@ -32,12 +32,14 @@ namespace pollrtc {
   X(Unconfigured, "nothing was created to do it with")           \
   X(Unauthorized, "new connections are refused")
 
+// Why a call was refused. The numbers never change; new ones come at the end.
 enum class ErrorCode : std::uint8_t {
 #define X(name, meaning) name,
   POLLRTC_ERROR_CODES(X)
 #undef X
 };
 
+// Why a call was refused, and what exactly was wrong. The call has changed nothing.
 class Error {
  public:
   // `detail` says what exactly was wrong, in words; it must outlive the error (a literal).
@@ -45,9 +47,9 @@ class Error {
   constexpr Error(ErrorCode code, std::string_view detail, std::uint32_t line = 0)
       : detail_(detail), line_(line), code_(code) {}
 
-  constexpr ErrorCode code() const { return code_; }
-  constexpr std::string_view detail() const { return detail_; }
-  constexpr std::uint32_t line() const { return line_; }
+  constexpr ErrorCode code() const { return code_; }  // the kind, for the program
+  constexpr std::string_view detail() const { return detail_; }  // for people; good for ever
+  constexpr std::uint32_t line() const { return line_; }  // of the text given, counted from 1; 0: none
   friend constexpr bool operator==(const Error& a, ErrorCode code) { return a.code_ == code; }
 
  private:
@@ -130,12 +132,14 @@ class Error {
   X(DnsRateLimited, "DNS question whose answer is withheld by the rate limit")                   \
   X(SocketOverflow, "datagram that the system dropped because our socket's buffer was full")
 
+// Why a datagram, or a chunk of one, was discarded. None: it was used.
 enum class Drop : std::uint8_t {
 #define X(name, meaning) name,
   POLLRTC_DROPS(X)
 #undef X
       Count_
 };
+// How many reasons there are, None included: the size of a table of counters.
 inline constexpr std::size_t kDropCount = static_cast<std::size_t>(Drop::Count_);
 
 // Why a session ended. The first group is an orderly or chosen end, the second a failure.
@@ -156,6 +160,7 @@ inline constexpr std::size_t kDropCount = static_cast<std::size_t>(Drop::Count_)
   X(OutOfMemory, "no memory")                                                  \
   X(NoRandomness, "the random source failed")
 
+// Why a session, a connection or a channel ended.
 enum class Close : std::uint8_t {
 #define X(name, meaning) name,
   POLLRTC_CLOSES(X)
@@ -164,10 +169,15 @@ enum class Close : std::uint8_t {
 
 // The enumerator's name ("StunIntegrity"), and one clause that says what it means.
 POLLRTC_API std::string_view name_of(ErrorCode);
+// As above.
 POLLRTC_API std::string_view name_of(Drop);
+// As above.
 POLLRTC_API std::string_view name_of(Close);
+// One clause that says what the name means.
 POLLRTC_API std::string_view meaning_of(ErrorCode);
+// As above.
 POLLRTC_API std::string_view meaning_of(Drop);
+// As above.
 POLLRTC_API std::string_view meaning_of(Close);
 
 }  // namespace pollrtc

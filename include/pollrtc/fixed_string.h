@@ -10,10 +10,11 @@
 
 namespace pollrtc {
 
+// Up to N bytes of text, held inside the object.
 template <std::size_t N>
 class FixedString {
  public:
-  constexpr FixedString() = default;
+  constexpr FixedString() = default;  // empty
 
   // Nothing when the text does not fit: a name cut short would be another name.
   static constexpr std::optional<FixedString> from(std::string_view text) {
@@ -24,9 +25,10 @@ class FixedString {
     return s;
   }
 
+  // good as long as the object stays where it is
   constexpr std::string_view view() const { return {text_.data(), size_}; }
-  constexpr bool empty() const { return size_ == 0; }
-  static constexpr std::size_t capacity() { return N; }
+  constexpr bool empty() const { return size_ == 0; }  // no bytes
+  static constexpr std::size_t capacity() { return N; }  // N, in bytes
 
   friend constexpr bool operator==(const FixedString& a, const FixedString& b) {
     return a.view() == b.view();

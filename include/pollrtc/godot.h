@@ -12,13 +12,17 @@
 
 namespace pollrtc {
 
+// Godot's name for it.
 using WebRTCPeerConnection = PeerConnection;
+// Godot's name for it.
 using WebRTCDataChannel = DataChannel;
+// Godot's name for it.
 using WebRTCMultiplayerPeer = MultiplayerPeer;
 using WebRTCMultiplayer = MultiplayerPeer;  // Godot 3, whose initialize() it has too
 
 // The tutorial's enum; no Godot has it.
 struct WebRTCConnectionState {
+  // The tutorial's names:
   static constexpr ConnectionState CONNECTION_STATE_NEW = ConnectionState::New;
   static constexpr ConnectionState CONNECTION_STATE_CONNECTING = ConnectionState::Connecting;
   static constexpr ConnectionState CONNECTION_STATE_CONNECTED = ConnectionState::Connected;
@@ -37,15 +41,17 @@ enum class GodotError : int {
   ERR_OUT_OF_MEMORY = 6,
   ERR_INVALID_PARAMETER = 31,
 };
+// The nearest of Godot's numbers; FAILED where there is none.
 POLLRTC_API GodotError godot_error(ErrorCode code);
+// The same; OK when it succeeded.
 inline GodotError godot_error(const Status& status) {
   return status ? GodotError::OK : godot_error(status.error().code());
 }
 
 // A dictionary: {{"ordered", false}, {"maxPacketLifeTime", 100}, {"protocol", "chat"}}. Numbers are std::int64_t or int.
 struct Option {
-  std::string_view key;
-  std::variant<bool, int, std::int64_t, double, std::string_view> value;
+  std::string_view key;  // as Godot spells it
+  std::variant<bool, int, std::int64_t, double, std::string_view> value;  // whatever the script gave
 };
 
 // The options of create_data_channel by their names: negotiated, id, maxRetransmits, maxPacketLifeTime, ordered, protocol;
@@ -55,6 +61,7 @@ struct Option {
 // number or "1" for a truth, a numeric text for a number; a negative limit is none. InvalidArgument: a value that is
 // nothing of the kind.
 POLLRTC_API Result<DataChannelOptions> data_channel_options(std::span<const Option> dictionary);
+// The same for a list in braces.
 inline Result<DataChannelOptions> data_channel_options(std::initializer_list<Option> dictionary) {
   return data_channel_options(std::span(dictionary.begin(), dictionary.size()));
 }

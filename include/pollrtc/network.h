@@ -12,15 +12,17 @@
 
 namespace pollrtc {
 
+// The hooks; each is given `context` first.
 struct Network {
+  // What became of a datagram.
   enum class Outcome : std::uint8_t {
-    Done,
+    Done,  // sent, or received
     WouldBlock,   // nothing to read; or no room: the same datagram is tried again later
     Truncated,    // a datagram that did not fit the buffer; it is gone
     TooLarge,     // of a datagram to be sent, as all that follow: it is lost, the socket lives on
     Unreachable,  // no route, or the network is down
     Refused,      // a firewall says no, or an earlier datagram met a closed port
-    Error,
+    Error,  // anything else
   };
 
   // Only differences count. May stand still; should it go back, the connection's own time stands still.
@@ -36,11 +38,14 @@ struct Network {
   // A UDP socket at that address and a port of first..last (0: any), `bound` the whole address. Negative: it cannot be.
   int (*open)(void* context, const Address& local, std::uint16_t first, std::uint16_t last,
               Address& bound) = nullptr;
+  // Closes a socket that open() or open_multicast() gave.
   void (*close)(void* context, int socket) = nullptr;
+  // Sends one datagram from that socket, now or never: WouldBlock when there is no room.
   Outcome (*send)(void* context, int socket, const Address& remote, Bytes datagram) = nullptr;
   // The same for a datagram that neither this machine nor a router may cut (IPv4: DF set). Empty: that cannot be asked for,
   // and there is no path MTU discovery.
   Outcome (*send_whole)(void* context, int socket, const Address& remote, Bytes datagram) = nullptr;
+  // Takes one datagram: its size, and who sent it. WouldBlock when none waits.
   Outcome (*receive)(void* context, int socket, MutBytes buffer, std::size_t& size,
                      Address& source) = nullptr;
   // Several datagrams to one remote with one call: they lie one behind another, each `segment` bytes and the last perhaps
@@ -67,9 +72,9 @@ struct Network {
   // and nothing else, so no datagram by unicast. Negative: it cannot be, or the link has one already. Empty: names of remote
   // candidates are not resolved, and nobody answers for ours.
   int (*open_multicast)(void* context, const Address& local) = nullptr;
-  void* context = nullptr;
+  void* context = nullptr;  // handed to all of them
 
-  bool is_set() const { return now != nullptr; }
+  bool is_set() const { return now != nullptr; }  // one was given; then is_whole() is asked for
   // All of them, or none; but find_addresses, send_whole, send_run, receive_run, overflows, receive_error and open_multicast
   // may be left out.
   bool is_whole() const {

@@ -27,6 +27,7 @@ namespace pollrtc {
 
 class UdpMux;
 
+// A STUN or TURN server, or several with the same credentials.
 struct IceServer {
   // "stun:host[:port]", "turn:host[:port][?transport=udp|tcp]", "turns:host[:port]" (TLS over TCP). NotSupported: stuns, and
   // turns over UDP.
@@ -36,8 +37,9 @@ struct IceServer {
   std::string username, credential;
 };
 
+// W3C's iceTransportPolicy.
 enum class IceTransportPolicy : std::uint8_t {
-  All,
+  All,  // every candidate
   Relay,  // nothing but relayed candidates: no address of ours in descriptions or candidates, and no checks from one
 };
 
@@ -46,10 +48,11 @@ enum class IceTransportPolicy : std::uint8_t {
 // address, and that strangers may connect (Limits::ice_tcp_unverified).
 enum class IceTransports : std::uint8_t { Udp, UdpAndTcp, Tcp };
 
+// What a connection is to be like. The default finds its way in a local network.
 struct Configuration {
-  std::vector<IceServer> ice_servers;
-  IceTransportPolicy ice_transport_policy = IceTransportPolicy::All;
-  IceTransports ice_transports = IceTransports::Udp;
+  std::vector<IceServer> ice_servers;  // asked when gathering begins
+  IceTransportPolicy ice_transport_policy = IceTransportPolicy::All;  // which candidates there are
+  IceTransports ice_transports = IceTransports::Udp;  // how they are reached
   // One UDP port for many connections (pollrtc/udp_mux.h); null: a socket for each of them and each address. With it
   // port_range_* and dscp concern TCP alone.
   std::shared_ptr<UdpMux> udp_mux;
@@ -82,28 +85,30 @@ struct Configuration {
   CertificatePem certificate;
   // The largest IP packet, in bytes, that path MTU discovery tries (RFC 8899): PeerConfig::max_ip_packet. 0: no discovery.
   std::uint16_t max_ip_packet = 1500;
-  LogSink log;
-  PacketTap tap;
-  Limits limits;
+  LogSink log;  // none: nothing is logged
+  PacketTap tap;  // none: nobody looks
+  Limits limits;  // docs/limits.md; Limits::small() for small machines
   // Left empty: the operating system's. What the hooks point to must outlive the connection and its channels.
   Rng rng;
-  Memory memory = {};
-  Network network;
-  HostResolver resolver;
+  Memory memory = {};  // see docs/limits.md for what is allocated otherwise
+  Network network;  // sockets and a clock of your own
+  HostResolver resolver;  // for the names of ICE servers
 };
 
 // The tutorial's dictionaries: {type, sdp} and {candidate, sdpMid, sdpMLineIndex}.
 struct SessionDescription {
-  std::string type, sdp;
+  std::string type, sdp;  // "offer", "pranswer", "answer" or "rollback", and the text
 };
+// See SessionDescription.
 struct IceCandidate {
-  std::string candidate, sdp_mid;
-  int sdp_m_line_index = 0;
+  std::string candidate, sdp_mid;  // the line, and the media section it belongs to
+  int sdp_m_line_index = 0;  // the number of that section
 };
 
+// One connection; see the top of this file.
 class POLLRTC_API PeerConnection {
  public:
-  // Godot's names for the states; the values are Godot's too.
+  // Godot's names for the states; the values are Godot's too:
   static constexpr ConnectionState STATE_NEW = ConnectionState::New;
   static constexpr ConnectionState STATE_CONNECTING = ConnectionState::Connecting;
   static constexpr ConnectionState STATE_CONNECTED = ConnectionState::Connected;
@@ -122,51 +127,64 @@ class POLLRTC_API PeerConnection {
 
   // What next_event() gives; each is the signal of that name.
   struct DescriptionCreated {
-    std::string type, sdp;
+    std::string type, sdp;  // "offer" or "answer"; applied here already
   };
+  // See ice_candidate_created.
   struct CandidateCreated {
-    std::string media;
-    int index;
-    std::string name;
+    std::string media;  // the mid
+    int index;  // of the media section
+    std::string name;  // the line; empty: that was all
   };
+  // See data_channel_received.
   struct ChannelReceived {
-    std::shared_ptr<DataChannel> channel;
+    std::shared_ptr<DataChannel> channel;  // closes unless somebody keeps it
   };
+  // See connection_state_changed.
   struct ConnectionStateChanged {
-    ConnectionState state;
+    ConnectionState state;  // the new one
   };
+  // See gathering_state_changed.
   struct GatheringStateChanged {
-    GatheringState state;
+    GatheringState state;  // the new one
   };
+  // See signaling_state_changed.
   struct SignalingStateChanged {
-    SignalingState state;
+    SignalingState state;  // the new one
   };
+  // See DataChannel::opened.
   struct ChannelOpened {
-    std::shared_ptr<DataChannel> channel;
+    std::shared_ptr<DataChannel> channel;  // the one that is open
   };
+  // See DataChannel::closing.
   struct ChannelClosing {
-    std::shared_ptr<DataChannel> channel;
+    std::shared_ptr<DataChannel> channel;  // Closing from now on
   };
+  // See DataChannel::closed, and failed.
   struct ChannelClosed {
-    std::shared_ptr<DataChannel> channel;
-    Close reason;
+    std::shared_ptr<DataChannel> channel;  // Closed from now on
+    Close reason;  // Local or Remote when the closing was orderly
   };
+  // See DataChannel::message_received.
   struct MessageReceived {
-    std::shared_ptr<DataChannel> channel;
+    std::shared_ptr<DataChannel> channel;  // get_packet() has it
   };
+  // See DataChannel::message_outcome.
   struct MessageReport {
-    std::shared_ptr<DataChannel> channel;
-    std::uint32_t report;
-    MessageOutcome outcome;
+    std::shared_ptr<DataChannel> channel;  // the one it was sent on
+    std::uint32_t report;  // the number that send_with_report() was given
+    MessageOutcome outcome;  // what became of it
   };
+  // See DataChannel::buffered_amount_low.
   struct BufferedAmountLow {
-    std::shared_ptr<DataChannel> channel;
+    std::shared_ptr<DataChannel> channel;  // the one that has room
   };
+  // See ice_server_failed.
   struct IceServerFailed {
-    std::string url;
-    int code;
-    std::string text;
+    std::string url;  // as configured
+    int code;  // STUN's, or 701
+    std::string text;  // why
   };
+  // What next_event() gives; std::monostate is none of them.
   using Event = std::variant<std::monostate, DescriptionCreated, CandidateCreated, ChannelReceived,
                              ConnectionStateChanged, GatheringStateChanged, SignalingStateChanged,
                              ChannelOpened, ChannelClosing, ChannelClosed, MessageReceived, MessageReport,
@@ -174,7 +192,9 @@ class POLLRTC_API PeerConnection {
 
   PeerConnection();
   ~PeerConnection();  // as close()
+  // What was moved from is as a fresh one that was not initialized.
   PeerConnection(PeerConnection&&) noexcept;
+  // The two are exchanged.
   PeerConnection& operator=(PeerConnection&&) noexcept;
 
   // Starts over, from any state: what was active is closed and its queued signals are dropped. Not needed for a fresh
@@ -182,6 +202,8 @@ class POLLRTC_API PeerConnection {
   // NotSupported; then the old connection is untouched.
   Status initialize(const Configuration& configuration = {});
 
+  // Open once the other end is connected. Errors: InvalidArgument, AlreadyExists (the id is in use), LimitReached,
+  // Closed; of the first call on a connection also what Peer::create() says.
   Result<std::shared_ptr<DataChannel>> create_data_channel(std::string_view label,
                                                            const DataChannelOptions& options = {});
   Status create_offer();  // InvalidState: no channel yet, or not New
@@ -207,30 +229,40 @@ class POLLRTC_API PeerConnection {
   bool next_event(Event& event);
   void close();  // everything the other end needs to know is sent inside this call
 
+  // As of the last poll() or call.
   ConnectionState get_connection_state() const;
+  // Likewise.
   GatheringState get_gathering_state() const;
+  // Likewise.
   SignalingState get_signaling_state() const;
 
   // The tutorial's names, none of which is in any Godot. An answer is made by set_remote_description("offer", ...)
   // already, so create_answer() only says whether one was: InvalidState when none was.
   Status create_answer();
+  // As the one above.
   Status set_local_description(const SessionDescription& description) {
     return set_local_description(description.type, description.sdp);
   }
+  // As the one above.
   Status set_remote_description(const SessionDescription& description) {
     return set_remote_description(description.type, description.sdp);
   }
+  // As the one above.
   Status add_ice_candidate(const IceCandidate& candidate) {
     return add_ice_candidate(candidate.sdp_mid, candidate.sdp_m_line_index, candidate.candidate);
   }
 
   // Signals.
   std::function<void(const std::string& type, const std::string& sdp)> session_description_created;
+  // For the other end's add_ice_candidate(). An empty line: that was all.
   std::function<void(const std::string& media, int index, const std::string& name)> ice_candidate_created;
+  // The other end made a channel, which is Open. It closes unless somebody keeps it.
   std::function<void(std::shared_ptr<DataChannel> channel)> data_channel_received;
   // Beyond Godot: each change once, in order.
   std::function<void(ConnectionState state)> connection_state_changed;
+  // As connection_state_changed.
   std::function<void(GatheringState state)> gathering_state_changed;
+  // As connection_state_changed.
   std::function<void(SignalingState state)> signaling_state_changed;
 
   // Beyond Godot, like W3C's icecandidateerror: a server is of no use. `url` is its url, `code` STUN's (401: wrong
@@ -244,10 +276,12 @@ class POLLRTC_API PeerConnection {
   // For a loop of your own: the sockets to watch for reading (returns how many there are; fills what fits),
   // and how long it may sleep (zero: poll at once; nothing: no deadline).
   std::size_t get_sockets(std::span<int> out) const;
+  // See get_sockets().
   std::optional<Duration> get_time_to_next_deadline() const;
 
+  // The largest message that can be sent now, in bytes; 65536 before the other end's description.
   std::size_t get_max_message_size() const;
-  PeerStats get_stats() const;
+  PeerStats get_stats() const;  // all zero before the first call that needs a connection
 
  private:
   friend class detail::ConnectionCore;

@@ -20,6 +20,7 @@
 
 #include "pollrtc/pollrtc_platform.h"
 
+/* What libpollrtc.so shows. */
 #if defined(_WIN32)
 #define POLLRTC_C_API
 #else
@@ -30,6 +31,7 @@
 extern "C" {
 #endif
 
+/* Handles: each is what its functions say, and of one thread at a time: */
 typedef struct pollrtc_connection pollrtc_connection;
 typedef struct pollrtc_channel pollrtc_channel;
 typedef struct pollrtc_multiplayer pollrtc_multiplayer;
@@ -62,6 +64,7 @@ typedef enum pollrtc_result POLLRTC_ENUM {
 
 POLLRTC_C_API const char* pollrtc_result_name(pollrtc_result result); /* "InvalidState"; good for ever */
 
+/* pollrtc::ConnectionState */
 typedef enum pollrtc_connection_state POLLRTC_ENUM {
   POLLRTC_CONNECTION_NEW = 0,
   POLLRTC_CONNECTION_CONNECTING = 1,
@@ -71,12 +74,14 @@ typedef enum pollrtc_connection_state POLLRTC_ENUM {
   POLLRTC_CONNECTION_CLOSED = 5
 } pollrtc_connection_state;
 
+/* pollrtc::GatheringState */
 typedef enum pollrtc_gathering_state POLLRTC_ENUM {
   POLLRTC_GATHERING_NEW = 0,
   POLLRTC_GATHERING_GATHERING = 1,
   POLLRTC_GATHERING_COMPLETE = 2
 } pollrtc_gathering_state;
 
+/* pollrtc::SignalingState */
 typedef enum pollrtc_signaling_state POLLRTC_ENUM {
   POLLRTC_SIGNALING_STABLE = 0,
   POLLRTC_SIGNALING_HAVE_LOCAL_OFFER = 1,
@@ -86,6 +91,7 @@ typedef enum pollrtc_signaling_state POLLRTC_ENUM {
   POLLRTC_SIGNALING_CLOSED = 5
 } pollrtc_signaling_state;
 
+/* pollrtc::ChannelState */
 typedef enum pollrtc_channel_state POLLRTC_ENUM {
   POLLRTC_CHANNEL_CONNECTING = 0,
   POLLRTC_CHANNEL_OPEN = 1,
@@ -93,11 +99,13 @@ typedef enum pollrtc_channel_state POLLRTC_ENUM {
   POLLRTC_CHANNEL_CLOSED = 3
 } pollrtc_channel_state;
 
+/* What put_packet and send_piece send. */
 typedef enum pollrtc_write_mode POLLRTC_ENUM {
   POLLRTC_WRITE_TEXT = 0,
   POLLRTC_WRITE_BINARY = 1
 } pollrtc_write_mode;
 
+/* How much it matters. */
 typedef enum pollrtc_log_level POLLRTC_ENUM {
   POLLRTC_LOG_TRACE = 0,
   POLLRTC_LOG_DEBUG = 1,
@@ -106,20 +114,22 @@ typedef enum pollrtc_log_level POLLRTC_ENUM {
   POLLRTC_LOG_ERROR = 4
 } pollrtc_log_level;
 
+/* STUN or TURN servers with the same credentials: pollrtc::IceServer. */
 typedef struct pollrtc_ice_server {
-  const char* const* urls;
-  size_t url_count;
+  const char* const* urls; /* "stun:host:port", "turn:host:port?transport=tcp", "turns:host" */
+  size_t url_count; /* how many */
   const char* username; /* null: none */
-  const char* credential;
+  const char* credential; /* null: none */
 } pollrtc_ice_server;
 
+/* A packet that passes: pollrtc::TappedPacket. */
 typedef struct pollrtc_tapped_packet {
   const uint8_t* bytes; /* good for the call */
-  size_t size;
-  int64_t time_us;
+  size_t size; /* in bytes */
+  int64_t time_us; /* by the connection's clock */
   int is_sctp; /* an SCTP packet in the clear; else a whole datagram */
-  int is_sent;
-  pollrtc_address local, remote;
+  int is_sent; /* else received */
+  pollrtc_address local, remote; /* from our end, whichever way it goes */
 } pollrtc_tapped_packet;
 
 /* How the other end may be reached, TURN servers aside: pollrtc::IceTransports. */
@@ -129,12 +139,13 @@ typedef enum pollrtc_transports POLLRTC_ENUM {
   POLLRTC_TRANSPORTS_TCP = 2
 } pollrtc_transports;
 
+/* What a connection is to be like: pollrtc::Configuration. Copied by the call it is given to. */
 typedef struct pollrtc_config {
   size_t size; /* sizeof(pollrtc_config) */
-  const pollrtc_ice_server* ice_servers;
-  size_t ice_server_count;
-  uint16_t port_range_begin, port_range_end;
-  int include_loopback;
+  const pollrtc_ice_server* ice_servers; /* copied */
+  size_t ice_server_count;               /* how many there are */
+  uint16_t port_range_begin, port_range_end; /* local ports, both included; 0: the system's choice */
+  int include_loopback;                  /* not only where there is no other address */
   int relay_only;                        /* iceTransportPolicy "relay" */
   const char* trusted_certificates;      /* PEM, for turns: servers; null: the system's */
   const char *certificate, *private_key; /* PEM; null: fresh ones */
@@ -143,28 +154,31 @@ typedef struct pollrtc_config {
   int small_limits; /* the defaults are those for small machines */
   /* Neither may call this library. The texts end with a NUL and are good for the call. */
   void (*log)(void* context, pollrtc_log_level level, const char* room, const char* line);
-  void* log_context;
+  void* log_context;          /* handed to log() */
   pollrtc_log_level log_level; /* lines below it are not written */
+  /* Sees each packet. */
   void (*tap)(void* context, const pollrtc_tapped_packet* packet);
-  void* tap_context;
+  void* tap_context;        /* handed to tap() */
   int ice_lite;             /* for servers with a public address */
   int no_automatic_restart; /* of ICE, when the path is lost */
-  const char *nat_1_1_internal, *nat_1_1_external;
+  const char *nat_1_1_internal, *nat_1_1_external; /* addresses, of a server behind a one-to-one NAT; null: none */
   int set_dscp, dscp;     /* 0..63 of all datagrams; counts when the first is not 0 */
   uint16_t max_ip_packet; /* the largest that path MTU discovery tries, in bytes; 0: 1500 */
-  int no_path_mtu_discovery;
+  int no_path_mtu_discovery; /* packets stay at 1200 (IPv4) or 1280 bytes (IPv6) */
   uint32_t receive_window_max, max_channels, max_unread_messages; /* 0: the defaults */
   pollrtc_pacer* pacer; /* one for many connections, which it must outlive; null: each paces itself */
-  /* Null: the operating system's (pollrtc_platform.h). */
+  /* Null: the operating system's (pollrtc_platform.h): */
   const pollrtc_memory* memory;
   const pollrtc_random* random;
   const pollrtc_network* network;
   const pollrtc_resolver* resolver;
+
   int hide_addresses;       /* behind names of multicast DNS */
   pollrtc_udp_mux* udp_mux; /* one UDP port for many connections; null: sockets of its own */
-  pollrtc_transports ice_transports;
+  pollrtc_transports ice_transports; /* how the other end may be reached */
 } pollrtc_config;
 
+/* What happened, and what is in the event then. */
 typedef enum pollrtc_event_type POLLRTC_ENUM {
   POLLRTC_EVENT_NONE = 0,
   POLLRTC_EVENT_DESCRIPTION_CREATED = 1,      /* text: the type, text2: the description */
@@ -190,16 +204,18 @@ typedef enum pollrtc_outcome POLLRTC_ENUM {
   POLLRTC_OUTCOME_ABANDONED = 2     /* given up: its limit of reliability was reached */
 } pollrtc_outcome;
 
+/* What pollrtc_connection_next_event() gives; fields that its type does not name are zero or "". */
 typedef struct pollrtc_event {
   pollrtc_event_type type; /* skip those you do not know */
-  int number;
+  int number; /* by the type */
   const char* text; /* good until the next event of this connection */
-  const char* text2;
-  pollrtc_channel* channel;
+  const char* text2; /* likewise */
+  pollrtc_channel* channel; /* null: of no channel */
   uint32_t report;      /* of POLLRTC_EVENT_MESSAGE_REPORT: the number you gave */
   uint32_t reserved[7]; /* zero */
 } pollrtc_event;
 
+/* pollrtc::CandidateType */
 typedef enum pollrtc_candidate_type POLLRTC_ENUM {
   POLLRTC_CANDIDATE_HOST = 0,
   POLLRTC_CANDIDATE_SERVER_REFLEXIVE = 1,
@@ -207,17 +223,20 @@ typedef enum pollrtc_candidate_type POLLRTC_ENUM {
   POLLRTC_CANDIDATE_RELAYED = 3
 } pollrtc_candidate_type;
 
+/* pollrtc::PeerStats, whose fields have the same names */
 typedef struct pollrtc_stats {
   size_t size; /* sizeof(pollrtc_stats), set before the call */
+  /* Datagrams with discarded ones, UDP payloads in bytes, messages of all channels. */
   uint64_t datagrams_sent, datagrams_received, bytes_sent, bytes_received, messages_sent, messages_received;
   uint64_t drops;                 /* datagrams and chunks discarded, for whatever reason */
   int64_t ice_round_trip_time_us; /* -1: not known yet, as the next two */
-  int64_t sctp_srtt_us, sctp_rto_us;
+  int64_t sctp_srtt_us, sctp_rto_us; /* RFC 9260 §6.3.1 */
+  /* Bytes: congestion window, the other end's window, in flight; and chunks sent again. */
   uint64_t sctp_cwnd, sctp_peer_rwnd, sctp_outstanding, sctp_retransmitted_chunks;
-  int dtls_is_client;
+  int dtls_is_client; /* we sent the ClientHello */
   uint8_t local_fingerprint[32], remote_fingerprint[32]; /* SHA-256; zero: not known yet */
   pollrtc_address local_address, remote_address;         /* of the selected pair; family 0: none yet */
-  pollrtc_candidate_type local_type, remote_type;
+  pollrtc_candidate_type local_type, remote_type; /* of the selected pair */
   char dtls_version[16], dtls_cipher_suite[64]; /* empty before the handshake is over */
   uint32_t sctp_mtu;                            /* the largest SCTP packet now, in bytes */
   const char* close_reason;                     /* "None", "Remote", "ConsentExpired" ...; good for ever */
@@ -225,25 +244,30 @@ typedef struct pollrtc_stats {
 
 /* --- One UDP port for many connections (pollrtc/udp_mux.h). 0: a port of the system's choice. It may be destroyed before
    its connections, which keep what they need of it. */
+/* `port` 0: the system's choice. OUT_OF_MEMORY. */
 POLLRTC_C_API pollrtc_result pollrtc_udp_mux_create(uint16_t port, pollrtc_udp_mux** out);
+/* The connections keep what they need of it. */
 POLLRTC_C_API void pollrtc_udp_mux_destroy(pollrtc_udp_mux* mux);
 
 /* --- PeerConnection. `config` may be null. */
+/* A fresh one, `out` null when it fails. As initialize, which it need not be followed by; also OUT_OF_MEMORY. */
 POLLRTC_C_API pollrtc_result pollrtc_connection_create(const pollrtc_config* config,
                                                        pollrtc_connection** out);
+/* As close. Channels may be destroyed later. */
 POLLRTC_C_API void pollrtc_connection_destroy(pollrtc_connection* connection);
 POLLRTC_C_API pollrtc_result pollrtc_connection_initialize(pollrtc_connection* connection,
                                                            const pollrtc_config* config);
 /* What was wrong in the last call that failed on this connection or one of its channels, in words. */
 POLLRTC_C_API const char* pollrtc_connection_error(const pollrtc_connection* connection);
 
+/* How a channel is to be: pollrtc::DataChannelOptions. Zero is a reliable, ordered one. */
 typedef struct pollrtc_channel_options {
   size_t size; /* sizeof(pollrtc_channel_options) */
-  int unordered;
+  int unordered; /* messages may overtake each other */
   int limit_retransmits, max_retransmits;           /* the second counts when the first is not 0 */
   int limit_packet_life_time, max_packet_life_time; /* milliseconds; at most one of the two limits */
-  int negotiated, id;
-  const char* protocol;
+  int negotiated, id; /* both ends create it with the same id, 0..65534; nothing is said on the wire */
+  const char* protocol; /* null: none */
   uint16_t priority; /* 0: normal (256) */
   /* With the send buffer full, messages of which nothing has left are given up for one of a channel of a higher priority. */
   int discard_when_full;
@@ -292,6 +316,7 @@ POLLRTC_C_API pollrtc_result pollrtc_poll_all(pollrtc_connection* const* connect
                                               int timeout_ms);
 
 /* --- DataChannel. Destroying the handle closes the channel. */
+/* Closes the channel and frees the handle. */
 POLLRTC_C_API void pollrtc_channel_destroy(pollrtc_channel* channel);
 POLLRTC_C_API pollrtc_result pollrtc_channel_put_packet(pollrtc_channel* channel, const void* data,
                                                         size_t size);
@@ -333,6 +358,7 @@ POLLRTC_C_API size_t pollrtc_channel_get_buffered_amount(const pollrtc_channel* 
 POLLRTC_C_API void pollrtc_channel_set_buffered_amount_low_threshold(pollrtc_channel* channel, size_t bytes);
 POLLRTC_C_API void pollrtc_channel_close(pollrtc_channel* channel);
 
+/* Counts of one channel, and what waits. */
 typedef struct pollrtc_channel_stats {
   size_t size;                               /* sizeof(pollrtc_channel_stats), set before the call */
   uint64_t messages_sent, messages_received; /* handed in; and complete here, whether read or not */
@@ -345,15 +371,18 @@ POLLRTC_C_API pollrtc_result pollrtc_channel_get_stats(const pollrtc_channel* ch
                                                        pollrtc_channel_stats* stats);
 /* A pointer of yours, null at first. */
 POLLRTC_C_API void pollrtc_channel_set_user_data(pollrtc_channel* channel, void* user_data);
+/* What was set. */
 POLLRTC_C_API void* pollrtc_channel_get_user_data(const pollrtc_channel* channel);
 
 /* --- MultiplayerPeer. */
+/* What a packet is worth. The values are Godot's. */
 typedef enum pollrtc_transfer_mode POLLRTC_ENUM {
   POLLRTC_TRANSFER_UNRELIABLE = 0,
   POLLRTC_TRANSFER_UNRELIABLE_ORDERED = 1,
   POLLRTC_TRANSFER_RELIABLE = 2
 } pollrtc_transfer_mode;
 
+/* pollrtc::MultiplayerPeer's signals. */
 typedef enum pollrtc_multiplayer_event_type POLLRTC_ENUM {
   POLLRTC_MULTIPLAYER_NONE = 0,
   POLLRTC_MULTIPLAYER_PEER_CONNECTED = 1,
@@ -363,7 +392,9 @@ typedef enum pollrtc_multiplayer_event_type POLLRTC_ENUM {
   POLLRTC_MULTIPLAYER_SERVER_DISCONNECTED = 5
 } pollrtc_multiplayer_event_type;
 
+/* A fresh one. OUT_OF_MEMORY. */
 POLLRTC_C_API pollrtc_result pollrtc_multiplayer_create(pollrtc_multiplayer** out);
+/* As close. */
 POLLRTC_C_API void pollrtc_multiplayer_destroy(pollrtc_multiplayer* peer);
 POLLRTC_C_API pollrtc_result pollrtc_multiplayer_create_server(pollrtc_multiplayer* peer,
                                                                const pollrtc_transfer_mode* channels,
@@ -398,6 +429,7 @@ POLLRTC_C_API pollrtc_result pollrtc_multiplayer_poll(pollrtc_multiplayer* peer)
 POLLRTC_C_API pollrtc_result pollrtc_multiplayer_wait(pollrtc_multiplayer* peer, int timeout_ms);
 /* As of pollrtc_connection, for all of them. */
 POLLRTC_C_API int64_t pollrtc_multiplayer_get_time_to_next_deadline_us(const pollrtc_multiplayer* peer);
+/* What happened, oldest first, and to whom; NONE: that was all. */
 POLLRTC_C_API pollrtc_multiplayer_event_type pollrtc_multiplayer_next_event(pollrtc_multiplayer* peer,
                                                                             int* id);
 POLLRTC_C_API void pollrtc_multiplayer_set_target_peer(pollrtc_multiplayer* peer, int id);
@@ -419,16 +451,22 @@ POLLRTC_C_API int pollrtc_multiplayer_get_connection_status(const pollrtc_multip
 POLLRTC_C_API int pollrtc_multiplayer_get_unique_id(const pollrtc_multiplayer* peer);
 POLLRTC_C_API void pollrtc_multiplayer_set_refuse_new_connections(pollrtc_multiplayer* peer, int refuse);
 POLLRTC_C_API int pollrtc_multiplayer_is_refusing_new_connections(const pollrtc_multiplayer* peer);
+/* Random, 2 .. 2^31-1. */
 POLLRTC_C_API int pollrtc_generate_unique_id(void);
 
 /* --- The pace of all connections of a process together: RFC 8445 wants 5 ms between two of their checks. */
 POLLRTC_C_API pollrtc_pacer* pollrtc_pacer_create(void); /* null: no memory */
+/* Not before its connections. */
 POLLRTC_C_API void pollrtc_pacer_destroy(pollrtc_pacer* pacer);
 
 /* --- A certificate to use again, for 30 days. */
+/* CRYPTO, NO_RANDOMNESS, OUT_OF_MEMORY. */
 POLLRTC_C_API pollrtc_result pollrtc_certificate_generate(pollrtc_certificate** out);
+/* PEM; good until it is destroyed. */
 POLLRTC_C_API const char* pollrtc_certificate_get_certificate(const pollrtc_certificate* certificate);
+/* PEM, and a secret; good until it is destroyed. */
 POLLRTC_C_API const char* pollrtc_certificate_get_private_key(const pollrtc_certificate* certificate);
+/* The key is wiped. */
 POLLRTC_C_API void pollrtc_certificate_destroy(pollrtc_certificate* certificate);
 
 #ifdef __cplusplus

@@ -67,7 +67,9 @@ typedef struct pollrtc_network {
   /* A socket at that address and a port of first..last (0: any), all of which goes to `bound`. Negative: it cannot be. */
   int (*open)(void* context, const pollrtc_address* local, uint16_t first, uint16_t last,
               pollrtc_address* bound);
+  /* Closes a socket that open or open_multicast gave. */
   void (*close)(void* context, int socket);
+  /* Sends one datagram, now or never: WOULD_BLOCK when there is no room. */
   pollrtc_io (*send)(void* context, int socket, const pollrtc_address* remote, const uint8_t* data,
                      size_t size);
   /* The same for a datagram that nobody on the way may cut (IPv4: DF set). Null: no path MTU discovery. */

@@ -11,6 +11,7 @@
 namespace pollrtc {
 
 // None of these may block; poll() is called as often as the connection is polled.
+// The hooks; each is given `context` first.
 struct HostResolver {
   // Begins to look up `host`, which is no literal. False: it cannot be looked up.
   bool (*start)(void* context, std::uint32_t id, std::string_view host) = nullptr;
@@ -19,7 +20,7 @@ struct HostResolver {
   bool (*poll)(void* context, std::uint32_t id, std::span<Address> out, std::size_t& count) = nullptr;
   // The outcome of `id` is not wanted any more.
   void (*cancel)(void* context, std::uint32_t id) = nullptr;
-  void* context = nullptr;
+  void* context = nullptr;  // handed to all of them
 };
 
 }  // namespace pollrtc

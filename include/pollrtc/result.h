@@ -16,16 +16,20 @@
 
 namespace pollrtc {
 
+// What a function returns to say that it failed: `return Unexpected{error};`.
 template <class E>
 struct Unexpected {
-  E error;
+  E error;  // why
 };
 template <class E>
+// `Unexpected{error}` needs no type.
 Unexpected(E) -> Unexpected<E>;
 
+// A value or an error; see the top of this file.
 template <class T, class E = Error>
 class [[nodiscard]] Result {
  public:
+  // As in std::expected:
   using value_type = T;
   using error_type = E;
 
@@ -34,22 +38,29 @@ class [[nodiscard]] Result {
       Result(U&& value)
       : state_(std::in_place_index<0>, std::forward<U>(value)) {}  // NOLINT: conversions are the point
   template <class F>
+  // No value, for that reason.
   requires std::is_constructible_v<E, F> Result(Unexpected<F> failure)
       : state_(std::in_place_index<1>, std::move(failure.error)) {}
 
+  // True: operator* has the value. False: error() has the reason.
   bool has_value() const { return state_.index() == 0; }
-  explicit operator bool() const { return has_value(); }
+  explicit operator bool() const { return has_value(); }  // as has_value()
 
   // Only when has_value(); else the program is wrong, and stops at a null pointer rather than going on with
   // garbage.
   T& operator*() & { return *std::get_if<0>(&state_); }
+  // As above.
   const T& operator*() const& { return *std::get_if<0>(&state_); }
+  // As above.
   T&& operator*() && { return std::move(*std::get_if<0>(&state_)); }
+  // As operator*.
   T* operator->() { return std::get_if<0>(&state_); }
+  // As operator*.
   const T* operator->() const { return std::get_if<0>(&state_); }
   // Only when !has_value().
   const E& error() const { return *std::get_if<1>(&state_); }
 
+  // The value, or `other` where there is none.
   template <class U>
   T value_or(U&& other) const {
     return has_value() ? **this : static_cast<T>(std::forward<U>(other));
@@ -59,24 +70,29 @@ class [[nodiscard]] Result {
   std::variant<T, E> state_;
 };
 
+// Done, or an error.
 template <class E>
 class [[nodiscard]] Result<void, E> {
  public:
+  // As in std::expected:
   using value_type = void;
   using error_type = E;
 
   Result() = default;
   template <class F>
+  // Not done, for that reason.
   requires std::is_constructible_v<E, F> Result(Unexpected<F> failure) : error_(std::move(failure.error)) {}
 
+  // True: done. False: error() has the reason.
   bool has_value() const { return !error_.has_value(); }
-  explicit operator bool() const { return has_value(); }
-  const E& error() const { return *error_; }
+  explicit operator bool() const { return has_value(); }  // as has_value()
+  const E& error() const { return *error_; }  // only when !has_value()
 
  private:
   std::optional<E> error_;
 };
 
+// What calls give that can be refused and have nothing to say else.
 using Status = Result<void, Error>;
 
 // `return fail(ErrorCode::TooLarge, "label is longer than 65535 bytes");` The text must live for ever (a

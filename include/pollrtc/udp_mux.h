@@ -33,8 +33,10 @@ class ConnectionCore;
 
 class PeerConnection;
 
+// One UDP port for many connections; see the top of this file.
 class POLLRTC_API UdpMux {
  public:
+  // What a mux is made with.
   struct Config {
     std::uint16_t port = 0;  // of all its sockets; 0: the system's choice, for each
     int dscp = -1;           // RFC 8837: 0..63; negative: the system's
@@ -43,24 +45,27 @@ class POLLRTC_API UdpMux {
     std::size_t max_addresses = 65536, max_addresses_each = 128;
     std::size_t max_waiting = 256;  // datagrams that wait for one connection to be polled
     Limits limits;                  // of these, the bounds on STUN errors to strangers
-    LogSink log;
+    LogSink log;  // none: nothing is logged
     // Left empty: the operating system's. What the hooks point to must outlive the mux and its connections.
     Rng rng;
-    Network network;
+    Network network;  // its sockets and clock
   };
+  // Counts since it was made.
   struct Stats {
+    // at present: those with a socket here, and remote addresses known to be theirs
     std::size_t connections = 0, addresses = 0;
     std::uint64_t strangers_refused = 0;  // checks for nobody that were answered with an error
     std::uint64_t dropped = 0;            // datagrams for nobody, or for one who had too many waiting
   };
 
+  // Opens nothing yet: sockets come with the first connection that gathers.
   explicit UdpMux(const Config& config);
   UdpMux() : UdpMux(Config()) {}
   ~UdpMux();
   UdpMux(const UdpMux&) = delete;
   UdpMux& operator=(const UdpMux&) = delete;
 
-  Stats get_stats() const;
+  Stats get_stats() const;  // at this moment
 
  private:
   friend class detail::ConnectionCore;
