@@ -17,7 +17,7 @@ class ConnectionCore;  // what a PeerConnection and its channels share; it lives
 
 // How a channel is to be. The defaults are a reliable, ordered one.
 struct DataChannelOptions {
-  bool ordered = true;  // messages arrive in the order in which they were sent
+  bool ordered = true;            // messages arrive in the order in which they were sent
   int max_retransmits = -1;       // negative: no limit; above 65535: 65535. At most one of these two.
   int max_packet_life_time = -1;  // milliseconds
   bool negotiated = false;        // both ends create it with the same `id`
@@ -84,15 +84,15 @@ class POLLRTC_API DataChannel {
   bool is_message_complete() const { return was_last_; }
   bool was_abandoned() const { return was_abandoned_; }  // no bytes then
 
-  void set_write_mode(WriteMode mode);  // what put_packet() and send_piece() send, from now on
-  WriteMode get_write_mode() const;  // Binary at first
+  void set_write_mode(WriteMode mode);   // what put_packet() and send_piece() send, from now on
+  WriteMode get_write_mode() const;      // Binary at first
   ChannelState get_ready_state() const;  // Closed for good after Closing, or when the connection ends
-  std::string get_label() const;  // as its maker gave it
-  std::string get_protocol() const;  // likewise
+  std::string get_label() const;         // as its maker gave it
+  std::string get_protocol() const;      // likewise
   int get_id() const;  // the stream, 0 to 65534; kUnset until the DTLS roles are known, unless negotiated
-  bool is_ordered() const;  // as its maker asked, like the next three
-  bool is_negotiated() const;  // both ends made it
-  int get_max_retransmits() const;  // or kUnset
+  bool is_ordered() const;               // as its maker asked, like the next three
+  bool is_negotiated() const;            // both ends made it
+  int get_max_retransmits() const;       // or kUnset
   int get_max_packet_life_time() const;  // milliseconds, or kUnset
   int get_priority() const;  // 128 to 1024 in practice; a channel that was announced has its maker's
   ChannelInfo get_stats()

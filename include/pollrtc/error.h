@@ -47,9 +47,9 @@ class Error {
   constexpr Error(ErrorCode code, std::string_view detail, std::uint32_t line = 0)
       : detail_(detail), line_(line), code_(code) {}
 
-  constexpr ErrorCode code() const { return code_; }  // the kind, for the program
+  constexpr ErrorCode code() const { return code_; }             // the kind, for the program
   constexpr std::string_view detail() const { return detail_; }  // for people; good for ever
-  constexpr std::uint32_t line() const { return line_; }  // of the text given, counted from 1; 0: none
+  constexpr std::uint32_t line() const { return line_; }         // of the text given, counted from 1; 0: none
   friend constexpr bool operator==(const Error& a, ErrorCode code) { return a.code_ == code; }
 
  private:

@@ -27,7 +27,7 @@ class FixedString {
 
   // good as long as the object stays where it is
   constexpr std::string_view view() const { return {text_.data(), size_}; }
-  constexpr bool empty() const { return size_ == 0; }  // no bytes
+  constexpr bool empty() const { return size_ == 0; }    // no bytes
   static constexpr std::size_t capacity() { return N; }  // N, in bytes
 
   friend constexpr bool operator==(const FixedString& a, const FixedString& b) {

@@ -50,7 +50,7 @@ inline GodotError godot_error(const Status& status) {
 
 // A dictionary: {{"ordered", false}, {"maxPacketLifeTime", 100}, {"protocol", "chat"}}. Numbers are std::int64_t or int.
 struct Option {
-  std::string_view key;  // as Godot spells it
+  std::string_view key;                                                   // as Godot spells it
   std::variant<bool, int, std::int64_t, double, std::string_view> value;  // whatever the script gave
 };
 

@@ -80,8 +80,8 @@ class POLLRTC_API MultiplayerPeer {
   Status remove_peer(int peer_id);
   // Closes the connection; the next poll() removes the peer and says so. With `force` it is gone at once, without a word.
   Status disconnect_peer(int peer_id, bool force = false);
-  bool has_peer(int peer_id) const;  // it was added, connected or not
-  Result<PeerInfo> get_peer(int peer_id) const;  // NotFound
+  bool has_peer(int peer_id) const;                         // it was added, connected or not
+  Result<PeerInfo> get_peer(int peer_id) const;             // NotFound
   std::vector<std::pair<int, PeerInfo>> get_peers() const;  // in the order in which they were added
   void close();                                             // lets go of all, without a word
 
@@ -107,21 +107,21 @@ class POLLRTC_API MultiplayerPeer {
   // The next packet, and who sent it; peers take turns. Empty when there is none; good until the next call of
   // get_packet().
   Result<Bytes> get_packet();
-  int get_available_packet_count() const;  // of all peers together
-  int get_packet_peer() const;     // 0 when none waits, as the two below
-  int get_packet_channel() const;  // 0: one of the three
-  TransferMode get_packet_mode() const;  // how it was sent
+  int get_available_packet_count() const;             // of all peers together
+  int get_packet_peer() const;                        // 0 when none waits, as the two below
+  int get_packet_channel() const;                     // 0: one of the three
+  TransferMode get_packet_mode() const;               // how it was sent
   std::optional<ErrorCode> get_packet_error() const;  // of the last get_packet()
   std::size_t get_max_packet_size() const {
     return 1200;
   }  // as in Godot: what goes in one datagram; not enforced
 
   ConnectionStatus get_connection_status() const;  // Disconnected: nothing was created, or close()
-  int get_unique_id() const;  // 1 while Disconnected
+  int get_unique_id() const;                       // 1 while Disconnected
   bool is_server() const { return get_unique_id() == TARGET_PEER_SERVER; }  // its id is 1
-  void set_refuse_new_connections(bool refuse);  // of add_peer()
-  bool is_refusing_new_connections() const;  // not at first
-  static int generate_unique_id();  // random, 2 .. 2^31-1
+  void set_refuse_new_connections(bool refuse);                             // of add_peer()
+  bool is_refusing_new_connections() const;                                 // not at first
+  static int generate_unique_id();                                          // random, 2 .. 2^31-1
   // Whether packets from client to client can pass through the server: not in a mesh.
   bool is_server_relay_supported() const;
   // In Godot the passing on is SceneMultiplayer's work. Switched on here, before the first peer and at each end, packets

@@ -16,13 +16,13 @@ namespace pollrtc {
 struct Network {
   // What became of a datagram.
   enum class Outcome : std::uint8_t {
-    Done,  // sent, or received
+    Done,         // sent, or received
     WouldBlock,   // nothing to read; or no room: the same datagram is tried again later
     Truncated,    // a datagram that did not fit the buffer; it is gone
     TooLarge,     // of a datagram to be sent, as all that follow: it is lost, the socket lives on
     Unreachable,  // no route, or the network is down
     Refused,      // a firewall says no, or an earlier datagram met a closed port
-    Error,  // anything else
+    Error,        // anything else
   };
 
   // Only differences count. May stand still; should it go back, the connection's own time stands still.

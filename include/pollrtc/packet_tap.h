@@ -15,11 +15,11 @@ enum class PacketLayer : std::uint8_t {
 
 // A packet that passes.
 struct TappedPacket {
-  Time time;  // when, by the connection's clock
-  Path path;  // from our end: `local` is ours, whichever way it goes
-  Bytes bytes;  // good for the call
+  Time time;                             // when, by the connection's clock
+  Path path;                             // from our end: `local` is ours, whichever way it goes
+  Bytes bytes;                           // good for the call
   PacketLayer layer = PacketLayer::Udp;  // whole datagram, or SCTP in the clear
-  bool is_sent = false;  // false: received
+  bool is_sent = false;                  // false: received
 };
 
 // The hook that looks.

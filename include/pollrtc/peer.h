@@ -114,9 +114,9 @@ POLLRTC_API Result<CertificatePem> generate_certificate(const Environment& envir
 
 // How a channel is to be; the texts are copied.
 struct ChannelOptions {
-  std::string_view label = {};     // at most 65535 bytes of UTF-8
-  std::string_view protocol = {};  // likewise
-  bool ordered = true;  // messages arrive in the order in which they were sent
+  std::string_view label = {};                        // at most 65535 bytes of UTF-8
+  std::string_view protocol = {};                     // likewise
+  bool ordered = true;                                // messages arrive in the order in which they were sent
   std::optional<std::uint16_t> max_retransmits = {};  // at most one of these two
   std::optional<std::uint16_t> max_lifetime_ms = {};  // milliseconds; counted from send()
   bool negotiated = false;               // both ends create it with the same id; nothing is said on the wire
@@ -132,12 +132,12 @@ enum class ChannelHandle : std::uint32_t {};
 
 // What was asked for on the creator's side, and what the OPEN said on the other.
 struct ChannelInfo {
-  std::string_view label, protocol;  // good until release_channel()
-  std::optional<std::uint16_t> id;   // none until the DTLS role decides it
+  std::string_view label, protocol;                               // good until release_channel()
+  std::optional<std::uint16_t> id;                                // none until the DTLS role decides it
   std::optional<std::uint16_t> max_retransmits, max_lifetime_ms;  // at most one of the two; none: reliable
-  std::uint16_t priority = 256;  // RFC 8831 §6.4
-  bool ordered = true, negotiated = false;  // as created
-  ChannelState state = ChannelState::Connecting;  // at this moment
+  std::uint16_t priority = 256;                                   // RFC 8831 §6.4
+  bool ordered = true, negotiated = false;                        // as created
+  ChannelState state = ChannelState::Connecting;                  // at this moment
   std::size_t buffered_amount = 0;   // bytes of payload not yet handed to the network
   std::size_t waiting_messages = 0;  // messages, or pieces, that receive() would give
   std::uint64_t messages_sent = 0,
@@ -147,7 +147,7 @@ struct ChannelInfo {
 
 // A message, or a piece of one, that receive() gives.
 struct MessageView {
-  Bytes data;  // good until the next receive() on that channel, or its release
+  Bytes data;            // good until the next receive() on that channel, or its release
   bool is_text = false;  // by the PPID (RFC 8831 §8); the bytes are not checked to be UTF-8
   // Both, unless it is a piece of a message (receive_in_pieces).
   bool begins = true, ends = true;
@@ -157,9 +157,9 @@ struct MessageView {
 // Counts since create(), and how things are now.
 struct PeerStats {
   std::uint64_t datagrams_sent = 0, datagrams_received = 0;  // discarded ones too
-  std::uint64_t bytes_sent = 0, bytes_received = 0;  // UDP payloads
-  std::uint64_t messages_sent = 0, messages_received = 0;  // of all channels; handed in, and complete here
-  std::uint64_t drops[kDropCount] = {};  // indexed by Drop
+  std::uint64_t bytes_sent = 0, bytes_received = 0;          // UDP payloads
+  std::uint64_t messages_sent = 0, messages_received = 0;    // of all channels; handed in, and complete here
+  std::uint64_t drops[kDropCount] = {};                      // indexed by Drop
   // Of an address that is hidden (behind a name, or of a peer-reflexive remote candidate that was never signalled) only family
   // and port; the rest is zero. mdns draft §3.3.1.
   std::optional<Path> selected_path;
@@ -168,12 +168,12 @@ struct PeerStats {
   // of the last check that was answered on the selected pair; nothing: none yet
   std::optional<Duration> ice_round_trip_time;
   std::string_view dtls_version, dtls_cipher_suite;  // empty before the handshake is over
-  bool dtls_is_client = false;  // we sent the ClientHello
+  bool dtls_is_client = false;                       // we sent the ClientHello
   // SHA-256 of the two certificates, for two users to compare (RFC 8827 §6.5); the other end's once the handshake is over.
   Fingerprint local_fingerprint;
   std::optional<Fingerprint> remote_fingerprint;  // nothing before that
-  Duration sctp_srtt{}, sctp_rto{};  // RFC 9260 §6.3.1; zero before the first measurement
-  std::uint32_t sctp_mtu = 0;  // the largest SCTP packet now, in bytes (RFC 8899: PLPMTU)
+  Duration sctp_srtt{}, sctp_rto{};               // RFC 9260 §6.3.1; zero before the first measurement
+  std::uint32_t sctp_mtu = 0;                     // the largest SCTP packet now, in bytes (RFC 8899: PLPMTU)
   // Bytes: congestion window, the other end's window, in flight; and chunks sent again.
   std::uint64_t sctp_cwnd = 0, sctp_peer_rwnd = 0, sctp_outstanding = 0, sctp_retransmitted_chunks = 0;
   Close close_reason = Close::None;  // while Failed: why; when the connection has ended: how
@@ -187,8 +187,8 @@ class POLLRTC_API Peer {
   struct GatheringNeeded {};
   // For the other end. An empty line says that there are no more.
   struct LocalCandidate {
-    std::string mid;  // the media section it belongs to
-    int index;  // the number of that section
+    std::string mid;    // the media section it belongs to
+    int index;          // the number of that section
     std::string line;   // "candidate:..."
     std::string ufrag;  // the generation it belongs to (RFC 8838 §9): of an empty line too
   };
@@ -219,7 +219,7 @@ class POLLRTC_API Peer {
   // It is Closed. What has arrived can still be received.
   struct ChannelClosed {
     ChannelHandle channel;  // release_channel() forgets it
-    Close reason;  // Local or Remote when the closing was orderly
+    Close reason;           // Local or Remote when the closing was orderly
   };
   // One for each message, or piece; receive() gives it.
   struct MessageReceived {
@@ -232,16 +232,16 @@ class POLLRTC_API Peer {
   // A TURN server gave no allocation, or has none for us any more. `code` is STUN's (401: wrong credentials), or 701 when
   // no answer came at all.
   struct IceServerFailed {
-    Address server;  // the address that was asked
+    Address server;           // the address that was asked
     TurnTransport transport;  // and how
-    int code;  // STUN's, or 701
-    std::string text;  // the server's reason, or ours
+    int code;                 // STUN's, or 701
+    std::string text;         // the server's reason, or ours
   };
   // Open a TCP connection to `remote`, a TURN server or (RFC 6544) the other end; stream_opened() or stream_closed() says how
   // that went. `local`, when it is valid: from this IP address, and a port that the system chooses.
   struct StreamNeeded {
-    StreamId stream;  // its name from now on
-    Address remote;  // where to
+    StreamId stream;     // its name from now on
+    Address remote;      // where to
     Address local = {};  // where from
   };
   // Write what poll_stream() still gives, and close it.
@@ -261,8 +261,8 @@ class POLLRTC_API Peer {
   // Of a message that was sent with a `report`: Sent, unless it was abandoned before, then one of the others. A message of
   // a connection that ended, or of a channel that was released, is not reported on any more.
   struct MessageReport {
-    ChannelHandle channel;  // the one it was sent on
-    std::uint32_t report;  // the number that send() was given
+    ChannelHandle channel;   // the one it was sent on
+    std::uint32_t report;    // the number that send() was given
     MessageOutcome outcome;  // what became of it
   };
   // What poll_event() gives; std::monostate is none of them.
@@ -400,7 +400,7 @@ class POLLRTC_API Peer {
   // Of descriptions.
   SignalingState signaling_state() const;
   std::size_t max_message_size() const;  // the largest that send() takes now, in bytes
-  PeerStats stats() const;  // a copy; its texts are good for ever
+  PeerStats stats() const;               // a copy; its texts are good for ever
 
  private:
   struct Impl;

@@ -50,9 +50,9 @@ enum class IceTransports : std::uint8_t { Udp, UdpAndTcp, Tcp };
 
 // What a connection is to be like. The default finds its way in a local network.
 struct Configuration {
-  std::vector<IceServer> ice_servers;  // asked when gathering begins
+  std::vector<IceServer> ice_servers;                                 // asked when gathering begins
   IceTransportPolicy ice_transport_policy = IceTransportPolicy::All;  // which candidates there are
-  IceTransports ice_transports = IceTransports::Udp;  // how they are reached
+  IceTransports ice_transports = IceTransports::Udp;                  // how they are reached
   // One UDP port for many connections (pollrtc/udp_mux.h); null: a socket for each of them and each address. With it
   // port_range_* and dscp concern TCP alone.
   std::shared_ptr<UdpMux> udp_mux;
@@ -85,13 +85,13 @@ struct Configuration {
   CertificatePem certificate;
   // The largest IP packet, in bytes, that path MTU discovery tries (RFC 8899): PeerConfig::max_ip_packet. 0: no discovery.
   std::uint16_t max_ip_packet = 1500;
-  LogSink log;  // none: nothing is logged
+  LogSink log;    // none: nothing is logged
   PacketTap tap;  // none: nobody looks
   Limits limits;  // docs/limits.md; Limits::small() for small machines
   // Left empty: the operating system's. What the hooks point to must outlive the connection and its channels.
   Rng rng;
-  Memory memory = {};  // see docs/limits.md for what is allocated otherwise
-  Network network;  // sockets and a clock of your own
+  Memory memory = {};     // see docs/limits.md for what is allocated otherwise
+  Network network;        // sockets and a clock of your own
   HostResolver resolver;  // for the names of ICE servers
 };
 
@@ -102,7 +102,7 @@ struct SessionDescription {
 // See SessionDescription.
 struct IceCandidate {
   std::string candidate, sdp_mid;  // the line, and the media section it belongs to
-  int sdp_m_line_index = 0;  // the number of that section
+  int sdp_m_line_index = 0;        // the number of that section
 };
 
 // One connection; see the top of this file.
@@ -132,8 +132,8 @@ class POLLRTC_API PeerConnection {
   // See ice_candidate_created.
   struct CandidateCreated {
     std::string media;  // the mid
-    int index;  // of the media section
-    std::string name;  // the line; empty: that was all
+    int index;          // of the media section
+    std::string name;   // the line; empty: that was all
   };
   // See data_channel_received.
   struct ChannelReceived {
@@ -162,7 +162,7 @@ class POLLRTC_API PeerConnection {
   // See DataChannel::closed, and failed.
   struct ChannelClosed {
     std::shared_ptr<DataChannel> channel;  // Closed from now on
-    Close reason;  // Local or Remote when the closing was orderly
+    Close reason;                          // Local or Remote when the closing was orderly
   };
   // See DataChannel::message_received.
   struct MessageReceived {
@@ -171,8 +171,8 @@ class POLLRTC_API PeerConnection {
   // See DataChannel::message_outcome.
   struct MessageReport {
     std::shared_ptr<DataChannel> channel;  // the one it was sent on
-    std::uint32_t report;  // the number that send_with_report() was given
-    MessageOutcome outcome;  // what became of it
+    std::uint32_t report;                  // the number that send_with_report() was given
+    MessageOutcome outcome;                // what became of it
   };
   // See DataChannel::buffered_amount_low.
   struct BufferedAmountLow {
@@ -180,8 +180,8 @@ class POLLRTC_API PeerConnection {
   };
   // See ice_server_failed.
   struct IceServerFailed {
-    std::string url;  // as configured
-    int code;  // STUN's, or 701
+    std::string url;   // as configured
+    int code;          // STUN's, or 701
     std::string text;  // why
   };
   // What next_event() gives; std::monostate is none of them.
@@ -225,7 +225,8 @@ class POLLRTC_API PeerConnection {
   // ends the candidates. One that comes before its description is kept for it.
   Status add_ice_candidate(std::string_view media, int index, std::string_view name);
   Status poll();  // InvalidState when called from inside a signal
-  // With Configuration::pull_events: what happened, oldest first; false when that was all.
+  // With Configuration::pull_events: what happened, oldest first; false when that was all. Without it false as well, and
+  // nothing is taken: what happened is the handlers'.
   bool next_event(Event& event);
   void close();  // everything the other end needs to know is sent inside this call
 

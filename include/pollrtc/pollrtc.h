@@ -117,18 +117,18 @@ typedef enum pollrtc_log_level POLLRTC_ENUM {
 /* STUN or TURN servers with the same credentials: pollrtc::IceServer. */
 typedef struct pollrtc_ice_server {
   const char* const* urls; /* "stun:host:port", "turn:host:port?transport=tcp", "turns:host" */
-  size_t url_count; /* how many */
-  const char* username; /* null: none */
-  const char* credential; /* null: none */
+  size_t url_count;        /* how many */
+  const char* username;    /* null: none */
+  const char* credential;  /* null: none */
 } pollrtc_ice_server;
 
 /* A packet that passes: pollrtc::TappedPacket. */
 typedef struct pollrtc_tapped_packet {
-  const uint8_t* bytes; /* good for the call */
-  size_t size; /* in bytes */
-  int64_t time_us; /* by the connection's clock */
-  int is_sctp; /* an SCTP packet in the clear; else a whole datagram */
-  int is_sent; /* else received */
+  const uint8_t* bytes;          /* good for the call */
+  size_t size;                   /* in bytes */
+  int64_t time_us;               /* by the connection's clock */
+  int is_sctp;                   /* an SCTP packet in the clear; else a whole datagram */
+  int is_sent;                   /* else received */
   pollrtc_address local, remote; /* from our end, whichever way it goes */
 } pollrtc_tapped_packet;
 
@@ -139,31 +139,38 @@ typedef enum pollrtc_transports POLLRTC_ENUM {
   POLLRTC_TRANSPORTS_TCP = 2
 } pollrtc_transports;
 
+/* A limit by its name in docs/limits.md: {"ice_pairs", 24}. Times are in milliseconds. */
+typedef struct pollrtc_limit {
+  const char* name; /* ends with a NUL */
+  uint64_t value;   /* within what its field can hold */
+} pollrtc_limit;
+
 /* What a connection is to be like: pollrtc::Configuration. Copied by the call it is given to. */
 typedef struct pollrtc_config {
-  size_t size; /* sizeof(pollrtc_config) */
-  const pollrtc_ice_server* ice_servers; /* copied */
-  size_t ice_server_count;               /* how many there are */
+  size_t size;                               /* sizeof(pollrtc_config) */
+  const pollrtc_ice_server* ice_servers;     /* copied */
+  size_t ice_server_count;                   /* how many there are */
   uint16_t port_range_begin, port_range_end; /* local ports, both included; 0: the system's choice */
-  int include_loopback;                  /* not only where there is no other address */
-  int relay_only;                        /* iceTransportPolicy "relay" */
-  const char* trusted_certificates;      /* PEM, for turns: servers; null: the system's */
-  const char *certificate, *private_key; /* PEM; null: fresh ones */
+  int include_loopback;                      /* not only where there is no other address */
+  int relay_only;                            /* iceTransportPolicy "relay" */
+  const char* trusted_certificates;          /* PEM, for turns: servers; null: the system's */
+  const char *certificate, *private_key;     /* PEM; null: fresh ones */
   /* Limits, docs/limits.md; 0: the default. */
   uint32_t max_message_size, receive_window, send_buffer_channel, send_buffer;
   int small_limits; /* the defaults are those for small machines */
   /* Neither may call this library. The texts end with a NUL and are good for the call. */
   void (*log)(void* context, pollrtc_log_level level, const char* room, const char* line);
-  void* log_context;          /* handed to log() */
+  void* log_context;           /* handed to log() */
   pollrtc_log_level log_level; /* lines below it are not written */
   /* Sees each packet. */
   void (*tap)(void* context, const pollrtc_tapped_packet* packet);
   void* tap_context;        /* handed to tap() */
   int ice_lite;             /* for servers with a public address */
   int no_automatic_restart; /* of ICE, when the path is lost */
-  const char *nat_1_1_internal, *nat_1_1_external; /* addresses, of a server behind a one-to-one NAT; null: none */
-  int set_dscp, dscp;     /* 0..63 of all datagrams; counts when the first is not 0 */
-  uint16_t max_ip_packet; /* the largest that path MTU discovery tries, in bytes; 0: 1500 */
+  /* Addresses, of a server behind a one-to-one NAT; null: none. */
+  const char *nat_1_1_internal, *nat_1_1_external;
+  int set_dscp, dscp;        /* 0..63 of all datagrams; counts when the first is not 0 */
+  uint16_t max_ip_packet;    /* the largest that path MTU discovery tries, in bytes; 0: 1500 */
   int no_path_mtu_discovery; /* packets stay at 1200 (IPv4) or 1280 bytes (IPv6) */
   uint32_t receive_window_max, max_channels, max_unread_messages; /* 0: the defaults */
   pollrtc_pacer* pacer; /* one for many connections, which it must outlive; null: each paces itself */
@@ -173,9 +180,12 @@ typedef struct pollrtc_config {
   const pollrtc_network* network;
   const pollrtc_resolver* resolver;
 
-  int hide_addresses;       /* behind names of multicast DNS */
-  pollrtc_udp_mux* udp_mux; /* one UDP port for many connections; null: sockets of its own */
+  int hide_addresses;                /* behind names of multicast DNS */
+  pollrtc_udp_mux* udp_mux;          /* one UDP port for many connections; null: sockets of its own */
   pollrtc_transports ice_transports; /* how the other end may be reached */
+  /* Any of the limits; they count more than those above. INVALID_ARGUMENT: no such name, or a value that does not fit. */
+  const pollrtc_limit* limits;
+  size_t limit_count; /* how many there are */
 } pollrtc_config;
 
 /* What happened, and what is in the event then. */
@@ -206,13 +216,13 @@ typedef enum pollrtc_outcome POLLRTC_ENUM {
 
 /* What pollrtc_connection_next_event() gives; fields that its type does not name are zero or "". */
 typedef struct pollrtc_event {
-  pollrtc_event_type type; /* skip those you do not know */
-  int number; /* by the type */
-  const char* text; /* good until the next event of this connection */
-  const char* text2; /* likewise */
+  pollrtc_event_type type;  /* skip those you do not know */
+  int number;               /* by the type */
+  const char* text;         /* good until the next event of this connection */
+  const char* text2;        /* likewise */
   pollrtc_channel* channel; /* null: of no channel */
-  uint32_t report;      /* of POLLRTC_EVENT_MESSAGE_REPORT: the number you gave */
-  uint32_t reserved[7]; /* zero */
+  uint32_t report;          /* of POLLRTC_EVENT_MESSAGE_REPORT: the number you gave */
+  uint32_t reserved[7];     /* zero */
 } pollrtc_event;
 
 /* pollrtc::CandidateType */
@@ -228,26 +238,60 @@ typedef struct pollrtc_stats {
   size_t size; /* sizeof(pollrtc_stats), set before the call */
   /* Datagrams with discarded ones, UDP payloads in bytes, messages of all channels. */
   uint64_t datagrams_sent, datagrams_received, bytes_sent, bytes_received, messages_sent, messages_received;
-  uint64_t drops;                 /* datagrams and chunks discarded, for whatever reason */
-  int64_t ice_round_trip_time_us; /* -1: not known yet, as the next two */
+  uint64_t drops;                    /* datagrams and chunks discarded, for whatever reason */
+  int64_t ice_round_trip_time_us;    /* -1: not known yet, as the next two */
   int64_t sctp_srtt_us, sctp_rto_us; /* RFC 9260 §6.3.1 */
   /* Bytes: congestion window, the other end's window, in flight; and chunks sent again. */
   uint64_t sctp_cwnd, sctp_peer_rwnd, sctp_outstanding, sctp_retransmitted_chunks;
-  int dtls_is_client; /* we sent the ClientHello */
+  int dtls_is_client;                                    /* we sent the ClientHello */
   uint8_t local_fingerprint[32], remote_fingerprint[32]; /* SHA-256; zero: not known yet */
   pollrtc_address local_address, remote_address;         /* of the selected pair; family 0: none yet */
-  pollrtc_candidate_type local_type, remote_type; /* of the selected pair */
-  char dtls_version[16], dtls_cipher_suite[64]; /* empty before the handshake is over */
-  uint32_t sctp_mtu;                            /* the largest SCTP packet now, in bytes */
-  const char* close_reason;                     /* "None", "Remote", "ConsentExpired" ...; good for ever */
+  pollrtc_candidate_type local_type, remote_type;        /* of the selected pair */
+  char dtls_version[16], dtls_cipher_suite[64];          /* empty before the handshake is over */
+  uint32_t sctp_mtu;                                     /* the largest SCTP packet now, in bytes */
+  const char* close_reason; /* "None", "Remote", "ConsentExpired" ...; good for ever */
+  int is_tcp;               /* the selected pair is a TCP connection (RFC 6544) */
+  /* Of the selected pair, when its addresses are hidden behind one; else empty. */
+  char local_name[72], remote_name[72];
 } pollrtc_stats;
 
-/* --- One UDP port for many connections (pollrtc/udp_mux.h). 0: a port of the system's choice. It may be destroyed before
-   its connections, which keep what they need of it. */
-/* `port` 0: the system's choice. OUT_OF_MEMORY. */
-POLLRTC_C_API pollrtc_result pollrtc_udp_mux_create(uint16_t port, pollrtc_udp_mux** out);
-/* The connections keep what they need of it. */
+/* --- One UDP port for many connections (pollrtc/udp_mux.h). */
+
+/* What a mux is made with: pollrtc::UdpMux::Config. Zero means the default. */
+typedef struct pollrtc_udp_mux_config {
+  size_t size;               /* sizeof(pollrtc_udp_mux_config) */
+  uint16_t port;             /* of all its sockets; 0: the system's choice */
+  int set_dscp, dscp;        /* 0..63 of all datagrams; counts when the first is not 0 */
+  size_t max_addresses;      /* remote addresses known at a time */
+  size_t max_addresses_each; /* the same, of one connection */
+  size_t max_waiting;        /* datagrams that wait for one connection to be polled */
+  /* As in pollrtc_config: */
+  const pollrtc_limit* limits;
+  size_t limit_count;
+  void (*log)(void* context, pollrtc_log_level level, const char* room, const char* line);
+  void* log_context;
+  pollrtc_log_level log_level;
+  /* Null: the operating system's. What they lead to must outlive the mux and its connections: */
+  const pollrtc_random* random;
+  const pollrtc_network* network;
+} pollrtc_udp_mux_config;
+
+/* pollrtc::UdpMux::Stats. */
+typedef struct pollrtc_udp_mux_stats {
+  size_t size; /* sizeof(pollrtc_udp_mux_stats), set before the call */
+  /* At present: those with a socket here, and remote addresses known to be theirs. */
+  size_t connections, addresses;
+  uint64_t strangers_refused; /* checks for nobody that were answered with an error */
+  uint64_t dropped;           /* datagrams for nobody, or for one who had too many waiting */
+} pollrtc_udp_mux_stats;
+
+/* `config` may be null. INVALID_ARGUMENT: a structure lacks its size or a function, or names no limit; OUT_OF_MEMORY. */
+POLLRTC_C_API pollrtc_result pollrtc_udp_mux_create(const pollrtc_udp_mux_config* config,
+                                                    pollrtc_udp_mux** out);
+/* It may go before its connections, which keep what they need of it. */
 POLLRTC_C_API void pollrtc_udp_mux_destroy(pollrtc_udp_mux* mux);
+POLLRTC_C_API pollrtc_result pollrtc_udp_mux_get_stats(const pollrtc_udp_mux* mux,
+                                                       pollrtc_udp_mux_stats* stats); /* counts */
 
 /* --- PeerConnection. `config` may be null. */
 /* A fresh one, `out` null when it fails. As initialize, which it need not be followed by; also OUT_OF_MEMORY. */
@@ -262,13 +306,13 @@ POLLRTC_C_API const char* pollrtc_connection_error(const pollrtc_connection* con
 
 /* How a channel is to be: pollrtc::DataChannelOptions. Zero is a reliable, ordered one. */
 typedef struct pollrtc_channel_options {
-  size_t size; /* sizeof(pollrtc_channel_options) */
-  int unordered; /* messages may overtake each other */
+  size_t size;                                      /* sizeof(pollrtc_channel_options) */
+  int unordered;                                    /* messages may overtake each other */
   int limit_retransmits, max_retransmits;           /* the second counts when the first is not 0 */
   int limit_packet_life_time, max_packet_life_time; /* milliseconds; at most one of the two limits */
-  int negotiated, id; /* both ends create it with the same id, 0..65534; nothing is said on the wire */
+  int negotiated, id;   /* both ends create it with the same id, 0..65534; nothing is said on the wire */
   const char* protocol; /* null: none */
-  uint16_t priority; /* 0: normal (256) */
+  uint16_t priority;    /* 0: normal (256) */
   /* With the send buffer full, messages of which nothing has left are given up for one of a channel of a higher priority. */
   int discard_when_full;
 } pollrtc_channel_options;
@@ -447,6 +491,8 @@ POLLRTC_C_API int pollrtc_multiplayer_get_available_packet_count(const pollrtc_m
 POLLRTC_C_API int pollrtc_multiplayer_get_packet_peer(const pollrtc_multiplayer* peer);
 POLLRTC_C_API int pollrtc_multiplayer_get_packet_channel(const pollrtc_multiplayer* peer);
 POLLRTC_C_API pollrtc_transfer_mode pollrtc_multiplayer_get_packet_mode(const pollrtc_multiplayer* peer);
+POLLRTC_C_API size_t pollrtc_multiplayer_get_max_packet_size(const pollrtc_multiplayer* peer);
+POLLRTC_C_API int pollrtc_multiplayer_is_server(const pollrtc_multiplayer* peer);
 POLLRTC_C_API int pollrtc_multiplayer_get_connection_status(const pollrtc_multiplayer* peer); /* 0, 1, 2 */
 POLLRTC_C_API int pollrtc_multiplayer_get_unique_id(const pollrtc_multiplayer* peer);
 POLLRTC_C_API void pollrtc_multiplayer_set_refuse_new_connections(pollrtc_multiplayer* peer, int refuse);

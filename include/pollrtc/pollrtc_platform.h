@@ -53,7 +53,7 @@ typedef enum pollrtc_io POLLRTC_ENUM {
   POLLRTC_IO_ERROR = 6        /* anything else */
 } pollrtc_io;
 
-/* UDP sockets and a clock. All functions are needed but find_addresses, send_whole and open_multicast. */
+/* UDP sockets and a clock. All functions are needed but find_addresses, send_whole, open_multicast and receive_error. */
 typedef struct pollrtc_network {
   size_t size; /* sizeof(pollrtc_network) */
   /* Microseconds; only differences count. May stand still; should it go back, the connection's time stands still. */
@@ -82,6 +82,11 @@ typedef struct pollrtc_network {
   /* A socket for multicast DNS on the link that `local` is on: pollrtc/network.h says what it does. Negative: it cannot be, or
    * the link has one. Null: names of remote candidates are not resolved, and nobody answers for ours. */
   int (*open_multicast)(void* context, const pollrtc_address* local);
+  /* The next hard error of ICMP (port or protocol unreachable) that came for a datagram of this socket's: writes the beginning
+   * of that datagram, at most `capacity` bytes, how many these are, and where it was sent. 0: there is none. Asked after each
+   * reading. Null: nothing is heard of them, and what meets a closed port costs the time until its answer is overdue. */
+  int (*receive_error)(void* context, int socket, uint8_t* quoted, size_t capacity, size_t* size,
+                       pollrtc_address* remote);
 } pollrtc_network;
 
 /* Looks up the names of ICE servers, in place of the library's own resolver. It is not asked about addresses. */

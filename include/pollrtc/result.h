@@ -23,7 +23,7 @@ struct Unexpected {
 };
 template <class E>
 // `Unexpected{error}` needs no type.
-Unexpected(E) -> Unexpected<E>;
+Unexpected(E)->Unexpected<E>;
 
 // A value or an error; see the top of this file.
 template <class T, class E = Error>
@@ -86,7 +86,7 @@ class [[nodiscard]] Result<void, E> {
   // True: done. False: error() has the reason.
   bool has_value() const { return !error_.has_value(); }
   explicit operator bool() const { return has_value(); }  // as has_value()
-  const E& error() const { return *error_; }  // only when !has_value()
+  const E& error() const { return *error_; }              // only when !has_value()
 
  private:
   std::optional<E> error_;

@@ -17,7 +17,7 @@
 namespace pollrtc {
 
 using Bytes = std::span<const std::uint8_t>;  // somebody else's, to read
-using MutBytes = std::span<std::uint8_t>;  // somebody else's, to write
+using MutBytes = std::span<std::uint8_t>;     // somebody else's, to write
 
 // A chrono clock that cannot be asked for the time: it has no now(). Every engine is told the time by its
 // caller, so a test can run in virtual time and two runs with the same inputs give the same bytes. The epoch
@@ -51,9 +51,9 @@ struct Address {
   };  // the numbers are STUN's (RFC 8489 §14.1)
 
   std::array<std::uint8_t, 16> ip{};  // in network order
-  std::uint32_t scope_id = 0;  // interface index of an IPv6 link-local address
-  std::uint16_t port = 0;  // in host order; 0: none, or any
-  Family family = Family::None;  // None: no address
+  std::uint32_t scope_id = 0;         // interface index of an IPv6 link-local address
+  std::uint16_t port = 0;             // in host order; 0: none, or any
+  Family family = Family::None;       // None: no address
 
   // The IPv4 address a.b.c.d with this port.
   static constexpr Address v4(std::uint8_t a, std::uint8_t b, std::uint8_t c, std::uint8_t d,
@@ -89,8 +89,8 @@ enum class Transport : std::uint8_t { Udp, Tcp };
 
 // Which way a datagram came or goes: our own address and the other end's.
 struct Path {
-  Address local;  // of one of our sockets, or a relayed address of ours
-  Address remote;  // the other end's, as seen from here
+  Address local;                         // of one of our sockets, or a relayed address of ours
+  Address remote;                        // the other end's, as seen from here
   Transport transport = Transport::Udp;  // Tcp: the path is a connection between the two (RFC 6544)
   friend constexpr bool operator==(const Path&, const Path&) = default;
 };
@@ -104,7 +104,7 @@ enum class MessageOutcome : std::uint8_t {
 
 // What poll_transmit() answers: the first `size` bytes of the caller's buffer are to be sent along `path`.
 struct Transmit {
-  Path path;  // from where, and where to
+  Path path;             // from where, and where to
   std::size_t size = 0;  // in bytes
   // Must not be cut on the way, neither by routers nor by the sending system (IPv4: DF set). Only when
   // PeerConfig::max_ip_packet asked for path MTU discovery.

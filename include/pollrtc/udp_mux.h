@@ -45,7 +45,7 @@ class POLLRTC_API UdpMux {
     std::size_t max_addresses = 65536, max_addresses_each = 128;
     std::size_t max_waiting = 256;  // datagrams that wait for one connection to be polled
     Limits limits;                  // of these, the bounds on STUN errors to strangers
-    LogSink log;  // none: nothing is logged
+    LogSink log;                    // none: nothing is logged
     // Left empty: the operating system's. What the hooks point to must outlive the mux and its connections.
     Rng rng;
     Network network;  // its sockets and clock

@@ -28,7 +28,7 @@ void show_packet(void* context, const TappedPacket& packet) {
   config.tap(config.tap_context, &shown);
 }
 
-Limits limits_of(const pollrtc_config& given) {
+std::optional<Limits> limits_of(const pollrtc_config& given) {
   Limits limits = given.small_limits != 0 ? Limits::small() : Limits{};
   if (given.max_message_size != 0) limits.sctp_max_message_rx = given.max_message_size;
   if (given.receive_window != 0) limits.sctp_rx_window = given.receive_window;
@@ -38,6 +38,7 @@ Limits limits_of(const pollrtc_config& given) {
   if (given.max_channels != 0)
     limits.dc_channels = static_cast<std::uint16_t>(std::min<std::uint32_t>(given.max_channels, 65535));
   if (given.max_unread_messages != 0) limits.api_rx_queue = given.max_unread_messages;
+  if (!apply_limits(given.limits, given.limit_count, limits)) return std::nullopt;
   return limits;
 }
 
@@ -68,9 +69,9 @@ Configuration configuration_of(Hooks& hooks, Platform& platform, const pollrtc_c
   if (given.no_path_mtu_discovery != 0) configuration.max_ip_packet = 0;
   if (given.pacer != nullptr) configuration.pacer = &given.pacer->pacer;
   configuration.hide_addresses = given.hide_addresses != 0;
-  if (given.udp_mux != nullptr) configuration.udp_mux = given.udp_mux->mux;
+  if (given.udp_mux != nullptr) configuration.udp_mux = {given.udp_mux->held, &*given.udp_mux->held->mux};
   configuration.ice_transports = static_cast<IceTransports>(given.ice_transports);
-  configuration.limits = limits_of(given);
+  configuration.limits = limits_of(given).value_or(Limits{});
   platform.apply(configuration);
   if (given.log != nullptr) configuration.log = {write_log, &hooks, static_cast<LogLevel>(given.log_level)};
   if (given.tap != nullptr) configuration.tap = {show_packet, &hooks};
@@ -87,12 +88,16 @@ Platform& keep(Hooks& hooks, const Platform& platform) {
 pollrtc_result initialize(pollrtc_connection& handle, const pollrtc_config* config) {
   const auto known = known_part(config);
   Platform platform;
-  if (!known || !platform.read(*known)) {
+  if (!known || !platform.read(known->memory, known->random, known->network, known->resolver)) {
     handle.error = "a structure lacks its size or a function, or is of a newer header";
     return POLLRTC_INVALID_ARGUMENT;
   }
   if (known->ice_transports > POLLRTC_TRANSPORTS_TCP) {
     handle.error = "no such transports";
+    return POLLRTC_INVALID_ARGUMENT;
+  }
+  if (!limits_of(*known)) {
+    handle.error = "no limit has this name, or its value does not fit";
     return POLLRTC_INVALID_ARGUMENT;
   }
   const pollrtc_config before = handle.hooks->config;
@@ -336,15 +341,6 @@ pollrtc_result pollrtc_poll_all(pollrtc_connection* const* connections, size_t c
 
 pollrtc_pacer* pollrtc_pacer_create(void) { return new (std::nothrow) pollrtc_pacer; }
 void pollrtc_pacer_destroy(pollrtc_pacer* pacer) { delete pacer; }
-
-pollrtc_result pollrtc_udp_mux_create(uint16_t port, pollrtc_udp_mux** out) {
-  if (out == nullptr) return POLLRTC_INVALID_ARGUMENT;
-  UdpMux::Config config;
-  config.port = port;
-  *out = new (std::nothrow) pollrtc_udp_mux{std::make_shared<UdpMux>(config)};
-  return *out == nullptr ? POLLRTC_OUT_OF_MEMORY : POLLRTC_OK;
-}
-void pollrtc_udp_mux_destroy(pollrtc_udp_mux* mux) { delete mux; }
 
 pollrtc_result pollrtc_certificate_generate(pollrtc_certificate** out) {
   if (out == nullptr) return POLLRTC_INVALID_ARGUMENT;

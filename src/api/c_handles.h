@@ -23,6 +23,12 @@ struct Hooks {
   // One is in use; those that initialize() replaced may be by a channel still.
   std::deque<Platform> platforms;
 };
+// A mux and what is below it: its connections keep it when the handle has gone.
+struct HeldMux {
+  pollrtc_udp_mux_config config{};  // its log; silent once the handle is gone
+  Platform platform;
+  std::optional<UdpMux> mux;
+};
 struct HeldConnection {
   std::shared_ptr<Hooks> hooks;
   PeerConnection connection;
@@ -57,7 +63,7 @@ struct pollrtc_pacer {
 };
 
 struct pollrtc_udp_mux {
-  std::shared_ptr<pollrtc::UdpMux> mux;
+  std::shared_ptr<pollrtc::detail::HeldMux> held;
 };
 
 struct pollrtc_certificate {
@@ -103,6 +109,17 @@ std::optional<Struct> known_part(const Struct* given) {
 inline std::string text_of(const char* text) { return text == nullptr ? std::string() : std::string(text); }
 inline Bytes bytes_of(const void* data, std::size_t size) {
   return data == nullptr ? Bytes() : Bytes(static_cast<const std::uint8_t*>(data), size);
+}
+
+// False: a name that no limit has, or a value that does not fit; some may be set then.
+bool apply_limits(const pollrtc_limit* given, std::size_t count, Limits& limits);
+
+// As much as the caller's header had, and the size that they gave.
+template <class Stats>
+pollrtc_result hand_out(Stats stats, Stats* out) {
+  stats.size = out->size;
+  std::memcpy(out, &stats, std::min(out->size, sizeof stats));
+  return POLLRTC_OK;
 }
 
 pollrtc_channel* wrap(pollrtc_connection& owner, std::shared_ptr<DataChannel> channel);

@@ -162,6 +162,12 @@ int pollrtc_multiplayer_get_packet_channel(const pollrtc_multiplayer* peer) {
 pollrtc_transfer_mode pollrtc_multiplayer_get_packet_mode(const pollrtc_multiplayer* peer) {
   return ask(peer, POLLRTC_TRANSFER_UNRELIABLE, [](const MultiplayerPeer& p) { return p.get_packet_mode(); });
 }
+size_t pollrtc_multiplayer_get_max_packet_size(const pollrtc_multiplayer* peer) {
+  return ask(peer, std::size_t{0}, [](const MultiplayerPeer& p) { return p.get_max_packet_size(); });
+}
+int pollrtc_multiplayer_is_server(const pollrtc_multiplayer* peer) {
+  return ask(peer, 0, [](const MultiplayerPeer& p) { return p.is_server(); });
+}
 int pollrtc_multiplayer_get_connection_status(const pollrtc_multiplayer* peer) {
   return ask(peer, 0, [](const MultiplayerPeer& p) { return p.get_connection_status(); });
 }

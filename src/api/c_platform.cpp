@@ -108,6 +108,17 @@ Network::Outcome receive(void* context, int socket, MutBytes buffer, std::size_t
   return outcome;
 }
 
+bool receive_error(void* context, int socket, MutBytes quoted, std::size_t& size, Address& remote) {
+  const pollrtc_network& network = network_of(context);
+  pollrtc_address to{};
+  size = 0;
+  if (network.receive_error(network.context, socket, quoted.data(), quoted.size(), &size, &to) == 0)
+    return false;
+  remote = address_of(to);
+  size = std::min(size, quoted.size());
+  return true;
+}
+
 bool start(void* context, std::uint32_t id, std::string_view host) {
   const pollrtc_resolver& resolver = resolver_of(context);
   return resolver.start(resolver.context, id, std::string(host).c_str()) != 0;
@@ -139,11 +150,12 @@ pollrtc_address c_address(const Address& address) {
   return out;
 }
 
-bool Platform::read(const pollrtc_config& config) {
-  if (config.memory != nullptr) memory = *config.memory;
-  if (config.random != nullptr) random = *config.random;
-  const auto known_network = known_part(config.network);
-  const auto known_resolver = known_part(config.resolver);
+bool Platform::read(const pollrtc_memory* given_memory, const pollrtc_random* given_random,
+                    const pollrtc_network* given_network, const pollrtc_resolver* given_resolver) {
+  if (given_memory != nullptr) memory = *given_memory;
+  if (given_random != nullptr) random = *given_random;
+  const auto known_network = known_part(given_network);
+  const auto known_resolver = known_part(given_resolver);
   if (!known_network || !known_resolver) return false;
   network = *known_network;
   resolver = *known_resolver;
@@ -153,8 +165,8 @@ bool Platform::read(const pollrtc_config& config) {
                            network.receive != nullptr;
   const bool has_resolver =
       resolver.start != nullptr && resolver.poll != nullptr && resolver.cancel != nullptr;
-  return (config.memory == nullptr || has_memory) && (config.random == nullptr || random.fill != nullptr) &&
-         (config.network == nullptr || has_network) && (config.resolver == nullptr || has_resolver);
+  return (given_memory == nullptr || has_memory) && (given_random == nullptr || random.fill != nullptr) &&
+         (given_network == nullptr || has_network) && (given_resolver == nullptr || has_resolver);
 }
 
 bool Platform::is_same(const Platform& other) const {
@@ -162,28 +174,38 @@ bool Platform::is_same(const Platform& other) const {
     const pollrtc_network& n = p.network;
     return std::tuple(p.memory.allocate, p.memory.release, p.memory.context, p.random.fill, p.random.context,
                       n.now, n.list_addresses, n.find_addresses, n.open, n.close, n.send, n.send_whole,
-                      n.receive, n.open_multicast, n.context, p.resolver.start, p.resolver.poll,
-                      p.resolver.cancel, p.resolver.context);
+                      n.receive, n.open_multicast, n.receive_error, n.context, p.resolver.start,
+                      p.resolver.poll, p.resolver.cancel, p.resolver.context);
   };
   return tie(*this) == tie(other);
 }
 
+Rng Platform::rng_hooks() {
+  if (random.fill == nullptr) return {};
+  return {fill, this};
+}
+
+Network Platform::network_hooks() {
+  Network to;
+  if (network.now == nullptr) return to;
+  to.now = now;
+  to.list_addresses = list_addresses;
+  if (network.find_addresses != nullptr) to.find_addresses = find_addresses;
+  to.open = open;
+  to.close = close;
+  to.send = send;
+  if (network.send_whole != nullptr) to.send_whole = send_whole;
+  to.receive = receive;
+  if (network.receive_error != nullptr) to.receive_error = receive_error;
+  if (network.open_multicast != nullptr) to.open_multicast = open_multicast;
+  to.context = this;
+  return to;
+}
+
 void Platform::apply(Configuration& configuration) {
   if (memory.allocate != nullptr) configuration.memory = {memory.allocate, memory.release, memory.context};
-  if (random.fill != nullptr) configuration.rng = {fill, this};
-  if (network.now != nullptr) {
-    Network& to = configuration.network;
-    to.now = now;
-    to.list_addresses = list_addresses;
-    if (network.find_addresses != nullptr) to.find_addresses = find_addresses;
-    to.open = open;
-    to.close = close;
-    to.send = send;
-    if (network.send_whole != nullptr) to.send_whole = send_whole;
-    to.receive = receive;
-    if (network.open_multicast != nullptr) to.open_multicast = open_multicast;
-    to.context = this;
-  }
+  configuration.rng = rng_hooks();
+  configuration.network = network_hooks();
   if (resolver.start != nullptr) configuration.resolver = {start, poll, cancel, this};
 }
 

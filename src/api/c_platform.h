@@ -13,10 +13,13 @@ struct Platform {
   pollrtc_resolver resolver{};
 
   // False: one of the structures lacks a function that it must have, or is from a newer header and asks for something new.
-  bool read(const pollrtc_config& config);
+  bool read(const pollrtc_memory* given_memory, const pollrtc_random* given_random,
+            const pollrtc_network* given_network, const pollrtc_resolver* given_resolver);
   bool is_same(const Platform& other) const;
   // What the configuration then calls leads here: this must stay where it is.
   void apply(Configuration& configuration);
+  Rng rng_hooks();
+  Network network_hooks();
 };
 
 pollrtc_address c_address(const Address& address);

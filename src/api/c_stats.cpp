@@ -43,21 +43,16 @@ pollrtc_stats convert(const PeerStats& from) {
   if (from.selected_path) {
     to.local_address = c_address(from.selected_path->local);
     to.remote_address = c_address(from.selected_path->remote);
+    to.is_tcp = from.selected_path->transport == Transport::Tcp ? 1 : 0;
   }
   to.local_type = static_cast<pollrtc_candidate_type>(from.local_type);
   to.remote_type = static_cast<pollrtc_candidate_type>(from.remote_type);
+  copy_text(from.local_name.view(), to.local_name);
+  copy_text(from.remote_name.view(), to.remote_name);
   to.close_reason = name_of(from.close_reason).data();  // a literal, so it ends with a NUL
   return to;
 }
 static_assert(static_cast<int>(CandidateType::Relayed) == POLLRTC_CANDIDATE_RELAYED);
-
-// As much as the caller's header had, and the size that they gave.
-template <class Stats>
-pollrtc_result hand_out(Stats stats, Stats* out) {
-  stats.size = out->size;
-  std::memcpy(out, &stats, std::min(out->size, sizeof stats));
-  return POLLRTC_OK;
-}
 
 }  // namespace
 

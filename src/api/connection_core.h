@@ -56,7 +56,8 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   void close();
   // As close(), when nobody will ask for its state any more.
   void end();
-  bool next_event(PeerConnection::Event& event);
+  // For who pulls; the handlers' events are not theirs to take.
+  bool pull_event(PeerConnection::Event& event);
   Status check_no_hook() const;
 
   // For channels.
@@ -191,6 +192,7 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   bool is_blocked_by(std::size_t socket) const { return is_blocked() && outgoing_[0].socket == socket; }
   void fit_buffers();
 
+  bool next_event(Event& event);
   void emit_events();
   void emit_to_connection(const Event& event);
   void emit_to_channel(const Event& event);

@@ -19,6 +19,8 @@ bool is_failure(Close reason) {
 
 }  // namespace
 
+bool ConnectionCore::pull_event(Event& event) { return configuration_.pull_events && next_event(event); }
+
 bool ConnectionCore::next_event(Event& event) {
   if (!peer_ || in_hook_) return false;
   const Call call(*this);

@@ -124,7 +124,7 @@ Status PeerConnection::wait(Duration timeout) {
 bool PeerConnection::next_event(Event& event) {
   (void)core();
   const std::shared_ptr<ConnectionCore> core = core_;  // a hook may drop this object
-  return core->next_event(event);
+  return core->pull_event(event);
 }
 void PeerConnection::close() { core().close(); }
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Compares docs/limits.md with struct Limits: every field stands there, with the numbers of both profiles.
+"""Compares docs/limits.md with struct Limits: every field stands there, with the numbers of both profiles; and in
+the table of names for C.
 
-Usage: limits_documented.py environment.h limits.md
+Usage: limits_documented.py environment.h limits.md c_limits.cpp
 """
 
 import re
@@ -40,5 +41,9 @@ faults = [f"{name}: not documented" for name in code if name not in documented]
 faults += [f"{name}: documented, but no field" for name in documented if name not in code]
 faults += [f"{name}: code says {code[name]}, the table {documented[name]}"
            for name in code if name in documented and code[name] != documented[name]]
+with open(sys.argv[3], encoding="utf-8") as file:
+    named = set(re.findall(r"^\s*LIMIT\((\w+)\)", file.read(), re.MULTILINE))
+faults += [f"{name}: not known to C" for name in sorted(set(code) - named)]
+
 print("\n".join(faults) or f"{len(code)} limits documented")
 sys.exit(1 if faults or not code else 0)

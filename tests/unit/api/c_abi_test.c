@@ -37,8 +37,8 @@ static void test_connection(void) {
   CHECK(pollrtc_connection_create(&config, &a.connection) == POLLRTC_OK);
   config = loopback();
   config.max_message_size = 5000;
-  CHECK(pollrtc_udp_mux_create(0, NULL) == POLLRTC_INVALID_ARGUMENT);
-  CHECK(pollrtc_udp_mux_create(0, &mux) == POLLRTC_OK);
+  CHECK(pollrtc_udp_mux_create(NULL, NULL) == POLLRTC_INVALID_ARGUMENT);
+  CHECK(pollrtc_udp_mux_create(NULL, &mux) == POLLRTC_OK);
   config.udp_mux = mux;
   CHECK(pollrtc_connection_create(&config, &b.connection) == POLLRTC_OK);
   pollrtc_udp_mux_destroy(mux);

@@ -454,3 +454,27 @@ TEST_CASE("a log sink may drop the connection while its events are looked for", 
     CHECK(a.machine.environment.bytes_in_use() == 0);
   }
 }
+
+TEST_CASE("who has handlers cannot pull: nothing is taken from them", "[API-26]") {
+  SimPair t;
+  t.ours = t.a.create();
+  REQUIRE(t.a.connection->create_offer());
+  PeerConnection::Event event = PeerConnection::GatheringStateChanged{GatheringState::Complete};
+  // At every moment of a connection's life: what waits, waits for poll().
+  t.a.machine.poll = [&] {
+    if (t.a.connection == nullptr) return;
+    CHECK_FALSE(t.a.connection->next_event(event));
+    CHECK(t.a.connection->poll());
+    CHECK_FALSE(t.a.connection->next_event(event));
+  };
+  CHECK_FALSE(t.a.connection->next_event(event));
+  CHECK(t.a.connection->get_time_to_next_deadline() == Duration::zero());  // the description is still owed
+  REQUIRE(t.run_until([&] { return t.a.count("opened") == 1 && !t.b.channels.empty(); }));
+  REQUIRE(t.b.channels.front()->send("x"));
+  REQUIRE(t.run_until([&] { return t.a.count("message") == 1; }));
+  t.b.connection->close();
+  REQUIRE(t.run_until([&] { return t.a.count("closed") != 0; }));
+  CHECK(t.a.log == std::vector<std::string>{"connecting", "connected", "opened", "message",
+                                            "failed RemoteAbort", "closed", "closed"});
+  CHECK(std::holds_alternative<PeerConnection::GatheringStateChanged>(event));  // nor was it touched
+}
