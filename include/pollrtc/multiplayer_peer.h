@@ -8,7 +8,8 @@
 //
 // Each connection carries three negotiated channels: "reliable" (id 1), "ordered" (2) and "unreliable" (3), so a Godot
 // game or a page with the same three can be at the other end; then the extra ones, numbered and named from 4.
-// Everything happens in poll() and in the calls; handlers are called from poll() only, and may call and drop anything.
+// Everything happens in poll() and in the calls; handlers are called from poll(), and by remove_peer() as in Godot, and may call
+// and drop anything.
 #pragma once
 
 #include <functional>
@@ -76,7 +77,7 @@ class POLLRTC_API MultiplayerPeer {
   // Errors, in this order: Unconfigured (nothing was created), InvalidArgument (ids, lifetime), Unauthorized (new
   // connections are refused), InvalidArgument (no connection, or one that is not New); what create_data_channel says.
   Status add_peer(std::shared_ptr<PeerConnection> connection, int peer_id, int unreliable_lifetime = 1);
-  // NotFound. The connection is let go of, not closed.
+  // NotFound. The connection is let go of, not closed; peer_disconnected says so at once, if it was connected.
   Status remove_peer(int peer_id);
   // Closes the connection; the next poll() removes the peer and says so. With `force` it is gone at once, without a word.
   Status disconnect_peer(int peer_id, bool force = false);
