@@ -15,7 +15,7 @@ struct Row {
 
 #define LIMIT(name) \
   Row { #name, &Limits::name }
-const Row kRows[] = {
+constexpr Row kRows[] = {
     LIMIT(ice_local_candidates),
     LIMIT(ice_remote_candidates),
     LIMIT(ice_prflx),
