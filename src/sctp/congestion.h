@@ -92,7 +92,4 @@ concept CongestionControl = requires(C c, const C k, Time now, Duration rto, con
 };
 static_assert(CongestionControl<RenoController>);
 
-// The one in use.
-using CongestionController = RenoController;
-
 }  // namespace pollrtc::sctp

@@ -7,6 +7,13 @@
 
 namespace pollrtc::sctp {
 
+enum class CongestionAlgorithm : std::uint8_t {
+  NewReno,    // RFC 9260 §7.2, for reference: congestion.h
+  Cubic,      // RFC 9438: cubic.h
+  Model,      // after BBRv3: path_model.h
+  LowLatency  // the same, with a queue of some milliseconds
+};
+
 struct Parameters {
   // Where something below SCTP watches over the peer, as consent does in WebRTC (RFC 7675).
   //
@@ -32,6 +39,7 @@ struct Parameters {
   std::uint16_t max_burst = 4;
   // RACK-TLP (RFC 8985) beside the three misses of RFC 9260 §7.2.4 and T3. Without it those two are all: for reference.
   bool rack_tlp = true;
+  CongestionAlgorithm congestion = CongestionAlgorithm::Model;
 };
 
 constexpr Parameters Parameters::over_watched_path() {

@@ -19,7 +19,7 @@ TxOutstanding::TxOutstanding(const Environment& env, const Parameters& parameter
       max_chunks_(std::min(env.limits.sctp_chunks_queued, kMaxChunks)),
       max_bytes_(2 * std::size_t{env.limits.sctp_tx_buffer}),
       rto_(parameters),
-      congestion_(mtu_ - kCommonHeader),
+      congestion_(parameters.congestion, mtu_ - kCommonHeader),
       packets_(env.memory, 2 * max_chunks_),
       cumulative_(initial_tsn - 1),
       chunks_(env.memory),
@@ -185,13 +185,12 @@ std::size_t TxOutstanding::oversized_packet(Time now) {
 std::size_t TxOutstanding::write_data(Time now, ByteWriter& out) {
   if (!has_data_to_send(now)) return 0;
   const std::size_t before = out.size();
-  const std::size_t flight_before = flight_bytes_;
   if (!packets_.open(delivery_.on_sent(now, flight_bytes_ == 0))) return 0;
   std::size_t count = write_marked(now, out);
   packets_.newest().is_retransmission = count != 0;
   if (marked_count_ == 0) count += write_new(now, out);
   if (out.size() == before) return 0;
-  const std::size_t bytes = flight_bytes_ - flight_before;
+  const std::size_t bytes = out.size() - before;
   packets_.newest().in_flight = flight_bytes_;
   if (in_fast_recovery()) prr_.on_sent(bytes);
   if (const std::uint64_t rate = pacing_rate()) pacer_.on_sent(now, bytes, rate, congestion_.pmdcs());
@@ -214,6 +213,7 @@ std::size_t TxOutstanding::write_marked(Time now, ByteWriter& out) {
     enter_flight(offset);
     if (undo_from_) ++undo_left_;
     chunk.misses = 0;
+    chunk.reneged = false;
     if (chunk.transmissions != 0xFFFF) ++chunk.transmissions;
     ++retransmissions_;
     ++count;

@@ -19,7 +19,7 @@
 #include "sctp/chunk_data.h"
 #include "sctp/chunk_forward_tsn.h"
 #include "sctp/chunk_sack.h"
-#include "sctp/congestion.h"
+#include "sctp/congestion_choice.h"
 #include "sctp/gap_ranges.h"
 #include "sctp/parameters_config.h"
 #include "sctp/prr.h"
@@ -135,6 +135,8 @@ class TxOutstanding {
     std::uint8_t misses = 0;
     bool begin = false, end = false;
     bool fast_retransmitted = false;  // not twice (§7.2.4 step 5)
+    // Taken back by the peer, or by a SACK that an older one overtook: when it is acknowledged again that is no measurement.
+    bool reneged = false;
   };
   struct SackState {  // of one SACK, while it is processed
     std::size_t flight_before = 0;

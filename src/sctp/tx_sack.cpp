@@ -130,13 +130,13 @@ void TxOutstanding::acknowledge(Time now, std::uint32_t offset, SackState& state
     timed_tsn_.reset();
   }
   if (chunk.fate == Fate::Marked) state.marked_arrived = true;
-  if (!state.newest_packet || chunk.packet > *state.newest_packet) {
+  if (!chunk.reneged && (!state.newest_packet || chunk.packet > *state.newest_packet)) {
     state.newest_packet = chunk.packet;
     state.newest_was_sent_again = chunk.transmissions != 1;
   }
   if (tsn > highest_acked_) {
     highest_acked_ = tsn;
-  } else if (chunk.transmissions == 1 && parameters_.rack_tlp) {
+  } else if (chunk.transmissions == 1 && !chunk.reneged && parameters_.rack_tlp) {
     rack_.on_reordering();  // RFC 8985 §6.2 step 3
   }
   leave_for(offset, Fate::Acked);
@@ -175,6 +175,7 @@ void TxOutstanding::renege(std::uint32_t offset) {
   Chunk& chunk = at_offset(offset);
   if (chunk.fate != Fate::Acked) return;
   enter_flight(offset);
+  chunk.reneged = true;
   chunk.misses = 1;
   miss_from_ = std::min(miss_from_, cumulative_ + offset);
 }

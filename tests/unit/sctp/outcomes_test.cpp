@@ -71,7 +71,9 @@ TEST_CASE("both reports come in order though nobody asked for them in between; w
 }
 
 TEST_CASE("a message that is given up is abandoned, once, and at once") {
-  ScriptedPeer peer;
+  AssociationConfig config;
+  config.parameters.congestion = CongestionAlgorithm::NewReno;  // so that it is known what fills the window
+  ScriptedPeer peer(config);
   peer.establish_passively();
   SendOptions unsent = asked(1);
   unsent.lifetime = 100ms;

@@ -449,7 +449,9 @@ TEST_CASE("a probe of before a restart measures and confirms nothing after it", 
 
 TEST_CASE("a restart begins with the first cwnd, ssthresh and RTO, whatever was lost before",
           "[SCTP-CKI-15]") {
-  ScriptedPeer peer;
+  AssociationConfig config;
+  config.parameters.congestion = CongestionAlgorithm::NewReno;  // the one that has an ssthresh to look at
+  ScriptedPeer peer(config);
   peer.establish_passively();
   const AssociationStats first = peer.association.stats();
   CHECK(first.rto == 500ms);

@@ -30,11 +30,13 @@ struct TxFixture {
   static constexpr std::size_t kFull = 1000 - 16;  // payload of a full chunk
 
   explicit TxFixture(std::uint32_t first = 1000, Limits limits = {}, bool interleaving = false,
-                     SchedulerPolicy policy = SchedulerPolicy::WeightedFair, bool rack_tlp = false) {
+                     SchedulerPolicy policy = SchedulerPolicy::WeightedFair, bool rack_tlp = false,
+                     CongestionAlgorithm congestion = CongestionAlgorithm::NewReno) {
     environment.env.limits = limits;
     queue.emplace(environment.env, policy);
     queue->set_interleaving(interleaving);
     parameters.rack_tlp = rack_tlp;
+    parameters.congestion = congestion;
     tx.emplace(environment.env, parameters, *queue, Tsn(first), kMtu);
     tx->set_peer_rwnd(1000000);
   }

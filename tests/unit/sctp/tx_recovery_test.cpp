@@ -182,6 +182,88 @@ TEST_CASE("a timeout was too early when what it gave up arrives without being se
   CHECK(f.tx->cwnd() >= before);
 }
 
+TEST_CASE("a SACK that an older one overtook is no measurement of the round trip") {
+  RecoveryFixture f;
+  f.measure();
+  f.send_full(6);
+  REQUIRE(f.all().size() == 6);
+  f.now += 40ms;
+  f.sack(1000, {{3, 4}});
+  f.send_full(1);
+  REQUIRE(f.all().size() == 1);
+  f.sack(1000, {{3, 3}});  // the older one: 1004 seems to be gone
+  f.now += 100us;
+  f.sack(1000, {{3, 5}});  // and is there again
+  f.send_full(1);
+  f.flush();
+  // What was sent a moment ago is not lost, as it would be with a round trip of 100 us.
+  f.now += 2ms;
+  f.tx->handle_timeout(f.now);
+  for (const std::uint32_t tsn : f.flush()) CHECK(tsn > 1002);
+  CHECK(f.tx->flight_bytes() >= 2 * kP);
+  CHECK(f.tx->next_timeout() > f.now);
+}
+
+TEST_CASE("when what a timer found lost is given up, new data goes on at once") {
+  RecoveryFixture f;
+  f.measure();
+  f.send_full(2, {.unordered = true, .max_retransmits = 0});
+  REQUIRE(f.flush() == Tsns{1001, 1002});
+  f.now += 40ms;
+  f.sack(1000, {{2, 2}});
+  f.expire();
+  REQUIRE(f.tx->in_fast_recovery());
+  REQUIRE(f.tx->flight_bytes() == 0);
+  f.send_full(1);
+  CHECK(f.flush() == Tsns{1003});
+}
+
+TEST_CASE("pacing counts what a packet holds, whatever was given up while it was written") {
+  TxFixture f(1000, {}, false, SchedulerPolicy::WeightedFair, true, CongestionAlgorithm::Cubic);
+  f.send_full(1);
+  f.flush();
+  f.now += 40ms;
+  f.sack(1000);
+  SendOptions mortal;
+  mortal.lifetime = 200ms;
+  REQUIRE(f.send(100));
+  REQUIRE(f.send(7 * TxFixture::kFull, mortal));
+  for (int i = 0; i < 20; ++i, f.now += 2ms) f.flush();
+  const auto highest = static_cast<std::uint16_t>(f.tx->last_assigned_tsn().distance_from(Tsn(1000)));
+  REQUIRE(highest >= 8);
+  f.now += 1ms;
+  for (std::uint16_t end = 3; end <= 5; ++end) f.sack(1000, {{3, end}});  // 1001 and 1002 are lost
+  f.now += 200ms;                                                         // and the second message is too old
+  REQUIRE(f.flush() == Tsns{1001});
+  REQUIRE(f.tx->flight_bytes() < kP);
+  f.send_full(3);
+  for (int i = 0; i < 20; ++i, f.now += 1ms) f.flush();
+  CHECK(f.tx->flight_bytes() > 2 * kP);
+}
+
+TEST_CASE("paced packets leave as time passes, not in one go, and the deadline says when") {
+  TxFixture f(1000, {}, false, SchedulerPolicy::WeightedFair, true, CongestionAlgorithm::Model);
+  f.send_full(1);
+  f.flush();
+  f.now += 40ms;
+  f.sack(1000);
+  f.send_full(100);
+  int first = 0;
+  f.flush(&first);
+  CHECK(first <= 4);
+  CHECK(f.tx->next_timeout() <= f.now + 10ms);
+  int all = first;
+  for (int i = 0; i < 100 && f.tx->flight_bytes() < f.tx->cwnd(); ++i) {
+    const Time before = f.now;
+    f.now = f.tx->next_timeout();
+    REQUIRE(f.now > before);
+    REQUIRE(f.now < before + 20ms);
+    f.tx->handle_timeout(f.now);
+    f.flush(&all);
+  }
+  CHECK(all >= 10);
+}
+
 TEST_CASE("in a recovery the flight comes down in proportion to what arrives", "[SCTP-SACK-06]") {
   RecoveryFixture f;
   f.measure();

@@ -1,0 +1,299 @@
+#include "sctp/path_model.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace pollrtc::sctp {
+
+using namespace std::chrono_literals;
+
+namespace {
+constexpr std::size_t kInitialPackets = 10;
+constexpr std::uint64_t kLossPercent = 2;  // LossThresh (§2.7) ...
+constexpr std::size_t kLossSlack = 3;      // ... and so many packets, since one of ten is no rate
+constexpr std::uint64_t kBetaPercent = 70;
+constexpr std::uint64_t kSharedPercent = 90;
+constexpr int kFullRounds = 3;
+constexpr std::uint32_t kRenoRounds = 63;  // §5.3.3.5.2: no neighbour like Reno waits longer for its share
+constexpr Duration kMinRttWindow = 10s;
+constexpr Duration kProbeRttTime = 200ms;
+// Of so short a path the product of rate and round trip is less than what a poll loop hands over at a time.
+constexpr Duration kLeastRtt = 1ms;
+// Goal::LowLatency: what may wait in the queue, and what tells that it begins to.
+constexpr Duration kMostQueue = 12ms, kQueueSeen = 6ms;
+
+std::size_t bytes_in(std::uint64_t rate, Duration time) {
+  return static_cast<std::size_t>(rate * static_cast<std::uint64_t>(time.count()) / 1'000'000);
+}
+}  // namespace
+
+PathModel::PathModel(std::size_t pmdcs, Goal goal)
+    : pmdcs_(pmdcs), goal_(goal), cwnd_(kInitialPackets * pmdcs) {}
+
+void PathModel::reset() { *this = PathModel(pmdcs_, goal_); }
+
+std::uint64_t PathModel::bandwidth() const {
+  const std::uint64_t highest = std::max(rates_[0], rates_[1]);
+  return rate_limit_ != 0 ? std::min(highest, rate_limit_) : highest;
+}
+
+std::size_t PathModel::product(std::uint64_t percent) const {
+  return static_cast<std::size_t>(bytes_in(bandwidth(), std::max(min_rtt_, kLeastRtt)) * percent / 100);
+}
+
+void PathModel::on_ack(Time now, const AckedBytes& acked) {
+  note_round(acked);
+  note_rate(acked);
+  note_rtt(now, acked);
+  note_extra(now, acked);
+  advance(now, acked);
+  set_cwnd(acked);
+  if (is_round_start_) {
+    latest_rate_ = acked.rate.rate();
+    latest_delivered_ = acked.rate.delivered;
+    round_rtt_ = acked.rtt;
+  }
+}
+
+void PathModel::note_round(const AckedBytes& acked) {
+  is_round_start_ = acked.rate.prior_delivered >= round_end_;
+  if (!is_round_start_) return;
+  round_end_ = acked.delivered;
+  ++rounds_in_phase_;
+  ++rounds_in_cycle_;
+}
+
+// §5.5.5: what was sent while there was nothing else to send proves a rate, but no limit.
+void PathModel::note_rate(const AckedBytes& acked) {
+  if (!acked.rate.is_valid()) return;
+  const std::uint64_t rate = acked.rate.rate();
+  latest_rate_ = std::max(latest_rate_, rate);
+  latest_delivered_ = std::max(latest_delivered_, acked.rate.delivered);
+  if (!acked.rate.is_app_limited || rate >= std::max(rates_[0], rates_[1]))
+    rates_[0] = std::max(rates_[0], rate);
+}
+
+// A round trip within a fiftieth of the shortest is as good as that one: a path that is empty now and then need not be emptied
+// on purpose.
+void PathModel::note_rtt(Time now, const AckedBytes& acked) {
+  if (acked.rtt <= Duration::zero()) return;
+  round_rtt_ = round_rtt_ == Duration::zero() ? acked.rtt : std::min(round_rtt_, acked.rtt);
+  if (min_rtt_ == Duration::zero() || acked.rtt <= min_rtt_ + min_rtt_ / 50) {
+    min_rtt_ = min_rtt_ == Duration::zero() ? acked.rtt : std::min(min_rtt_, acked.rtt);
+    min_rtt_at_ = now;
+  }
+}
+
+// §5.5.9: peers and radios acknowledge in batches, and the window must bridge the time in between.
+void PathModel::note_extra(Time now, const AckedBytes& acked) {
+  if (is_round_start_ && ++extra_.rounds == 5) {
+    extra_.before = extra_.now;
+    extra_.now = 0;
+    extra_.rounds = 0;
+  }
+  if (extra_.since == kNever) extra_.since = now;
+  const std::size_t expected = bytes_in(bandwidth(), now - extra_.since);
+  if (extra_.acked <= expected) {
+    extra_.acked = 0;
+    extra_.since = now;
+  }
+  extra_.acked += acked.newly_acked;
+  const std::size_t due = extra_.since == now ? 0 : expected;
+  const std::size_t extra = extra_.acked > due ? static_cast<std::size_t>(extra_.acked - due) : 0;
+  if (is_full_) extra_.now = std::max(extra_.now, std::min(extra, cwnd_));
+}
+
+bool PathModel::loses_too_much(const AckedBytes& acked) const {
+  return acked.rate.lost > acked.rate.in_flight * kLossPercent / 100 + kLossSlack * pmdcs_;
+}
+
+void PathModel::advance(Time now, const AckedBytes& acked) {
+  if (phase_ == Phase::Startup) check_startup(acked);
+  if (phase_ == Phase::Startup && is_full_) enter(now, Phase::Drain);
+  if (phase_ == Phase::Drain && acked.flight_after <= product(100)) enter(now, Phase::Down);
+  if (phase_ == Phase::ProbeRtt) {
+    probe_rtt(now, acked);
+  } else if (is_full_ && phase_ != Phase::Drain) {
+    advance_cycle(now, acked);
+    adapt_to_losses(now, acked);
+    if (now - min_rtt_at_ > kMinRttWindow) enter(now, Phase::ProbeRtt);
+  }
+}
+
+// §5.3.1: full when three round trips bring less than a quarter more, or when the queue overflows.
+void PathModel::check_startup(const AckedBytes& acked) {
+  if (loses_too_much(acked) && rounds_in_phase_ > 1) {
+    is_full_ = true;
+    inflight_most_ = std::max({product(100), latest_delivered_, least()});
+  }
+  const bool queue_grows = min_rtt_ != Duration::zero() && round_rtt_ > min_rtt_ + kQueueSeen;
+  if (is_latency_bound() && queue_grows && rounds_in_phase_ > 1) is_full_ = true;
+  if (!is_round_start_ || acked.rate.is_app_limited || !acked.rate.is_valid()) return;
+  const std::uint64_t rate = std::max(rates_[0], rates_[1]);
+  if (rate >= full_rate_ * 5 / 4) {
+    full_rate_ = rate;
+    full_rounds_ = 0;
+  } else if (++full_rounds_ == kFullRounds) {
+    is_full_ = true;
+  }
+}
+
+void PathModel::advance_cycle(Time now, const AckedBytes& acked) {
+  const auto packets = static_cast<std::uint32_t>(product(100) / pmdcs_);
+  const bool is_time =
+      now - cycle_since_ >= cycle_wait_ || rounds_in_cycle_ >= std::min(packets, kRenoRounds);
+  switch (phase_) {
+    case Phase::Down:  // a queue that is not ours does not drain however long we wait
+      if (is_time) return enter(now, Phase::Refill);
+      if (acked.flight_after <= std::min(product(100), inflight_with_headroom())) enter(now, Phase::Cruise);
+      break;
+    case Phase::Cruise:
+      if (is_time) enter(now, Phase::Refill);
+      break;
+    case Phase::Refill:
+      if (is_round_start_ && rounds_in_phase_ > 1) enter(now, Phase::Up);
+      break;
+    case Phase::Up: {
+      if (inflight_most_ != kUnknown && acked.flight_before + 2 * pmdcs_ >= inflight_most_)
+        inflight_most_ += acked.newly_acked / 4;
+      const std::size_t enough =
+          is_latency_bound()
+              ? product(100) + bytes_in(bandwidth(), kQueueSeen)
+              : bytes_in(bandwidth(), std::max(phase_rtt_, min_rtt_)) * up_percent_ / 100 + 2 * pmdcs_;
+      const bool is_proven = now - phase_since_ > min_rtt_ && acked.flight_before >= enough;
+      const bool queue_grows = is_latency_bound() && round_rtt_ > min_rtt_ + kQueueSeen;
+      if (is_proven || (queue_grows && rounds_in_phase_ > 1) || rounds_in_phase_ > 8) enter(now, Phase::Down);
+      break;
+    }
+    default:
+      break;
+  }
+}
+
+// §5.5.10: too much loss while probing tells what the path holds; while not, that it holds less just now.
+void PathModel::adapt_to_losses(Time now, const AckedBytes& acked) {
+  const bool is_shared_loss = is_crowded() && acked.rate.lost > acked.rate.in_flight / 100 + pmdcs_;
+  if (!loses_too_much(acked) && !is_shared_loss) return;
+  if (phase_ == Phase::Refill || phase_ == Phase::Up) {
+    if (!acked.rate.is_app_limited)
+      inflight_most_ = std::max({acked.rate.in_flight, product(kBetaPercent), least()});
+    if (phase_ == Phase::Up) enter(now, Phase::Down);
+  } else if (is_round_start_) {
+    const std::size_t inflight = inflight_limit_ == kUnknown ? cwnd_ : inflight_limit_;
+    if (is_crowded()) {
+      // All give the same share back, and take equal steps up again: whoever has most gives most.
+      rate_limit_ = bandwidth() * kSharedPercent / 100;
+      inflight_limit_ = std::max(inflight * kSharedPercent / 100, least());
+    } else {
+      rate_limit_ = std::max(latest_rate_, bandwidth() * kBetaPercent / 100);
+      inflight_limit_ = std::max({latest_delivered_, inflight * kBetaPercent / 100, least()});
+    }
+  }
+}
+
+// §5.3.4: half of the window, until a round trip has passed in which the queue was empty.
+void PathModel::probe_rtt(Time now, const AckedBytes& acked) {
+  if (acked.flight_after > std::max(product(50), least()) && rounds_in_phase_ < 3) return;
+  if (now - phase_since_ < kProbeRttTime + min_rtt_ || rounds_in_phase_ < 2) return;
+  min_rtt_ = round_rtt_ != Duration::zero() ? round_rtt_ : min_rtt_;
+  min_rtt_at_ = now;
+  cwnd_ = std::max(cwnd_, before_probe_);
+  enter(now, Phase::Down);
+}
+
+void PathModel::enter(Time now, Phase phase) {
+  phase_ = phase;
+  phase_since_ = now;
+  rounds_in_phase_ = 0;
+  phase_rtt_ = round_rtt_;
+  if (phase == Phase::Down) {  // a cycle begins
+    if (rates_[0] != 0)
+      rates_[1] = std::exchange(rates_[0], 0);  // nothing measured is no measurement of nothing
+    cycle_since_ = now;
+    rounds_in_cycle_ = 0;
+    // Two to three seconds, by chance, so that flows do not probe in step; the clock's last digits are chance enough.
+    const std::uint64_t dice =
+        static_cast<std::uint64_t>(now.time_since_epoch().count()) * 0x9E3779B97F4A7C15u;
+    cycle_wait_ = 2s + Duration(static_cast<Duration::rep>((dice >> 40) % 1'000'000));
+  }
+  if (phase == Phase::Refill) {
+    rate_limit_ = 0;
+    inflight_limit_ = kUnknown;
+  }
+  if (phase == Phase::Up) {
+    // A queue that stands though we have sent no more than the model says is that of neighbours. Then the step up is 2 sqrt(n)
+    // of n packets: who has little takes a larger step than who has much, and shares become equal.
+    up_percent_ =
+        is_crowded() ? 100 + std::clamp<std::uint64_t>(2000 / (product(100) / pmdcs_ + 1), 5, 100) : 125;
+  }
+  if (phase == Phase::ProbeRtt) before_probe_ = cwnd_;
+}
+
+std::size_t PathModel::inflight_with_headroom() const {
+  return inflight_most_ == kUnknown ? kUnknown : std::max(inflight_most_ * 85 / 100, least());
+}
+
+void PathModel::set_cwnd(const AckedBytes& acked) {
+  const std::size_t batch = bytes_in(bandwidth(), 2ms) + 3 * pmdcs_;  // pacing and delayed SACKs
+  std::size_t target = product(phase_ == Phase::Up ? 225 : 200) + std::max(extra_.now, extra_.before) + batch;
+  if (is_latency_bound() && !is_full_) target = product(130) + batch;
+  if (is_latency_bound() && is_full_) target = product(100) + bytes_in(bandwidth(), kMostQueue) + batch;
+  if (is_full_) {
+    cwnd_ = std::min(cwnd_ + acked.newly_acked, target);
+  } else if (cwnd_ < target || acked.delivered < kInitialPackets * pmdcs_) {
+    cwnd_ += acked.newly_acked;
+  }
+  std::size_t most = kUnknown;
+  if (phase_ == Phase::Refill || phase_ == Phase::Up) most = inflight_most_;
+  if (phase_ == Phase::Down || phase_ == Phase::Cruise)
+    most = std::min(inflight_with_headroom(), inflight_limit_);
+  if (phase_ == Phase::ProbeRtt) most = product(50);
+  cwnd_ = std::max(std::min(cwnd_, most), least());
+}
+
+std::uint64_t PathModel::pacing_percent() const {
+  switch (phase_) {
+    case Phase::Startup:
+      return is_latency_bound() ? 130 : 277;
+    case Phase::Drain:
+      return 50;
+    case Phase::Down:
+      return 85;
+    case Phase::Up:
+      return is_latency_bound() ? 110 : up_percent_;
+    default:
+      return 100;
+  }
+}
+
+std::uint64_t PathModel::pacing_rate(Duration srtt) const {
+  std::uint64_t rate = bandwidth();
+  if (srtt > Duration::zero() && !is_full_)
+    rate = std::max(rate, cwnd_ * std::uint64_t{1'000'000} / static_cast<std::uint64_t>(srtt.count()) / 2);
+  // Never slower than the least window a round trip: after a silence the model knows nothing.
+  const Duration round_trip = std::max(min_rtt_ == Duration::zero() ? srtt : min_rtt_, kLeastRtt);
+  const std::uint64_t floor =
+      least() * std::uint64_t{1'000'000} / static_cast<std::uint64_t>(round_trip.count());
+  return std::max({rate * pacing_percent() / 100, floor, std::uint64_t{pmdcs_}});
+}
+
+void PathModel::on_timeout() {
+  before_loss_ = std::max(before_loss_, cwnd_);
+  cwnd_ = pmdcs_;
+}
+
+void PathModel::undo() { cwnd_ = std::max(cwnd_, before_loss_); }
+
+// A path is not what it was long ago.
+void PathModel::on_send_after_idle(Time now, Duration) {
+  if (last_sent_ == kNever || now - last_sent_ < kMinRttWindow) return;
+  min_rtt_ = Duration::zero();
+  min_rtt_at_ = now;
+}
+
+void PathModel::set_pmdcs(std::size_t pmdcs) {
+  pmdcs_ = pmdcs;
+  cwnd_ = std::max(cwnd_, pmdcs_);
+}
+
+}  // namespace pollrtc::sctp

@@ -1,0 +1,201 @@
+#include "sim/bottleneck.h"
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+
+namespace pollrtc::sim {
+
+namespace {
+constexpr std::uint16_t kBulk = 1, kPing = 2;
+constexpr std::size_t kMessage = 16 * 1024;
+constexpr std::size_t kAhead = 1024 * 1024;  // what the user keeps in the send buffer
+}  // namespace
+
+struct Bottleneck::Flow {
+  Flow(const FlowConfig& c, std::uint64_t seed)
+      : config(c), sender_environment(seed), receiver_environment(seed + 1) {
+    for (auto* e : {&sender_environment, &receiver_environment}) {
+      e->env.limits = c.limits;
+      e->env.log.level = LogLevel::Off;
+    }
+    sender.emplace(sender_environment.env, c.association);
+    receiver.emplace(receiver_environment.env, c.association);
+    message.assign(kMessage, 0x5A);
+  }
+  FlowConfig config;
+  test::TestEnvironment sender_environment, receiver_environment;
+  std::optional<sctp::Association> sender, receiver;
+  std::vector<std::uint8_t> message;
+  std::deque<std::vector<std::uint8_t>> held;  // for the sender, until it polls
+  Time next_poll = kNever, next_ping = kNever;
+  std::uint64_t received = 0;
+  std::vector<double> ping_delays;
+  bool has_begun = false;
+};
+
+Bottleneck::Bottleneck(const BottleneckConfig& config, const std::vector<FlowConfig>& flows)
+    : config_(config), random_(config.seed * 0x9E3779B97F4A7C15u + 1) {
+  std::uint64_t seed = 1000 * config.seed;
+  for (const FlowConfig& flow : flows) {
+    flows_.push_back(std::make_unique<Flow>(flow, seed += 2));
+    flows_.back()->next_poll = Time(flow.begins);
+  }
+}
+
+Bottleneck::~Bottleneck() = default;
+
+double Bottleneck::payload_rate() const {
+  const double mtu = flows_.front()->config.association.mtu & ~3u;
+  return config_.bits_per_second / 8 * (mtu - 12 - 20) / (mtu + kBelow);
+}
+
+std::uint64_t Bottleneck::received(std::size_t flow) const { return flows_[flow]->received; }
+sctp::AssociationStats Bottleneck::stats(std::size_t flow) const { return flows_[flow]->sender->stats(); }
+
+std::vector<double> Bottleneck::take_ping_delays(std::size_t flow) {
+  std::vector<double> delays = std::move(flows_[flow]->ping_delays);
+  flows_[flow]->ping_delays.clear();
+  std::sort(delays.begin(), delays.end());
+  return delays;
+}
+
+Bottleneck::Waits Bottleneck::take_waits() {
+  if (waits_.empty()) return {};
+  std::sort(waits_.begin(), waits_.end());
+  const double sum = std::accumulate(waits_.begin(), waits_.end(), 0.0);
+  const Waits result{sum / static_cast<double>(waits_.size()), waits_[waits_.size() * 95 / 100],
+                     waits_.back()};
+  waits_.clear();
+  return result;
+}
+
+void Bottleneck::enqueue(Flow& flow, Bytes packet) {
+  const double microseconds = static_cast<double>(packet.size() + kBelow) * 8e6 / config_.bits_per_second;
+  const double full =
+      static_cast<double>(flow.config.association.mtu + kBelow) * 8e6 / config_.bits_per_second;
+  const double now = static_cast<double>(now_.time_since_epoch().count());
+  const double begin = std::max(now, free_at_);
+  if (begin - now > full * static_cast<double>(config_.queue_packets)) {
+    ++dropped_;
+    return;
+  }
+  free_at_ = begin + microseconds;
+  waits_.push_back(static_cast<float>((begin - now) / 1000));
+  random_ ^= random_ << 13, random_ ^= random_ >> 7, random_ ^= random_ << 17;
+  if (config_.loss > 0 && static_cast<double>(random_ >> 11) / 9007199254740992.0 < config_.loss) return;
+  const Time arrival = Time(Duration(static_cast<Duration::rep>(free_at_))) + config_.round_trip / 2;
+  forward_.push_back({arrival, &flow, {packet.begin(), packet.end()}});
+}
+
+void Bottleneck::send_data(Flow& flow) {
+  std::uint8_t packet[16384];
+  feed(flow);
+  while (const std::size_t size = flow.sender->poll_packet(now_, packet)) {
+    enqueue(flow, {packet, size});
+    feed(flow);
+  }
+}
+
+void Bottleneck::send_back(Flow& flow) {
+  std::uint8_t packet[16384];
+  while (const std::size_t size = flow.receiver->poll_packet(now_, packet))
+    back_.push_back({now_ + config_.round_trip / 2, &flow, {packet, packet + size}});
+}
+
+// The user's part.
+void Bottleneck::feed(Flow& flow) {
+  if (flow.sender->state() != sctp::AssociationState::Established) return;
+  sctp::SendOptions options;
+  if (flow.config.ping_every > Duration::zero() && (flow.next_ping == kNever || now_ >= flow.next_ping)) {
+    flow.next_ping = now_ + flow.config.ping_every;
+    options.stream = kPing;
+    std::uint8_t bytes[64] = {};
+    const auto at = now_.time_since_epoch().count();
+    std::memcpy(bytes, &at, sizeof at);
+    static_cast<void>(flow.sender->send(now_, options, bytes));
+  }
+  options.stream = kBulk;
+  while (flow.config.is_bulk && flow.sender->buffered_amount(kBulk) < kAhead &&
+         flow.sender->send(now_, options, flow.message)) {
+  }
+}
+
+Time Bottleneck::next_time() const {
+  Time next = kNever;
+  if (!forward_.empty()) next = std::min(next, forward_.front().arrival);
+  if (!back_.empty()) next = std::min(next, back_.front().arrival);
+  for (const auto& flow : flows_) {
+    next = std::min(next, flow->next_poll);
+    if (!flow->has_begun) continue;
+    next = std::min(next, flow->receiver->next_timeout());
+    if (flow->config.poll_every > Duration::zero()) continue;
+    next = std::min({next, flow->sender->next_timeout(), flow->next_ping});
+  }
+  return next;
+}
+
+void Bottleneck::deliver() {
+  while (!forward_.empty() && forward_.front().arrival <= now_) {
+    Flow& flow = *forward_.front().flow;
+    flow.receiver->handle_packet(now_, forward_.front().bytes);
+    forward_.pop_front();
+    sctp::Message message(flow.receiver_environment.env.memory);
+    while (flow.receiver->receive(message)) {
+      if (message.stream == kBulk) flow.received += message.payload.size();
+      if (message.stream == kPing) {
+        Duration::rep at = 0;
+        std::memcpy(&at, message.payload.data(), sizeof at);
+        const Duration took = now_.time_since_epoch() - Duration(at) - config_.round_trip / 2;
+        flow.ping_delays.push_back(static_cast<double>(took.count()) / 1000);
+      }
+      flow.receiver->release(message.charge);
+    }
+    send_back(flow);
+  }
+  while (!back_.empty() && back_.front().arrival <= now_) {
+    Flow& flow = *back_.front().flow;
+    if (flow.config.poll_every > Duration::zero()) {
+      flow.held.push_back(std::move(back_.front().bytes));
+    } else {
+      flow.sender->handle_packet(now_, back_.front().bytes);
+    }
+    back_.pop_front();
+  }
+}
+
+void Bottleneck::run_until(Duration end) {
+  for (;;) {
+    const Time next = next_time();
+    if (next > Time(end)) break;
+    now_ = std::max(now_, next);
+    deliver();
+    for (const auto& flow : flows_) {
+      const bool is_polled = flow->config.poll_every > Duration::zero();
+      if (now_ >= flow->next_poll) {
+        if (!flow->has_begun) static_cast<void>(flow->sender->connect(now_));
+        flow->has_begun = true;
+        flow->next_poll = is_polled ? now_ + flow->config.poll_every : kNever;
+        for (; !flow->held.empty(); flow->held.pop_front())
+          flow->sender->handle_packet(now_, flow->held.front());
+      } else if (is_polled || !flow->has_begun) {
+        continue;
+      }
+      flow->sender->handle_timeout(now_);
+      sctp::Association::Event event;
+      while (flow->sender->poll_event(event)) {
+      }
+      send_data(*flow);
+    }
+    for (const auto& flow : flows_) {
+      flow->receiver->handle_timeout(now_);
+      sctp::Association::Event event;
+      while (flow->receiver->poll_event(event)) {
+      }
+      send_back(*flow);
+    }
+  }
+  now_ = Time(end);
+}
+
+}  // namespace pollrtc::sim

@@ -1,0 +1,78 @@
+// Associations whose data shares one bottleneck: a rate, a queue with a tail that drops, a delay, loss. Virtual time, without
+// the ceremony of a World: for figures that take millions of packets. The way back has the delay alone.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "sctp/association.h"
+#include "support/environment.h"
+
+namespace pollrtc::sim {
+
+struct BottleneckConfig {
+  double bits_per_second = 100e6;
+  Duration round_trip = std::chrono::milliseconds(100);
+  double loss = 0;                   // of data, behind the queue
+  std::size_t queue_packets = 1000;  // of the size of the first
+  std::uint64_t seed = 1;
+};
+
+struct FlowConfig {
+  sctp::AssociationConfig association = {};
+  Duration begins{};
+  Duration poll_every{};  // the sender is polled only so often; zero: whenever there is something to do
+  bool is_bulk = true;    // else it only sends its small messages
+  Duration ping_every{};  // a small message on a stream of its own; zero: none
+  Limits limits = {};
+};
+
+class Bottleneck {
+ public:
+  struct Flow;
+  Bottleneck(const BottleneckConfig& config, const std::vector<FlowConfig>& flows);
+  ~Bottleneck();
+
+  void run_until(Duration end);
+  Duration now() const { return now_.time_since_epoch(); }
+
+  std::size_t flows() const { return flows_.size(); }
+  std::uint64_t received(std::size_t flow) const;  // payload bytes
+  sctp::AssociationStats stats(std::size_t flow) const;
+  // Of the pings that arrived since the last call: how much longer than the bare delay they took, in milliseconds, sorted.
+  std::vector<double> take_ping_delays(std::size_t flow);
+  // Of all packets since the last call: what they waited in the queue, in milliseconds.
+  struct Waits {
+    double mean, p95, most;
+  };
+  Waits take_waits();
+  std::uint64_t dropped() const { return dropped_; }
+  // The payload that the rate carries when each packet holds one full chunk, in bytes a second.
+  double payload_rate() const;
+
+ private:
+  struct Packet {
+    Time arrival;
+    Flow* flow;
+    std::vector<std::uint8_t> bytes;
+  };
+  void send_data(Flow& flow);
+  void send_back(Flow& flow);
+  void enqueue(Flow& flow, Bytes packet);
+  void feed(Flow& flow);
+  void deliver();
+  Time next_time() const;
+
+  static constexpr std::size_t kBelow = 28 + 37;  // IP and UDP, and a DTLS record
+  BottleneckConfig config_;
+  std::vector<std::unique_ptr<Flow>> flows_;
+  std::deque<Packet> forward_, back_;
+  Time now_{};
+  double free_at_ = 0;  // microseconds
+  std::uint64_t random_;
+  std::uint64_t dropped_ = 0;
+  std::vector<float> waits_;
+};
+
+}  // namespace pollrtc::sim
