@@ -54,6 +54,13 @@ enum class SignalingState : std::uint8_t {
 };
 // W3C's RTCDataChannelState.
 enum class ChannelState : std::uint8_t { Connecting, Open, Closing, Closed };
+// What the sending of data is after when it has the path to itself or shares it.
+enum class TransportGoal : std::uint8_t {
+  Throughput,  // fills the path; what waits in queues on the way stays short
+  // For games: a bulk transfer keeps less than 30 ms waiting in the path's queues, so that small messages beside it are hardly
+  // delayed. It gets less where others fill the queues.
+  LowLatency
+};
 // RFC 9429 §4.1.8.
 enum class SdpType : std::uint8_t { Offer, Pranswer, Answer, Rollback };
 
@@ -95,6 +102,7 @@ struct PeerConfig {
   // at best; between machines next to each other it may be the MTU of their interfaces, at most 65535. 0: no discovery, and
   // IP packets stay at 1200 bytes (IPv4) or 1280 (IPv6): for callers that cannot honour Transmit::dont_fragment.
   std::uint16_t max_ip_packet = 0;
+  TransportGoal transport_goal = TransportGoal::Throughput;  // of what this end sends
 };
 
 // For create_offer().

@@ -85,8 +85,9 @@ struct Configuration {
   CertificatePem certificate;
   // The largest IP packet, in bytes, that path MTU discovery tries (RFC 8899): PeerConfig::max_ip_packet. 0: no discovery.
   std::uint16_t max_ip_packet = 1500;
-  LogSink log;    // none: nothing is logged
-  PacketTap tap;  // none: nobody looks
+  TransportGoal transport_goal = TransportGoal::Throughput;  // of what this end sends
+  LogSink log;                                               // none: nothing is logged
+  PacketTap tap;                                             // none: nobody looks
   Limits limits;  // docs/limits.md; Limits::small() for small machines
   // Left empty: the operating system's. What the hooks point to must outlive the connection and its channels.
   Rng rng;

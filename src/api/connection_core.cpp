@@ -105,6 +105,7 @@ Result<Peer*> ConnectionCore::ensure_peer() {
   config.ice_lite = configuration_.ice_lite;
   config.shared_sockets = mux_member_.has_value();
   if (network_.send_whole != nullptr) config.max_ip_packet = configuration_.max_ip_packet;
+  config.transport_goal = configuration_.transport_goal;
   config.certificate_pem = configuration_.certificate.certificate;
   config.private_key_pem = configuration_.certificate.private_key;
   if (configuration_.tap.packet != nullptr) config.tap = {tap_packet, this};

@@ -175,6 +175,8 @@ void Peer::Impl::on_dtls_connected(Time now) {
   c.max_message_rx = environment.limits.sctp_max_message_rx;
   c.announce_zero_checksum = config.announce_zero_checksum;
   c.parameters = sctp::Parameters::over_watched_path();
+  if (config.transport_goal == TransportGoal::LowLatency)
+    c.parameters.congestion = sctp::CongestionAlgorithm::LowLatency;
   const std::size_t largest = std::max<std::size_t>(kLeastPacketBuffer, config.max_ip_packet);
   if (packet_buffer.resize_discarding(largest))
     association = Owned<sctp::Association>::make(environment.memory, environment, c);

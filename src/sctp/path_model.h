@@ -16,6 +16,8 @@
 
 namespace pollrtc::sctp {
 
+// DEVIATION RFC 9260 §7.2: there the window follows the losses. They are no measure of a path that loses packets by chance: with
+// one of a thousand lost, a path of 100 ms and 100 Mbit/s would be used to a tenth (docs/performance.md).
 class PathModel {
  public:
   enum class Goal : std::uint8_t { Throughput, LowLatency };

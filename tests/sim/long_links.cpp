@@ -1,5 +1,5 @@
 // What an association makes of long and lossy links, alone and beside others, in virtual time: one table on the output.
-//   ./run bench-links [controller ...]
+//   ./run bench links [controller ...]
 #include <cstdio>
 #include <cstring>
 #include <string>
