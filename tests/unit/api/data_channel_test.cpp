@@ -40,6 +40,7 @@ TEST_CASE("text, binary, empty: what was sent is what comes", "[API-11][API-12][
   const auto [ours, theirs] = t.connect();
   CHECK(ours->get_write_mode() == DataChannel::WriteMode::Binary);
   CHECK(take(theirs) == "(Empty)");
+  CHECK(theirs->get_packet_error() == ErrorCode::Empty);
   REQUIRE(ours->put_packet(as_bytes(std::string_view("binary"))));
   ours->set_write_mode(DataChannel::WriteMode::Text);
   REQUIRE(ours->put_packet(as_bytes(std::string_view("te\0xt", 5))));
@@ -50,6 +51,7 @@ TEST_CASE("text, binary, empty: what was sent is what comes", "[API-11][API-12][
   t.run_for(20ms);
   CHECK(theirs->get_available_packet_count() == 4);
   CHECK(take(theirs) == "binary");
+  CHECK_FALSE(theirs->get_packet_error());
   CHECK_FALSE(theirs->was_string_packet());
   CHECK(take(theirs) == std::string("te\0xt", 5));
   CHECK(theirs->was_string_packet());
