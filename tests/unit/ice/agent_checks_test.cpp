@@ -834,4 +834,59 @@ TEST_CASE("a path whose consent ended is never checked again in this session", "
   CHECK_FALSE(s.agent.is_validated(kPath));
 }
 
+TEST_CASE(
+    "a check that was refused has failed, with an error code or without one; the peer's own check has it "
+    "tried again",
+    "[ICE-CHK-22][STUN-25]") {
+  for (const bool has_code : {true, false}) {
+    INFO("an error code: " << has_code);
+    Solo s(true);
+    REQUIRE(s.add_candidate(kRemote));
+    const auto sent = s.requests_for(100ms);
+    REQUIRE(sent.size() == 1);
+    ByteVector refusal = s.peer.error(sent[0].second, 400, s.peer.pwd);
+    if (!has_code) {
+      refusal.resize(200);
+      stun::Writer w(refusal, stun::Class::Error, stun::Message::parse(sent[0].second)->id());
+      w.integrity(as_bytes(s.peer.pwd));
+      w.fingerprint();
+      refusal.resize(w.finish());
+    }
+    (void)s.receive(refusal);
+    CHECK(s.requests_for(10s).empty());  // at once, and for good
+    CHECK(s.agent.stats().valid_pairs == 0);
+    CHECK(s.receive(s.peer.request(s.agent, {.controlling = false})) == Drop::None);
+    CHECK(s.requests_for(200ms).size() == 1);
+  }
+}
+
+TEST_CASE("an answer to nothing that was asked is dropped", "[STUN-06]") {
+  Solo s(true);
+  REQUIRE(s.add_candidate(kRemote));
+  const auto sent = s.requests_for(100ms);
+  REQUIRE(sent.size() == 1);
+  ByteVector never_asked = sent[0].second;
+  never_asked[12] ^= 1;
+  CHECK(s.receive(s.peer.success(never_asked, kLocal)) == Drop::StunNoTransaction);
+  CHECK(s.agent.stats().valid_pairs == 0);
+  const ByteVector answer = s.peer.success(sent[0].second, kLocal);
+  CHECK(s.receive(answer) == Drop::None);
+  CHECK(s.receive(answer) == Drop::StunNoTransaction);  // that one is answered
+}
+
+TEST_CASE("a remote candidate that a check showed is paired with no local one but that it came to",
+          "[ICE-CHK-06]") {
+  Side side(7, ice::AgentConfig{}, Limits());
+  Agent& agent = *side.agent;
+  Forger peer;
+  REQUIRE(agent.add_local_address(Time{}, kLocal, false));
+  poll_events(agent);
+  REQUIRE(agent.set_remote_credentials(Time{}, peer.ufrag, peer.pwd, false));
+  CHECK(agent.handle_datagram(Time{}, kPath, peer.request(agent, {})) == Drop::None);
+  CHECK(agent.stats().pairs == 1);
+  REQUIRE(agent.add_local_address(Time{}, kLocal.with_port(5001), false));
+  poll_events(agent);
+  CHECK(agent.stats().pairs == 1);
+}
+
 }  // namespace pollrtc::test

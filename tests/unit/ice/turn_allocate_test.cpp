@@ -279,7 +279,7 @@ TEST_CASE("a server that asks to try another one", "[TURN-07][TURN-39][STUN-25]"
   CHECK(stream.server.count(Method::Allocate) == 2);
 }
 
-TEST_CASE("errors count by who signed them", "[TURN-24]") {
+TEST_CASE("errors count by who signed them", "[TURN-24][TURN-07]") {
   // The first Allocate takes a bare refusal, but not a bare redirection.
   TurnRig refused;
   refused.server.bare_refusals.push_back({403, false});
