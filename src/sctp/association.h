@@ -292,7 +292,7 @@ class Association {
 
   // reconfiguration.cpp
   Handled on_reconfig(Time now, const ChunkView& chunk);
-  ReconfigResult answer_request(const OutgoingResetRequest& request);
+  std::optional<ReconfigResult> answer_request(const OutgoingResetRequest& request);
   void perform_incoming_reset();
   void finish_deferred_reset();
   void on_reconfig_response(Time now, const ReconfigResponse& response);

@@ -70,7 +70,11 @@ Association::Handled Association::on_reconfig(Time now, const ChunkView& chunk) 
   };
   for (const ReconfigParameter& parameter : *parsed) {
     if (const auto* outgoing = std::get_if<OutgoingResetRequest>(&parameter)) {
-      answer(outgoing->request, answer_request(*outgoing));
+      // Refused for want of memory, a reset would leave the channel open at one end and the stream used up; lost like a packet,
+      // it is asked for again.
+      const auto result = answer_request(*outgoing);
+      if (!result) return {Drop::OutOfMemory};
+      answer(outgoing->request, *result);
     } else if (const auto* incoming = std::get_if<IncomingResetRequest>(&parameter)) {
       const bool covered = tcb_->outgoing_reset.covers(incoming->streams);
       const ReconfigResult result = covered ? ReconfigResult::NothingToDo : ReconfigResult::Denied;
@@ -89,12 +93,11 @@ Association::Handled Association::on_reconfig(Time now, const ChunkView& chunk) 
   return {waits ? Drop::None : Drop::SctpReplyLost};
 }
 
-// §5.2.2: the peer resets streams that it sends on.
-ReconfigResult Association::answer_request(const OutgoingResetRequest& request) {
+// §5.2.2: the peer resets streams that it sends on. Nothing: there is no memory for it.
+std::optional<ReconfigResult> Association::answer_request(const OutgoingResetRequest& request) {
   IncomingReset& reset = tcb_->incoming_reset;
   // Once performed, a reset must not be lost for want of memory to tell of it.
-  if (!streams_reset_events_.reserve() || !tcb_->rx.reassembly().reserve_reset())
-    return reset.refuse(request.request, ReconfigResult::Denied);
+  if (!streams_reset_events_.reserve() || !tcb_->rx.reassembly().reserve_reset()) return std::nullopt;
   const bool was_put_off = reset.is_put_off();
   const auto verdict = reset.on_request(request, tcb_->rx.tracker().cumulative(), tcb_->inbound_streams);
   if (verdict.perform) {

@@ -154,12 +154,12 @@ IncomingReset::Verdict IncomingReset::on_request(const OutgoingResetRequest& req
     const bool is_done = std::exchange(completed_, false);
     return {remember(request.request, is_done ? ReconfigResult::Performed : ReconfigResult::InProgress)};
   }
-  completed_ = false;
   if (put_off_) return {remember(request.request, ReconfigResult::AlreadyInProgress)};
   const std::size_t count = request.streams.count();
-  streams_.clear();
   StreamSet seen(streams_.memory());
-  if (!streams_.reserve(count) || !seen.reserve()) return {remember(request.request, ReconfigResult::Denied)};
+  if (!streams_.reserve(count) || !seen.reserve()) return {std::nullopt};
+  completed_ = false;
+  streams_.clear();
   for (std::size_t i = 0; i < count; ++i) {
     const StreamId stream = request.streams[i];
     if (value_of(stream) >= inbound_streams || !seen.insert(stream)) {

@@ -79,8 +79,8 @@ class IncomingReset {
   IncomingReset(const Memory& memory, Tsn peer_initial_tsn);
 
   struct Verdict {
-    ReconfigResult result;
-    bool perform = false;  // reset the streams of the request now
+    std::optional<ReconfigResult> result;  // none: no memory, and as if the request had not come
+    bool perform = false;                  // reset the streams of the request now
   };
   Verdict on_request(const OutgoingResetRequest& request, Tsn cumulative_tsn, std::uint16_t inbound_streams);
   // A request that we do not grant whatever it asks.

@@ -211,6 +211,23 @@ TEST_CASE("the peer's reset: performed, told once, answered the same when repeat
   CHECK(peer.association.receive(message));
 }
 
+TEST_CASE(
+    "a request that there is no memory for is not refused but lost, and performed when it comes again") {
+  ScriptedPeer peer;
+  peer.establish_passively();
+  peer.drain();
+  int lost = 0;
+  for (std::size_t successes = 0;; ++successes, ++lost) {  // each allocation that it takes fails once
+    peer.environment.fail_allocation(successes);
+    if (peer.give(peer.local_tag, request(kTsn, kTsn - 1, "0001")) != Drop::OutOfMemory) break;
+    CHECK(peer.is_silent());
+    CHECK(peer.events<Association::StreamsReset>().empty());
+  }
+  CHECK(lost >= 2);
+  CHECK(read_response(peer.poll()) == std::pair{kTsn, 1u});
+  CHECK(peer.events<Association::StreamsReset>().size() == 1);
+}
+
 TEST_CASE("data before the reset is missing: in progress, what belongs behind it waits, then it is done once",
           "[SCTP-RST-03]") {
   ScriptedPeer peer;
