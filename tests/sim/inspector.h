@@ -9,6 +9,10 @@ namespace pollrtc::sctp {
 
 struct Inspector {
   static const Tcb* tcb(const Association& association) { return association.tcb_.get(); }
+  static const AssociationConfig& config(const Association& association) { return association.config_; }
+  static std::uint32_t initial_tsn(const Association& association) {
+    return association.local_initial_tsn_.value();
+  }
 
   static void look(const Association& association, sim::SctpFacts& facts) {
     const Tcb* const tcb = association.tcb_.get();

@@ -43,17 +43,18 @@ void MessageLedger::sent(const sctp::SendOptions& options, std::size_t size) {
   if (reliable) ++missing_;
 }
 
-std::size_t MessageLedger::index_of(Stream& stream, const sctp::Message& message) const {
-  if (message.payload.size() >= kSizeOfNumber) {
+std::size_t MessageLedger::index_of(const Stream& stream, Bytes payload) {
+  if (payload.size() >= kSizeOfNumber) {
     std::uint64_t index = 0;
-    std::memcpy(&index, message.payload.data(), 8);
+    std::memcpy(&index, payload.data(), 8);
     return static_cast<std::size_t>(index);
   }
   return stream.first_missing;
 }
 
-void MessageLedger::received(const sctp::Message& message) {
-  Stream& stream = streams_[message.stream];
+void MessageLedger::received(std::uint16_t number, Bytes payload, std::optional<bool> unordered,
+                             std::optional<std::uint32_t> ppid) {
+  Stream& stream = streams_[number];
   while (stream.first_missing < stream.entries.size() &&
          !is_missing(stream.entries[stream.first_missing], true))
     ++stream.first_missing;
@@ -61,29 +62,44 @@ void MessageLedger::received(const sctp::Message& message) {
          !is_missing(stream.entries[stream.first_missing_any], false))
     ++stream.first_missing_any;
 
-  const std::size_t index = index_of(stream, message);
-  demand(index < stream.entries.size(), message.stream, "a message that was never sent");
+  const std::size_t index = index_of(stream, payload);
+  demand(index < stream.entries.size(), number, "a message that was never sent");
   Entry& entry = stream.entries[index];
-  demand(!entry.received, message.stream, "a message comes twice");
-  demand(entry.unordered == message.unordered && message.ppid == ppid_of(index), message.stream,
-         "a message comes as another kind");
+  demand(!entry.received, number, "a message comes twice");
+  demand(entry.unordered == unordered.value_or(entry.unordered) &&
+             ppid.value_or(ppid_of(index)) == ppid_of(index),
+         number, "a message comes as another kind");
   std::vector<std::uint8_t> expected(entry.size);
-  fill(message.stream, index, expected);
-  const Bytes payload = message.payload;
-  demand(std::equal(expected.begin(), expected.end(), payload.begin(), payload.end()), message.stream,
+  fill(number, index, expected);
+  demand(std::equal(expected.begin(), expected.end(), payload.begin(), payload.end()), number,
          "a message has changed");
   if (!entry.unordered) {
-    demand(index >= stream.next_ordered, message.stream, "an ordered message comes late");
-    demand(stream.first_missing >= index, message.stream, "an ordered message overtakes a reliable one");
+    demand(index >= stream.next_ordered, number, "an ordered message comes late");
+    demand(stream.first_missing >= index, number, "an ordered message overtakes a reliable one");
     stream.next_ordered = index + 1;
   }
   const bool all_before =
       stream.first_missing_any >= index || stream.entries[stream.first_missing_any].epoch == entry.epoch;
-  demand(all_before, message.stream, "a message comes through a reset before what was sent earlier");
+  demand(all_before, number, "a message comes through a reset before what was sent earlier");
   entry.received = true;
   ++received_;
   bytes_received_ += entry.size;
   if (entry.reliable) --missing_;
+}
+
+std::size_t MessageLedger::missing(std::uint16_t stream) const {
+  const auto at = streams_.find(stream);
+  if (at == streams_.end()) return 0;
+  const auto& entries = at->second.entries;
+  return static_cast<std::size_t>(
+      std::count_if(entries.begin(), entries.end(), [](const Entry& e) { return is_missing(e, false); }));
+}
+
+void MessageLedger::forgive(std::uint16_t stream) {
+  const auto at = streams_.find(stream);
+  if (at == streams_.end()) return;
+  missing_ -= missing(stream);
+  for (Entry& entry : at->second.entries) entry.reliable = false;
 }
 
 }  // namespace pollrtc::sim

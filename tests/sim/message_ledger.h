@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <vector>
 
 #include "sctp/association.h"
@@ -22,11 +23,20 @@ class MessageLedger {
   // The next message of a stream, of `size` bytes, and its PPID; sent() when send() has taken it.
   std::vector<std::uint8_t> next(sctp::SendOptions& options, std::size_t size) const;
   void sent(const sctp::SendOptions& options, std::size_t size);
-  void received(const sctp::Message& message);
+  void received(const sctp::Message& message) {
+    received(message.stream, message.payload, message.unordered, message.ppid);
+  }
+  // Of a data channel: its number is the stream, and what DCEP and DTLS hide from the user is not asked about.
+  void received(std::uint16_t stream, Bytes payload, std::optional<bool> unordered = {},
+                std::optional<std::uint32_t> ppid = {});
   // The stream has been asked to reset: what is sent from now on comes after all that was sent before.
   void reset(std::uint16_t stream) { ++streams_[stream].epoch; }
 
+  // Nothing of the stream is owed any more; what still comes must be right.
+  void forgive(std::uint16_t stream);
+
   std::size_t missing() const { return missing_; }  // reliable messages that have not come
+  std::size_t missing(std::uint16_t stream) const;
   std::size_t messages_sent() const { return sent_; }
   std::size_t messages_received() const { return received_; }
   std::uint64_t bytes_received() const { return bytes_received_; }
@@ -46,7 +56,7 @@ class MessageLedger {
   };
 
   void fill(std::uint16_t stream, std::size_t index, std::vector<std::uint8_t>& bytes) const;
-  std::size_t index_of(Stream& stream, const sctp::Message& message) const;
+  static std::size_t index_of(const Stream& stream, Bytes payload);
   static bool is_missing(const Entry& entry, bool ordered_only) {
     return entry.reliable && !entry.received && (!ordered_only || !entry.unordered);
   }

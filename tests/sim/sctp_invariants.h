@@ -26,6 +26,8 @@ struct SctpSetup {
   std::uint32_t local_initial_tsn = 0, peer_initial_tsn = 0;
   bool accepts_zero_checksum = false;  // announced by this end
   bool interleaves = false;            // both ends announced I-DATA
+  bool carries_dcep =
+      false;  // messages with PPID 50 are the channels' own: on_message() does not hear of them
   std::size_t rx_window = 0;
   std::size_t memory = 0;  // what one hostile peer may make us hold
 };
@@ -83,6 +85,8 @@ class SctpInvariants {
   void set_next_number(std::uint16_t stream, bool unordered, std::uint32_t number) {
     numbers_[{stream, unordered}] = number;
   }
+  // For an end that learns it only from the peer's first packet: to be told before that one.
+  void set_peer_initial_tsn(std::uint32_t tsn) { setup_.peer_initial_tsn = tsn; }
   // A message that may be given up has been handed in.
   bool has_partial_reliability() const { return partial_; }
   // Packets that ask for an answer (DATA, HEARTBEAT, RE-CONFIG, FORWARD TSN, INIT, COOKIE ECHO, SHUTDOWN and its ACK)
@@ -129,7 +133,7 @@ class SctpInvariants {
   void on_forward_received(std::uint32_t point);
   bool is_received(std::uint32_t tsn) const;
 
-  const SctpSetup setup_;
+  SctpSetup setup_;
   // Sending
   std::set<std::uint32_t> peer_tags_, heard_tags_;  // announced by the peer; of packets that came to us
   std::optional<std::uint32_t> transfer_tag_;

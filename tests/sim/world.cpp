@@ -63,7 +63,12 @@ Link& World::link_in(std::size_t realm, const Address& from, const Address& to) 
   const Key key{realm, from.with_port(0), to.with_port(0)};
   const auto known = links_.find(key);
   if (known != links_.end()) return known->second;
-  return links_.emplace(key, Link(default_link_, random_.fork())).first->second;
+  return links_.emplace(key, Link(shape_ ? shape_(from, to) : default_link_, random_.fork())).first->second;
+}
+
+void World::shape_links(Shape shape) {
+  shape_ = std::move(shape);
+  for (auto& [key, link] : links_) link.config = shape_(key.a, key.b);
 }
 
 Link& World::link(const Address& from, const Address& to, const Nat* lan) {

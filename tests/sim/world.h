@@ -71,6 +71,9 @@ class World {
   // the NAT when both ends are behind the same one and speak directly.
   Link& link(const Address& from, const Address& to, const Nat* lan = nullptr);
   void set_link(const Address& a, const Address& b, const LinkConfig& config, const Nat* lan = nullptr);
+  // From now on every link is what `shape` says, those of old and those to come, until it is called again.
+  using Shape = std::function<LinkConfig(const Address& from, const Address& to)>;
+  void shape_links(Shape shape);
   // All faults of all links end, NATs stay what they are.
   void heal();
 
@@ -121,6 +124,7 @@ class World {
   Trace trace_;
   std::ofstream dump_;
   LinkConfig default_link_;
+  Shape shape_;
   std::uint64_t next_number_ = 0, steps_at_this_time_ = 0;
   std::priority_queue<Event, std::vector<Event>, std::greater<>> events_;
   std::vector<std::unique_ptr<Host>> hosts_;

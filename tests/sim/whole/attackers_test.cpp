@@ -1,0 +1,363 @@
+// Attackers, each against a victim that has an honest connection too, with both profiles of limits. `./run attackers` prints
+// what each costs.
+#include <cstdio>
+
+#include "base/bytes.h"
+#include "ice/stun_message.h"
+#include "sim/whole/arena.h"
+#include "support/catch.h"
+
+using namespace pollrtc;
+using namespace pollrtc::sim;
+using namespace std::chrono_literals;
+using test::ByteVector;
+
+namespace {
+
+constexpr std::size_t kMemory = 4 << 20, kMemorySmall = 512 << 10;  // lim.mem.peer
+
+void print(const Figures& f, bool is_small) {
+  static bool has_head = false;
+  if (!std::exchange(has_head, true))
+    std::printf("%-44s %-8s %10s %10s %6s %9s %8s %s\n", "attack", "limits", "bytes in", "bytes out", "ratio",
+                "heap KiB", "ns/byte", "victim's connection");
+  std::printf("%-44s %-8s %10llu %10llu %6.3f %9zu %8.1f %s\n", f.what.c_str(),
+              is_small ? "small" : "default", static_cast<unsigned long long>(f.bytes_in),
+              static_cast<unsigned long long>(f.bytes_out), f.amplification(), f.heap / 1024,
+              f.nanoseconds_per_byte, f.lives_on ? "lives" : f.why_ended.c_str());
+  std::fflush(stdout);
+}
+
+struct Bounds {
+  double amplification = 1.0;
+  // Some hundred times what it takes: an attack that is not linear takes more.
+  double nanoseconds_per_byte = 2000;
+  // Beyond lim.mem.peer at the starting window.
+  std::size_t more_memory = 0, more_memory_small = 0;
+};
+// Consent, its answers and HEARTBEATs go on beside any attack.
+constexpr double kOwnBytesPerSecond = 100;
+
+// Runs an attack with both profiles; `begin` sets it up, and gives what to look at when it is over.
+void run_attack(const std::string& what, Duration length, const std::function<void(Arena&)>& begin,
+                const Bounds& bounds = {}, const std::function<void(Arena&, const Figures&)>& then = {}) {
+  for (const bool is_small : {false, true}) {
+    Arena arena(is_small ? 71 : 70, is_small ? Limits::small() : Limits{});
+    arena.connect();
+    begin(arena);
+    const Figures figures = arena.attack(what, length);
+    print(figures, is_small);
+    CAPTURE(what, is_small);
+    CHECK(figures.bytes_in > 1000);
+    CHECK(figures.heap <=
+          (is_small ? kMemorySmall + bounds.more_memory_small : kMemory + bounds.more_memory));
+    const double own = kOwnBytesPerSecond * static_cast<double>(length.count()) * 1e-6;
+    CHECK(static_cast<double>(figures.bytes_out) <=
+          bounds.amplification * static_cast<double>(figures.bytes_in) + own);
+    CHECK(figures.nanoseconds_per_byte <= bounds.nanoseconds_per_byte);
+    CHECK(figures.honest_messages > 10);
+    if (then) then(arena, figures);
+  }
+}
+
+// A part of a message as I-DATA: RFC 8260 §2.1.
+ByteVector fragment(std::uint32_t tsn, std::uint16_t stream, std::uint32_t mid, std::uint32_t fsn_or_ppid,
+                    std::uint8_t flags, std::size_t size) {
+  ByteVector value(16 + size);
+  store_u32(value.data(), tsn);
+  store_u16(value.data() + 4, stream);
+  store_u32(value.data() + 8, mid);
+  store_u32(value.data() + 12, fsn_or_ppid);
+  return SctpAttacker::chunk(wire::kIData, flags, value);
+}
+constexpr std::uint8_t kBegin = 2, kUnordered = 4;
+
+ByteVector open_message(std::size_t label) {
+  ByteVector open(12 + label);
+  open[0] = 3;
+  store_u16(open.data() + 8, static_cast<std::uint16_t>(label));
+  std::fill(open.begin() + 12, open.end(), std::uint8_t{'x'});
+  return open;
+}
+
+ByteVector reset_request(std::uint32_t number, std::uint32_t last_tsn,
+                         std::initializer_list<std::uint16_t> streams) {
+  ByteVector value(16 + 2 * streams.size());
+  store_u16(value.data(), 13);
+  store_u16(value.data() + 2, static_cast<std::uint16_t>(value.size()));
+  store_u32(value.data() + 4, number);
+  store_u32(value.data() + 12, last_tsn);
+  std::size_t at = 16;
+  for (const std::uint16_t stream : streams) store_u16(value.data() + at, stream), at += 2;
+  return SctpAttacker::chunk(wire::kReConfig, 0, value);
+}
+
+Path path_to(Side& victim, const Address& from) { return {victim.last_path().local, from}; }
+
+}  // namespace
+
+TEST_CASE(
+    "a FORWARD TSN jump by half the number space, again and again, and a list of 300 streams: time for a "
+    "packet",
+    "[ATK-11]") {
+  std::chrono::nanoseconds per_packet[2];
+  for (const bool jumps : {false, true}) {
+    Bounds bounds;
+    bounds.amplification = 2;  // a jump of 16 bytes draws a SACK of 16, and each has a record around it
+    std::uint64_t packets = 0;
+    run_attack(
+        jumps ? "FORWARD TSN: jumps and 300 streams" : "FORWARD TSN: by one and one stream", 10s,
+        [&](Arena& arena) {
+          arena.attacker().on_tick = [&arena, &packets, jumps] {
+            SctpAttacker& a = arena.attacker();
+            const std::size_t streams = jumps ? 300 : 1;
+            ByteVector value(4 + 8 * streams);
+            a.next_tsn += jumps ? 0x7FFFFFFF : 1;
+            store_u32(value.data(), a.next_tsn - 1);
+            for (std::size_t i = 0; i < streams; ++i) {
+              store_u16(value.data() + 4 + 8 * i, static_cast<std::uint16_t>(i * 200));
+              store_u32(value.data() + 8 + 8 * i, static_cast<std::uint32_t>(a.random.next()));
+            }
+            a.send(SctpAttacker::chunk(wire::kIForwardTsn, 0, value));
+            ++packets;
+          };
+        },
+        bounds,
+        [&](Arena&, const Figures& f) {
+          per_packet[jumps] = std::chrono::nanoseconds(static_cast<std::int64_t>(
+              f.nanoseconds_per_byte * static_cast<double>(f.bytes_in) / static_cast<double>(packets)));
+          packets = 0;
+          CHECK(f.lives_on);
+        });
+  }
+  // 300 streams may cost 300 times one of them, and the DTLS record as much as anything; a jump costs what a step costs.
+  CHECK(per_packet[1] < 60 * per_packet[0]);
+}
+
+TEST_CASE("an authenticated peer that speaks random SCTP for ten minutes", "[ATK-23]") {
+  std::uint64_t lived = 0, bytes = 0;
+  for (std::uint64_t seed = 1; seed <= 12; ++seed) {
+    const bool is_small = seed % 2 == 0;
+    CAPTURE(seed);
+    Arena arena(100 + seed, is_small ? Limits::small() : Limits{});
+    arena.connect();
+    SctpAttacker& a = arena.attacker();
+    a.rudeness = seed % 3 == 0 ? 0.02 : 0;
+    a.on_tick = [&a] { a.send_nonsense(); };
+    const Figures f = arena.attack("nonsense, seed " + std::to_string(seed), 600s);
+    print(f, is_small);
+    CHECK(f.heap <= (is_small ? kMemorySmall : kMemory));
+    CHECK(f.amplification() <= 2.0);
+    CHECK(f.honest_messages > 5000);
+    lived += f.lives_on ? 1 : 0;
+    bytes += f.bytes_in;
+  }
+  CHECK(lived >= 4);  // else nothing was attacked for long
+  CHECK(bytes > 10'000'000);
+}
+
+TEST_CASE("reassembly: fragments that never end, on every stream, and with gaps", "[attackers]") {
+  // A window that parts of messages alone fill grows, up to its maximum: 3 MiB and the current window (docs/limits.md).
+  const Limits limits;
+  run_attack("never-ending first fragments on all streams", 20s,
+             [](Arena& arena) {
+               arena.attacker().tick = 2ms;
+               arena.attacker().on_tick = [&arena, n = std::uint16_t{0}]() mutable {
+                 SctpAttacker& a = arena.attacker();
+                 a.send(fragment(a.next_tsn++, n++, 0, 51, kBegin | kUnordered, 1000));
+               };
+             },
+             {.more_memory = limits.sctp_rx_window_max - limits.sctp_rx_window});
+  run_attack("one byte each, every other TSN", 20s,
+             [](Arena& arena) {
+               arena.attacker().tick = 2ms;
+               arena.attacker().on_tick = [&arena]() {
+                 SctpAttacker& a = arena.attacker();
+                 ByteVector chunks;
+                 for (int i = 0; i < 10; ++i) {
+                   a.next_tsn += 2;
+                   const ByteVector one = fragment(a.next_tsn, 1, a.next_tsn, 51, kBegin | kUnordered, 1);
+                   chunks.insert(chunks.end(), one.begin(), one.end());
+                 }
+                 a.send(chunks);
+               };
+             },
+             {.amplification = 4});
+}
+
+TEST_CASE("acknowledgments of what was never sent, windows of nothing, and acknowledgments that go back",
+          "[attackers]") {
+  run_attack("a_rwnd 0 for ever", 60s, [](Arena& arena) {
+    SctpAttacker& a = arena.attacker();
+    a.a_rwnd = 0;
+    a.on_tick = [&arena] {
+      arena.victim().chat();
+      SctpAttacker& attacker = arena.attacker();
+      ByteVector sack(12);
+      store_u32(sack.data(), attacker.victim_tsn);
+      attacker.send(SctpAttacker::chunk(wire::kSack, 0, sack));
+    };
+  });
+  run_attack("SACKs of anything", 10s,
+             [](Arena& arena) {
+               arena.attacker().on_tick = [&arena] {
+                 arena.victim().chat();
+                 SctpAttacker& a = arena.attacker();
+                 ByteVector sack(12 + 4 * a.random.below(200));
+                 store_u32(sack.data(), a.victim_tsn - static_cast<std::uint32_t>(a.random.below(3)));
+                 store_u32(sack.data() + 4, 0xFFFFFFFF);
+                 store_u16(sack.data() + 8, static_cast<std::uint16_t>((sack.size() - 12) / 4));
+                 for (std::size_t i = 12; i < sack.size(); ++i)
+                   sack[i] = static_cast<std::uint8_t>(a.random.next());
+                 a.send(SctpAttacker::chunk(wire::kSack, 0, sack));
+               };
+             },
+             {});
+}
+
+TEST_CASE("storms of RE-CONFIG, HEARTBEAT, OPEN, and of channels that open and close", "[attackers]") {
+  run_attack("10,000 RE-CONFIG requests", 20s,
+             [](Arena& arena) {
+               arena.attacker().tick = 2ms;
+               arena.attacker().on_tick = [&arena] {
+                 SctpAttacker& a = arena.attacker();
+                 a.send(reset_request(static_cast<std::uint32_t>(a.random.next()), a.next_tsn - 1,
+                                      {static_cast<std::uint16_t>(a.random.next())}));
+               };
+             },
+             {.amplification = 1.2});
+  run_attack("HEARTBEATs of 1000 bytes", 10s, [](Arena& arena) {
+    arena.attacker().tick = 1ms;
+    arena.attacker().on_tick = [&arena] {
+      ByteVector value(1000);
+      store_u16(value.data(), 1);
+      store_u16(value.data() + 2, 1000);
+      arena.attacker().send(SctpAttacker::chunk(wire::kHeartbeat, 0, value));
+    };
+  });
+  // Each refused stream costs something until its reset is answered, which it never is.
+  constexpr std::size_t kRefused = 12'000;
+  run_attack("OPEN on every stream", 60s,
+             [](Arena& arena) {
+               arena.attacker().tick = 5ms;
+               arena.attacker().on_tick = [&arena, stream = std::uint16_t{0}]() mutable {
+                 SctpAttacker& a = arena.attacker();
+                 a.send(a.data(stream++, 50, open_message(20)));
+               };
+             },
+             {.more_memory = kRefused * 128, .more_memory_small = kRefused * 128});
+  run_attack("a channel opens and closes, thousands of times", 60s,
+             [](Arena& arena) {
+               auto number = std::make_shared<std::uint32_t>(arena.attacker().next_tsn);
+               arena.attacker().tick = 30ms;  // a round trip
+               arena.attacker().on_tick = [&arena, number] {
+                 SctpAttacker& a = arena.attacker();
+                 ByteVector chunks = a.data(2, 50, open_message(4));
+                 const ByteVector reset = reset_request((*number)++, a.next_tsn - 1, {2});
+                 chunks.insert(chunks.end(), reset.begin(), reset.end());
+                 a.send(chunks);
+               };
+             },
+             {.amplification = 4});
+}
+
+TEST_CASE("slow: half a message for ever, and never more", "[attackers]") {
+  run_attack("half a message, and a byte each second", 300s,
+             [](Arena& arena) {
+               SctpAttacker& a = arena.attacker();
+               a.send(fragment(a.next_tsn++, 0, 0, 51, kBegin, 600));
+               a.tick = 1s;
+               a.on_tick = [&a, fsn = std::uint32_t{1}]() mutable {
+                 a.send(fragment(a.next_tsn++, 0, 0, fsn++, 0, 1));
+               };
+             },
+             {.amplification = 2, .nanoseconds_per_byte = 20000});
+}
+
+TEST_CASE("off the path: whatever is sprayed is dropped, and draws at most as many bytes as it brings",
+          "[attackers]") {
+  run_attack("forged STUN, DTLS, ChannelData, noise", 20s, [](Arena& arena) {
+    auto step = std::make_shared<std::function<void()>>();
+    auto random = std::make_shared<Random>(5);
+    const Time end = arena.world().now() + 20s;
+    *step = [&arena, random, step = step.get(), end] {
+      for (int i = 0; i < 20; ++i) {
+        const ByteVector datagram = Harasser::forged_datagram(*random);
+        arena.note_attack(datagram.size());
+        const Address from =
+            Address::v4(203, 0, 113, 66, static_cast<std::uint16_t>(random->below(1000) + 1));
+        (void)arena.victim().checked().handle_datagram(arena.world().now(), path_to(arena.victim(), from),
+                                                       datagram);
+      }
+      if (arena.world().now() < end) arena.world().after(10ms, *step);
+    };
+    arena.world().after(1ms, [step] { (*step)(); });
+    arena.world().at(end + 1s, [step] {});  // keeps it
+  });
+}
+
+TEST_CASE("packets of one session put into another of the same process and the same socket are dropped",
+          "[ATK-22]") {
+  std::map<Drop, std::uint64_t> drops;
+  std::uint64_t given = 0;
+  run_attack(
+      "packets of another session", 20s,
+      [&](Arena& arena) {
+        // All that goes to the victim in the honest session comes into the other too, as from that one's peer; and the other way.
+        const auto mix = [&arena, &drops, &given](Side& into, Bytes datagram) {
+          arena.note_attack(datagram.size());
+          arena.world().after(1us, [&arena, &into, &drops, &given, copy = test::to_vector(datagram)] {
+            ++given;
+            ++drops[into.checked().handle_datagram(arena.world().now(), into.last_path(), copy)];
+          });
+        };
+        arena.honest().on_send = [&arena, mix](Side&, const Path&, Bytes datagram) {
+          mix(arena.victim(), datagram);
+        };
+        arena.attacker().on_tick = [&arena] {
+          SctpAttacker& a = arena.attacker();
+          a.send(SctpAttacker::chunk(wire::kHeartbeat, 0, ByteVector{0, 1, 0, 4}));
+        };
+      },
+      {.amplification = 3},
+      [&](Arena&, const Figures& f) {
+        CHECK(f.lives_on);
+        CHECK(given > 100);
+        CHECK(drops.count(Drop::None) == 0);
+      });
+}
+
+TEST_CASE("a port that another connection had: what its old peer still sends is dropped", "[ATK-24]") {
+  for (std::uint64_t seed = 1; seed <= 3; ++seed) {
+    // The old peer's session is recorded; the new connection has the same two addresses and ports.
+    std::vector<ByteVector> old;
+    {
+      Arena before(300 + seed, Limits{});
+      before.honest().on_send = [&old](Side&, const Path&, Bytes datagram) {
+        old.push_back(test::to_vector(datagram));
+      };
+      before.connect();
+      (void)before.attack("the connection before", 10s);
+    }
+    REQUIRE(old.size() > 60);
+    Arena arena(400 + seed, Limits{});
+    std::map<Drop, std::uint64_t> drops;
+    const auto play = [&](const Address& from) {
+      for (const ByteVector& datagram : old) {
+        Side& side = arena.victim_to_honest();
+        ++drops[side.checked().handle_datagram(arena.world().now(), {Address::v4(192, 0, 2, 1, 5000), from},
+                                               datagram)];
+      }
+    };
+    const Address home = Address::v4(192, 0, 2, 2, 5000);
+    play(home);  // before anything is known of the new peer
+    arena.connect();
+    play(home);
+    play(home.with_port(7));
+    const Figures f = arena.attack("port reuse", 10s);
+    CHECK(arena.victim_to_honest().is_up());
+    CHECK(f.honest_messages > 50);
+    CHECK(drops.count(Drop::None) == 0);
+    CHECK(drops.size() >= 3);
+  }
+}
