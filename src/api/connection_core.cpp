@@ -393,7 +393,7 @@ Status ConnectionCore::send(ChannelHandle handle, Bytes data, bool is_text,
   const Status status = peer_->send(now(), handle, data, is_text, report);
   if (!status) return status;
   if (ChannelEntry* e = entry(handle)) e->buffered += data.size();
-  flush();
+  flush_sent(data.size());
   buffered_outdated_ = true;
   return status;
 }
@@ -404,7 +404,7 @@ Status ConnectionCore::send_piece(ChannelHandle handle, Bytes piece, bool is_tex
   const Status status = peer_->send_piece(now(), handle, piece, is_text, last);
   if (!status) return status;
   if (ChannelEntry* e = entry(handle)) e->buffered += piece.size();
-  flush();
+  flush_sent(piece.size());
   buffered_outdated_ = true;
   return status;
 }

@@ -182,6 +182,7 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   void read_errors(const Socket& socket);
   void step();
   bool flush();
+  void flush_sent(std::size_t bytes);
   bool flush_datagrams();
   int collect(int most);
   bool send_collected();
@@ -252,6 +253,9 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   bool candidates_in_description_ = false;
   bool more_to_send_ = false;
   bool more_to_read_ = false;
+  int sends_ = 0;             // messages handed in since the last poll()
+  std::size_t gathered_ = 0;  // bytes handed in since the last flush()
+  Time flushed_at_ = Time::min();
   bool buffered_outdated_ = false;  // send() has been called since the amounts were looked at
   bool polling_ = false;
   bool offered_first_ = false;

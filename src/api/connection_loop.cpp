@@ -259,6 +259,7 @@ void ConnectionCore::step_names() {
 
 void ConnectionCore::step() {
   const Call call(*this);
+  sends_ = 0;
   for (int round = 0; round < kRounds; ++round) {
     step_resolver();
     read_sockets();
@@ -312,7 +313,7 @@ Time ConnectionCore::next_deadline() const {
   const Time time = now();
   if (more_to_read_ || more_to_stream_ || (more_to_send_ && !is_blocked()) || peer_->has_event()) return time;
   if (mux_member_ && mux_member_->has_mail()) return time;
-  if (buffered_outdated_ || !buffered_low_.empty() || !lost_servers_.empty()) return time;
+  if (gathered_ != 0 || buffered_outdated_ || !buffered_low_.empty() || !lost_servers_.empty()) return time;
   if (pending_description_ && !pending_description_->wait_for_gathering) return time;
   Time next = std::min(peer_->next_timeout(), names_.next_timeout(time));
   // Others share the socket, so nobody sleeps until it can be written.

@@ -16,9 +16,13 @@ constexpr std::uint8_t kTimeoutsOfBlackHole = 2;
 void Association::schedule_heartbeat(Time now) {
   if (!heartbeats_run()) return;
   const Duration rto = this->rto();
+  const Time earliest = now + config_.parameters.heartbeat_interval + rto / 2;
+  // While DATA flows each packet would draw anew: what was drawn a moment ago still lies where it may.
+  const Time due = timers_.due(Timer::Heartbeat);
+  if (due >= earliest && due <= earliest + rto) return;
   const auto dice = random_u32(env_.rng);
   const Duration jitter = dice ? rto * (*dice % 1024) / 1024 : rto / 2;
-  timers_.set(Timer::Heartbeat, now + config_.parameters.heartbeat_interval + rto / 2 + jitter);
+  timers_.set(Timer::Heartbeat, earliest + jitter);
 }
 
 bool Association::heartbeats_run() const {

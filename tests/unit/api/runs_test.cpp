@@ -237,3 +237,32 @@ TEST_CASE("datagrams that the system dropped for want of room are counted, beyon
   pair.networks[1].lost = 2;
   CHECK(counted() == 0xFFFFFFFFu + std::uint64_t{3});
 }
+
+TEST_CASE("the first messages after a poll go at once; of many, small ones share packets") {
+  RunPair pair;
+  pair.connect();
+  pair.transfer(200, 16 * 1024);
+  const auto poll_and_rest = [&] {
+    pair.world.run_for(30ms);
+    (void)pair.a.connection->poll();
+  };
+  const std::vector<std::uint8_t> message(64, 1);
+  poll_and_rest();
+  for (int i = 0; i < 4; ++i) {  // as many as a burst may have
+    const std::size_t before = pair.a.machine.sends;
+    REQUIRE(pair.ours->send(message));
+    CHECK(pair.a.machine.sends == before + 1);
+  }
+  poll_and_rest();
+  const std::size_t before = pair.a.machine.sends;
+  for (int i = 0; i < 332; ++i) REQUIRE(pair.ours->send(message));
+  CHECK(pair.a.machine.sends > before);
+  CHECK(pair.a.machine.sends <= before + 32 + 2);  // 16 KiB of them do not wait for more
+  CHECK(pair.a.connection->get_time_to_next_deadline() == Duration::zero());  // poll() is due at once
+  std::size_t received = 0;
+  REQUIRE(pair.run_until([&] {
+    while (pair.theirs->get_packet()) ++received;
+    return received == 336;
+  }));
+  CHECK(pair.a.machine.sends <= before + 32 + 300 / 10);
+}
