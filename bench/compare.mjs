@@ -3,7 +3,7 @@
 // time and memory read from /proc at their marks, beside what the machine allows in the same run (blast.cpp). Medians; compare
 // ratios within one run, not figures of two.
 //
-//   node compare.mjs --program ../build/tools/pollrtc --tools ../build-bench/bench [--peers pollrtc,pion,aiortc,chromium]
+//   node compare.mjs --program ../build/tools/pollrtc --tools ../build/bench [--peers pollrtc,pion,aiortc,chromium]
 //                    [--rows PART-OF-A-NAME,...] [--runs 5] [--seconds 3] [--json FILE] [--verbose]
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { execFile } from 'node:child_process';
@@ -17,7 +17,7 @@ const here = name => fileURLToPath(new URL(name, import.meta.url));
 const args = readArguments({ program: 'PATH', tools: 'FOLDER', pion: 'PATH', peers: 'NAMES', rows: 'TEXT', runs: 'N', seconds: 'S',
   json: 'FILE', verbose: '' });
 const runs = Number(args.runs ?? 5), seconds = Number(args.seconds ?? 3);
-const tool = name => `${args.tools ?? here('../build-bench/bench')}/${name}`;
+const tool = name => `${args.tools ?? here('../build/bench')}/${name}`;
 
 const makers = {
   pollrtc: () => new Native(args.program ?? here('../build/tools/pollrtc'), args.verbose),
