@@ -12,7 +12,7 @@
 #include "peer/event_queue.h"
 #include "pollrtc/peer.h"
 #include "sctp/association.h"
-#include "sctp/stream_reset.h"
+#include "sctp/stream_set.h"
 
 namespace pollrtc {
 

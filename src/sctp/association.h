@@ -19,14 +19,15 @@
 #include "pollrtc/fixed_string.h"
 #include "pollrtc/result.h"
 #include "sctp/chunk_init.h"
+#include "sctp/chunk_reconfig.h"
 #include "sctp/internal_types.h"
 #include "sctp/packet.h"
 #include "sctp/parameters_config.h"
 #include "sctp/path_mtu.h"
 #include "sctp/replies.h"
 #include "sctp/state_cookie.h"
-#include "sctp/stream_reset.h"
 #include "sctp/stream_scheduler.h"
+#include "sctp/stream_set.h"
 #include "sctp/tx_outcomes.h"
 
 namespace pollrtc::sctp {

@@ -18,7 +18,7 @@
 #include "sctp/rx_fragments.h"
 #include "sctp/rx_tracker.h"
 #include "sctp/rx_waiting.h"
-#include "sctp/stream_reset.h"
+#include "sctp/stream_set.h"
 #include "sctp/stream_table.h"
 
 namespace pollrtc::sctp {

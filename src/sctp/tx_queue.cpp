@@ -13,6 +13,7 @@ TxQueue::TxQueue(const Environment& env, SchedulerPolicy policy)
       messages_(env.memory, env.limits.sctp_outcomes),
       streams_(env.memory),
       by_id_(env.memory),
+      paused_unused_(env.memory),
       scheduler_(env.memory, policy) {}
 
 const TxQueue::Stream* TxQueue::find(StreamId id) const {
@@ -29,12 +30,14 @@ TxQueue::Stream* TxQueue::find_or_make(StreamId id) {
   if (Stream* const stream = find(id)) return stream;
   Stream fresh;
   fresh.id = id;
+  fresh.is_paused = paused_unused_.contains(id);
   if (!streams_.push_back(fresh)) return nullptr;
   if (!scheduler_.reserve(std::bit_ceil(streams_.size())) ||
       by_id_.insert(value_of(id), static_cast<std::uint32_t>(streams_.size() - 1)) == nullptr) {
     streams_.pop_back();
     return nullptr;
   }
+  paused_unused_.erase(id);
   return &streams_.back();
 }
 
@@ -331,8 +334,12 @@ void TxQueue::set_weight(StreamId id, std::uint16_t weight) {
 }
 
 bool TxQueue::pause(StreamId id) {
-  Stream* const stream = find_or_make(id);
-  if (stream == nullptr) return false;
+  Stream* const stream = find(id);
+  if (stream == nullptr) {
+    if (!paused_unused_.reserve()) return false;
+    paused_unused_.insert(id);
+    return true;
+  }
   stream->is_paused = true;
   stream->last_before_pause = stream->tail;
   return true;
@@ -345,6 +352,7 @@ bool TxQueue::is_drained(StreamId id) const {
 }
 
 void TxQueue::resume(StreamId id, bool restart_numbers) {
+  paused_unused_.erase(id);
   Stream* const stream = find(id);
   if (stream == nullptr) return;
   stream->is_paused = false;

@@ -12,6 +12,7 @@
 #include "pollrtc/result.h"
 #include "sctp/association.h"
 #include "sctp/stream_scheduler.h"
+#include "sctp/stream_set.h"
 #include "sctp/tx_message.h"
 
 namespace pollrtc::sctp {
@@ -146,6 +147,8 @@ class TxQueue {
   TxMessages messages_;
   Vec<Stream> streams_;
   FlatMap<std::uint16_t, std::uint32_t> by_id_;
+  // Streams that nothing was sent on yet: a peer that makes us reset thousands costs a bit for each.
+  StreamSet paused_unused_;
   StreamScheduler scheduler_;
   std::uint32_t turn_ = kNone;  // the stream that has begun a message others must wait for
   std::uint64_t turn_bytes_ = 0;

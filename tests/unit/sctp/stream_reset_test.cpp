@@ -1,4 +1,5 @@
 #include "sctp/stream_reset.h"
+#include "sctp/stream_set.h"
 
 #include "support/bytes.h"
 #include "support/catch.h"

@@ -203,6 +203,28 @@ TEST_CASE("a paused stream sends what came before the pause; then it waits and b
   CHECK(f.last_ssn == 0);
 }
 
+TEST_CASE(
+    "a stream that was never used waits as well while it is reset, and thousands of them cost a bit each",
+    "[SCTP-RST-01]") {
+  Fixture f;
+  REQUIRE(f.push(9, 10));
+  CHECK(f.take() == 9);
+  const std::size_t before = f.environment.bytes_in_use();
+  for (std::uint16_t i = 10; i < 60'010; ++i) REQUIRE(f.queue->pause(StreamId{i}));
+  CHECK(f.environment.bytes_in_use() <= before + 65'536 / 8);
+  for (const std::uint16_t stream : std::initializer_list<std::uint16_t>{10, 60'009}) {
+    CHECK(f.queue->is_drained(StreamId{stream}));
+    REQUIRE(f.push(stream, 10));
+    CHECK(f.take() == -1);
+    f.queue->resume(StreamId{stream}, true);
+    CHECK(f.take() == stream);
+    CHECK(f.last_ssn == 0);
+  }
+  f.queue->resume(StreamId{11}, true);  // before anything was sent on it
+  REQUIRE(f.push(11, 10));
+  CHECK(f.take() == 11);
+}
+
 TEST_CASE("a refused reset goes on with the old numbers", "[SCTP-RST-12]") {
   Fixture f;
   REQUIRE(f.push(1, 10));
