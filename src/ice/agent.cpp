@@ -232,6 +232,8 @@ void Agent::set_remote_pacing(Time, Duration ta) { config_.ta = std::max(config_
 
 void Agent::set_paused(Time now, bool paused) {
   is_paused_ = paused;
+  // Our checks stand still while an offer asks for others. It may never be answered, so that has an end too.
+  if (paused && has_remote_) patience_end_ = std::max(patience_end_, now + kPatience);
   advance(now);
 }
 

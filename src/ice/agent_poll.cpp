@@ -124,8 +124,8 @@ void Agent::update_state() {
     return;
   }
   const bool is_hopeless =
-      now_ >= patience_end_ && !is_paused_ && gatherer_.is_over() && !awaits_permission() &&
-      (!may_probe() ||
+      now_ >= patience_end_ && gatherer_.is_over() && !awaits_permission() &&
+      (is_paused_ || !may_probe() ||
        std::none_of(checklist_.begin(), checklist_.end(), [](const Pair& p) { return p.is_pending(); }));
   become(has_nominated_ || is_hopeless ? AgentState::Failed : AgentState::Checking);
 }

@@ -217,6 +217,23 @@ TEST_CASE("a restart brings back what consent lost; an offer alone does not hold
   CHECK(e.agent.state() == AgentState::Connected);
 }
 
+TEST_CASE("who has no pair yet fails also when the restart it asks for is never answered",
+          "[ICE-CHK-13][ICE-RST-01]") {
+  Ends e(false);
+  Candidate c;
+  c.address = kRemote;
+  c.priority = 500;
+  REQUIRE(e.agent.add_remote_candidate(e.now, c));
+  e.live(5s, e.peer, {});
+  CHECK(e.agent.state() == AgentState::Checking);
+  (void)e.begin_restart();
+  e.gather();
+  e.live(39s, e.peer, {});
+  CHECK(e.agent.state() == AgentState::Checking);
+  e.live(1s, e.peer, {});
+  CHECK(e.agent.state() == AgentState::Failed);
+}
+
 TEST_CASE("a restart that is taken back leaves candidates, pairs and the selected pair as they were",
           "[ICE-RST-04]") {
   const bool connects = GENERATE(true, false);
