@@ -137,8 +137,9 @@ void check_chunk(const Chunk& chunk) {
     case kSack:
       return check_sack(chunk);
     case kHeartbeat:
-    case kHeartbeatAck:
       return check_heartbeat(chunk);
+    case kHeartbeatAck:
+      return;  // what the other end sent, whatever that is (RFC 9260 §3.3.6)
     case kAbort:
     case kError:
       static_cast<void>(read_list(chunk.value));

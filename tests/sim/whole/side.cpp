@@ -62,6 +62,7 @@ bool Side::took(const Status& status) const {
   if (status) return true;
   switch (status.error().code()) {
     case ErrorCode::OutOfMemory:
+    case ErrorCode::AlreadyExists:  // an address that went and came back during a pause
     case ErrorCode::Closed:
     case ErrorCode::InvalidState:
     case ErrorCode::BufferFull:
@@ -143,9 +144,11 @@ void Side::on_offer(const std::string& text) {
 }
 
 void Side::on_answer(const std::string& text) {
-  if (peer().signaling_state() != SignalingState::HaveLocalOffer) return;
-  (void)took(checked_.call(
+  if (is_over() || peer().signaling_state() != SignalingState::HaveLocalOffer) return;
+  const bool is_taken = took(checked_.call(
       now(), [&](Peer& p, Time time) { return p.set_remote_description(time, SdpType::Answer, text); }));
+  // Memory was short: the answer is still there.
+  if (!is_taken) world_.after(kRetry, [this, text] { on_answer(text); });
 }
 
 void Side::gather() {
