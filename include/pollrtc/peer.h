@@ -345,7 +345,7 @@ class POLLRTC_API Peer {
   // The same for all TCP candidates of an IP address.
   Status remove_local_tcp_address(Time now, const Address& ip);
   // An ICMP error that is hard (RFC 1122 §3.2.2.1: protocol or port unreachable) came for what we sent along `path`;
-  // `quoted` is the beginning of that datagram. It ends a check that was under way, and nothing that works.
+  // `quoted` is the beginning of that datagram. It ends a check or a question under way, and nothing that works.
   void handle_icmp_error(Time now, const Path& path, Bytes quoted);
 
   // Errors: InvalidArgument, AlreadyExists (the id is in use), LimitReached, OutOfMemory, Closed.

@@ -283,6 +283,8 @@ Status ConnectionCore::poll() {
   polling_ = false;
   const Call call(*this);
   flush();
+  // One that the other end has closed has nothing more to read or to say; its user may keep it for what was received.
+  if (has_ended() && !more_to_send_ && !is_blocked() && !streams_.wants_to_write()) close_sockets();
   return {};
 }
 

@@ -300,6 +300,12 @@ std::optional<Unwrapped> Relays::unwrap(Time now, const Path& path, Bytes datagr
   return std::nullopt;
 }
 
+void Relays::handle_icmp_error(Time now, const Path& path, Bytes quoted) {
+  for (const Owned<Relay>& relay : relays_)
+    if (relay->base == path.local && relay->client->server() == path.remote)
+      relay->client->on_icmp_error(now, quoted);
+}
+
 Unwrapped Relays::deliver(Time now, Relay& relay, Bytes packet) {
   const turn::Client::Input input = relay.client->handle(now, packet);
   drops_.count(input.drop);

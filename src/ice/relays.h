@@ -97,6 +97,8 @@ class Relays {
   std::optional<Transmit> wrap(Time now, const Path& path, MutBytes out, std::size_t size);
   // Is there room below for another datagram on this path? Else it would be lost.
   bool can_send(const Path& path) const;
+  // A hard ICMP error for what went along `path`, which began with `quoted`.
+  void handle_icmp_error(Time now, const Path& path, Bytes quoted);
   // Nothing: it is none of a TURN server's.
   std::optional<Unwrapped> unwrap(Time now, const Path& path, Bytes datagram);
 

@@ -72,6 +72,8 @@ class Client {
   void close(Time now);
   // The 5-tuple is gone: nothing can be asked or deleted any more.
   void on_connection_lost(Time now, std::string_view why);
+  // A hard ICMP error came for a datagram of ours that begins like this: it ends an Allocate that nobody has answered.
+  void on_icmp_error(Time now, Bytes quoted);
   // Asks the server whether it still has the allocation for this 5-tuple: if not, the client ends with 437.
   void refresh(Time now);
   bool is_refreshing() const { return state_ == ClientState::Allocated && main_.is_running; }

@@ -100,6 +100,17 @@ Client::Input Client::on_data_indication(Time now, const stun::Message& message)
   return input;
 }
 
+// RFC 8489 §6.2.1. A server that has answered is not given up for it: whoever sees our requests can forge such an error, and
+// what works is not touched (agent_changes.cpp has the same for checks).
+void Client::on_icmp_error(Time now, Bytes quoted) {
+  const bool is_unanswered = state_ == ClientState::Allocating && main_.is_running && !has_answered();
+  if (!is_unanswered || quoted.size() < stun::kHeaderSize ||
+      load_u32(quoted.data() + 4) != stun::kMagicCookie ||
+      !equal(quoted.subspan(8, main_.id.size()), main_.id))
+    return;
+  give_up(now, Target{Kind::Allocate, 0, &main_}, kUnreachable, "no server is at this address");
+}
+
 std::optional<Client::Target> Client::find(const stun::TransactionId& id) {
   std::optional<Target> found;
   const auto look = [&](Kind kind, std::size_t index, Request& request) {

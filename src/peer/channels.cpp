@@ -237,7 +237,7 @@ void Channels::start_closing(Time now, Channel& channel) {
   // The other end cannot reset streams (RFC 6525 §5.1.1): the channel ends here alone, and its stream is used
   // up.
   if (std::uint32_t* handle = handle_by_id_.find(*channel.id)) *handle = kUnusable;
-  become_closed(channel, Close::Local);
+  become_closed(channel, channel.reason);
 }
 
 void Channels::release(Time now, ChannelHandle handle) {

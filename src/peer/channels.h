@@ -77,7 +77,7 @@ class Channels {
     bool ordered = true, negotiated = false, discard_when_full = false;
     bool heard = false;  // the ACK or any message came: no need to force order any more (RFC 8832 §6)
     bool own_reset_done = false, peer_reset_done = false;
-    bool closed_by_peer = false;       // who began it
+    Close reason = Close::Local;       // of its end: who began it, or what
     bool above_low_threshold = false;  // a send() lifted the buffered amount over it
     bool released = false;
     bool in_pieces = false;         // as the user wants to receive

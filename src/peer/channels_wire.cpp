@@ -90,8 +90,9 @@ Drop Channels::deliver(Time now, Channel& channel, sctp::Message message) {
   if (!channel.inbox.push_back(Inbound{std::move(message.payload), charge, is_text, message.begins,
                                        message.ends, message.abandoned})) {
     association_->release(charge);
-    start_closing(
-        now, channel);  // a reliable channel that lost a message must not go on as if nothing were missing
+    // A reliable channel that lost a message must not go on as if nothing were missing, nor pass for closed by its user.
+    channel.reason = Close::OutOfMemory;
+    start_closing(now, channel);
     return Drop::OutOfMemory;
   }
   if (message.ends && !message.abandoned) {
@@ -261,7 +262,7 @@ void Channels::close_after_peer(Time now, Channel& channel) {
   channel.peer_reset_done = true;
   if (channel.state == ChannelState::Open) {
     become(channel, ChannelState::Closing, "closed by the other end");
-    channel.closed_by_peer = true;
+    channel.reason = Close::Remote;
     if (!channel.released) events_.push(Peer::ChannelClosing{channel.handle});
     if (!reset_own(now, *channel.id)) {
       *handle_by_id_.find(*channel.id) = kUnusable;
@@ -286,7 +287,7 @@ void Channels::on_reset_done(Time now, std::uint16_t stream, bool performed) {
 
 void Channels::finish_closing_if_done(Channel& channel) {
   if (!channel.own_reset_done || !channel.peer_reset_done) return;
-  become_closed(channel, channel.closed_by_peer ? Close::Remote : Close::Local);
+  become_closed(channel, channel.reason);
   if (channel.released) forget(channel);
 }
 

@@ -380,6 +380,7 @@ Status Peer::remove_local_tcp_address(Time now, const Address& ip) {
 }
 void Peer::handle_icmp_error(Time now, const Path& path, Bytes quoted) {
   impl_->agent.handle_icmp_error(now, path, quoted);
+  impl_->relays.handle_icmp_error(now, path, quoted);
   impl_->pump(now);
 }
 

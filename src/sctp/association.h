@@ -59,7 +59,7 @@ struct SendOptions {
   // RFC 7496 §3.2: while it waits for its first transmission it may be given up for a message of a higher priority when the
   // buffer is full. 0 is the highest; a message without one stands above all that have one.
   std::optional<std::uint16_t> discard_priority = {};
-  // Taken however full the buffers are: for the few small messages with which channels are opened.
+  // Taken however full the buffers are, and not in buffered_amount(): DCEP's few small messages, none of the user's.
   bool beyond_limits = false;
 };
 

@@ -39,7 +39,7 @@ bool TxQueue::discard_below(const Stream& stream, std::size_t bytes, int priorit
   };
   for (; count < found.size() && !is_enough(); ++count) {
     const TxMessage& message = messages_[found[count].message];
-    if (message.stream == stream.id) freed_here += message.size;
+    if (message.stream == stream.id && message.counted) freed_here += message.size;
     freed += message.size + kMessageOverhead;
   }
   if (!is_enough()) return false;
@@ -73,7 +73,7 @@ void TxQueue::unlink_abandoned(Stream& stream) {
       if (stream.open == id) stream.open = kNoMessage;
       if (std::exchange(message.discardable, false)) --discardable_;
       charged_ -= kMessageOverhead;
-      lower(stream, message.size);
+      lower(stream, message, message.size);
     } else {
       kept = id;
       if (before_pause) kept_before_pause = id;

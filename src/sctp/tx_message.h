@@ -30,6 +30,7 @@ struct TxMessage {
   bool in_pieces = false;
   bool begun = false;        // its first bytes have a TSN
   bool open = false;         // in pieces, and the last one has not come
+  bool counted = true;       // in the amount that the stream has buffered
   bool discardable = false;  // RFC 7496 §3.2, with this priority; 0 is the highest
   std::uint16_t priority = 0;
   std::uint32_t max_retransmits = kUnlimited;  // RFC 7496 §3.1

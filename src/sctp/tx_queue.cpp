@@ -75,7 +75,7 @@ Status TxQueue::push_piece(Time now, const SendOptions& options, Bytes piece, bo
     if (!fits_total(piece.size())) return fail(ErrorCode::BufferFull, "the buffer of all streams is full");
     if (!messages_.append(stream->open, piece))
       return fail(ErrorCode::OutOfMemory, "no memory for the piece");
-    count_in(*stream, piece.size());
+    count_in(*stream, messages_[stream->open], piece.size());
   }
   messages_[stream->open].open = !last;
   if (last) stream->open = kNoMessage;
@@ -98,6 +98,7 @@ TxMessageId TxQueue::enqueue(Time now, Stream& stream, const SendOptions& option
   message.stream = stream.id;
   message.ppid = Ppid{options.ppid};
   message.unordered = options.unordered;
+  message.counted = !options.beyond_limits;
   message.queued = true;
   if (options.max_retransmits) message.max_retransmits = *options.max_retransmits;
   if (options.lifetime) message.expires = now + std::min(*options.lifetime, Duration(kNever - now));
@@ -113,13 +114,13 @@ TxMessageId TxQueue::enqueue(Time now, Stream& stream, const SendOptions& option
   }
   stream.tail = id;
   charged_ += kMessageOverhead;
-  count_in(stream, payload.size());
+  count_in(stream, message, payload.size());
   activate(stream);
   return id;
 }
 
-void TxQueue::count_in(Stream& stream, std::size_t bytes) {
-  stream.buffered += static_cast<std::uint32_t>(bytes);
+void TxQueue::count_in(Stream& stream, const TxMessage& message, std::size_t bytes) {
+  if (message.counted) stream.buffered += static_cast<std::uint32_t>(bytes);
   buffered_total_ += bytes;
   charged_ += bytes;
 }
@@ -172,17 +173,18 @@ void TxQueue::drop_expired(Time now, Stream& stream) {
     if (!is_expired(message, now)) return;
     message.abandoned = true;
     if (std::exchange(message.discardable, false)) --discardable_;
-    lower(stream, message.size);
+    lower(stream, message, message.size);
     unlink_head(stream);
     messages_.free_if_unused(id);
   }
 }
 
-void TxQueue::lower(Stream& stream, std::size_t bytes) {
-  const bool was_above = stream.buffered > stream.low_threshold;
-  stream.buffered -= static_cast<std::uint32_t>(bytes);
+void TxQueue::lower(Stream& stream, const TxMessage& message, std::size_t bytes) {
   buffered_total_ -= bytes;
   charged_ -= bytes;
+  if (!message.counted) return;
+  const bool was_above = stream.buffered > stream.low_threshold;
+  stream.buffered -= static_cast<std::uint32_t>(bytes);
   if (!was_above || stream.buffered > stream.low_threshold || stream.is_low) return;
   stream.is_low = true;
   stream.next_low = kNone;
@@ -275,7 +277,7 @@ TxQueue::Fragment TxQueue::take(std::size_t length) {
   fragment.fsn = message.next_fsn++;
   message.sent += fragment.length;
   fragment.end = message.unsent() == 0 && !message.open;
-  lower(stream, length);
+  lower(stream, message, length);
   turn_bytes_ += length;
   if (fragment.end) unlink_head(stream);
   if (fragment.end || interleaving_) end_turn();
@@ -299,7 +301,7 @@ bool TxQueue::abandon(TxMessageId id) {
     return true;
   }
   if (std::exchange(message.discardable, false)) --discardable_;
-  lower(stream, message.unsent());
+  lower(stream, message, message.unsent());
   unlink_head(stream);
   if (turn_ == index_of(stream)) {
     end_turn();

@@ -128,9 +128,9 @@ class TxQueue {
   void end_turn();
   void unlink_head(Stream& stream);
   void drop_expired(Time now, Stream& stream);
-  void lower(Stream& stream, std::size_t bytes);
+  void lower(Stream& stream, const TxMessage& message, std::size_t bytes);
   TxMessageId enqueue(Time now, Stream& stream, const SendOptions& options, Bytes payload, bool in_pieces);
-  void count_in(Stream& stream, std::size_t bytes);
+  void count_in(Stream& stream, const TxMessage& message, std::size_t bytes);
   // tx_discard.cpp
   Status make_room(const Stream& stream, std::size_t bytes, const SendOptions& options);
   bool discard_below(const Stream& stream, std::size_t bytes, int priority);

@@ -211,6 +211,29 @@ TEST_CASE("buffered amount rises at send, falls to 0, and the low event comes on
   CHECK(t.alice.channels[a].low_events == 1);
 }
 
+TEST_CASE("the buffered amount is of the user's messages: OPEN and ACK, however they wait, are not in it",
+          "[API-08]") {
+  sim::LinkConfig link;
+  link.bits_per_second = 100'000;
+  TwoPeers t(14, link);
+  const auto [a, b] = t.connect();
+  t.world.run_for(2s);
+  REQUIRE(t.alice.send(a, std::string(100'000, 'm')));  // fills the line, so that what follows waits
+  REQUIRE(t.bob.send(b, std::string(100'000, 'm')));
+  const ChannelHandle fresh = t.alice.create({.label = std::string_view("a label of some length")});
+  CHECK(t.alice.channel_state(fresh) == ChannelState::Open);
+  CHECK(t.alice.peer.channel(fresh)->buffered_amount == 0);
+  REQUIRE(t.alice.peer.set_buffer_low_threshold(fresh, 10));
+  REQUIRE(t.alice.send(fresh, "hello"));
+  CHECK(t.alice.peer.channel(fresh)->buffered_amount == 5);
+  t.run_until([&] { return t.bob.announced.size() == 2; }, 60s);
+  CHECK(t.bob.peer.channel(t.bob.announced[1])->buffered_amount == 0);
+  t.run_until([&, b = b] { return t.bob.channels[b].messages.size() == 1; }, 60s);
+  t.world.run_for(60s);
+  CHECK(t.alice.peer.channel(fresh)->buffered_amount == 0);
+  CHECK(t.alice.channels[fresh].low_events == 0);  // it was never above the threshold
+}
+
 TEST_CASE("limits on channels are kept at both ends", "[ATK-15]") {
   Limits limits;
   limits.dc_channels = 4;

@@ -442,10 +442,8 @@ void SctpInvariants::on_edge(std::string_view from, std::string_view to) {
 void SctpInvariants::check_buffered(std::uint16_t stream, std::size_t amount) const {
   const auto at = unsent_.find(stream);
   const std::size_t unsent = at == unsent_.end() ? 0 : at->second;
-  // What DCEP has waiting on the stream counts too: an OPEN with a label of a few digits, or an ACK.
-  constexpr std::size_t kLargestDcep = 12 + 5;
-  const std::size_t most = unsent + (setup_.carries_dcep ? kLargestDcep : 0);
-  const bool right = amount <= most && (amount >= unsent || inexact_.count(stream) != 0);
+  const bool right =
+      amount <= unsent && (amount == unsent || inexact_.count(stream) != 0);  // DCEP is not in it
   demand(right,
          "INV-2: buffered amount " + std::to_string(amount) + " with " + std::to_string(unsent) + " unsent");
 }

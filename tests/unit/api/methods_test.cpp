@@ -73,7 +73,7 @@ const Method kMethods[] = {
       "65536", "65536"}},
     {"get_sockets",
      [](SimPair& t) { return text_of(t.a.connection->get_sockets({})); },
-     {"0", "0", "1", "1", "1", "1", "1", "1", "0", "1", "0", "0"}},
+     {"0", "0", "1", "1", "1", "1", "1", "0", "0", "0", "0", "0"}},
     {"get_time_to_next_deadline",
      [](SimPair& t) { return text_of(t.a.connection->get_time_to_next_deadline().has_value()); },
      {"no", "no", "yes", "yes", "yes", "yes", "yes", "no", "no", "no", "no", "no"}},

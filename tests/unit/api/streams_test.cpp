@@ -90,12 +90,12 @@ TEST_CASE("a connection that has ended connects to no server, and asks for nothi
   REQUIRE(t.a.connection->initialize(server.configuration()));
   (void)t.connect();
   std::array<int, 16> sockets;
-  const std::size_t before = t.a.connection->get_sockets(sockets);
+  REQUIRE(t.a.connection->get_sockets(sockets) != 0);
   CHECK(t.a.connection->get_time_to_next_deadline() <= 1ms);
   t.b.connection->close();
   REQUIRE(t.run_until([&] { return t.a.connection->get_connection_state() == ConnectionState::Closed; }));
   t.run_for(5ms);
-  CHECK(t.a.connection->get_sockets(sockets) == before - 1);
+  CHECK(t.a.connection->get_sockets(sockets) == 0);
   const auto deadline = t.a.connection->get_time_to_next_deadline();
   CHECK((!deadline || *deadline > 5ms));
 }

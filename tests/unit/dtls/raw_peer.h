@@ -87,6 +87,8 @@ class RawPeer {
     } while (result == MBEDTLS_ERR_SSL_WANT_READ && !inbox_.empty());
   }
   bool over() const { return over_; }
+  // The description of the alert that came last.
+  int last_alert() const { return ssl_.POLLRTC_MBEDTLS_FIELD(in_msg)[1]; }
   mbedtls_ssl_context* ssl() { return &ssl_; }
   std::deque<ByteVector>& outbox() { return outbox_; }
   std::deque<ByteVector>& inbox() { return inbox_; }

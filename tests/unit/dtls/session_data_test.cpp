@@ -69,6 +69,9 @@ TEST_CASE("invalid records are dropped in silence and counted, and the session l
   CHECK(pair.give({}) == Drop::Empty);
   CHECK(poll_all(pair.server, pair.now).empty());  // no alert
   CHECK(pair.server.drops().total() == 20);
+  for (std::uint64_t i = 0; i < 300; ++i)  // no number of them is too many
+    CHECK(pair.give(make_record(23, 0xfefd, 1, 2000 + i, junk)) == Drop::DtlsRejected);
+  CHECK(poll_all(pair.server, pair.now).empty());
   CHECK(pair.data_flows());
 }
 

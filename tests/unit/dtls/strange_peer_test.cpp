@@ -102,7 +102,7 @@ TEST_CASE("a HelloVerifyRequest is answered with the same hello and the cookie",
   CHECK(hellos[0].session_id == hellos[1].session_id);
 }
 
-TEST_CASE("a client without a certificate is refused with an alert", "[DTLS-05]") {
+TEST_CASE("a client without a certificate is refused with an alert", "[DTLS-05][DTLS-04]") {
   Server server;
   RawPeer client(Role::Client, {});
   client.exchange(server.session, kStart);
@@ -111,6 +111,16 @@ TEST_CASE("a client without a certificate is refused with an alert", "[DTLS-05]"
   CHECK(events.ended == Close::FingerprintMismatch);
   CHECK(client.over());
   CHECK(client.result == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE);
+  CHECK(client.last_alert() == MBEDTLS_SSL_ALERT_MSG_BAD_CERT);
+}
+
+TEST_CASE("a certificate that was not announced is answered with bad_certificate", "[DTLS-04]") {
+  Server server(server_certificate().fingerprint());  // which is not what the client presents
+  RawPeer client(Role::Client, {.own = &client_certificate().key_pair()});
+  client.exchange(server.session, kStart);
+  CHECK(events_of(server.session).ended == Close::FingerprintMismatch);
+  CHECK(client.result == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE);
+  CHECK(client.last_alert() == MBEDTLS_SSL_ALERT_MSG_BAD_CERT);
 }
 
 TEST_CASE("the right certificate with another key proves nothing", "[DTLS-05]") {

@@ -117,6 +117,33 @@ struct Rig {
 
 }  // namespace
 
+TEST_CASE("a TURN server whose port is unreachable is given up at once, whom the error is not about is not",
+          "[STUN-31]") {
+  Rig rig;
+  REQUIRE(rig.relays->add_base(rig.now, kBase));
+  const Address gone = at("203.0.113.9", 3478), silent = at("203.0.113.10", 3478);
+  REQUIRE(rig.add({gone}));
+  REQUIRE(rig.add({silent}));
+  std::map<Address, ByteVector> requests;
+  ByteVector out(2560);
+  for (int i = 0; i < 3; ++i) {
+    rig.relays->handle_timeout(rig.now += Relays::kPace);
+    while (const auto transmit = rig.relays->poll_transmit(rig.now, out))
+      requests[transmit->path.remote] = to_vector(Bytes(out).first(transmit->size));
+  }
+  REQUIRE(requests.size() == 2);
+  rig.relays->handle_icmp_error(rig.now, {kBase, silent}, requests[gone]);
+  rig.relays->handle_icmp_error(rig.now, {kBase, gone.with_port(1)}, requests[gone]);
+  rig.relays->handle_icmp_error(rig.now, {kBase.with_port(1), gone}, requests[gone]);
+  rig.exchange();
+  CHECK(rig.all<Relays::Failed>().empty());
+  rig.relays->handle_icmp_error(rig.now, {kBase, gone}, requests[gone]);
+  rig.exchange();
+  REQUIRE(rig.all<Relays::Failed>().size() == 1);
+  CHECK(rig.all<Relays::Failed>()[0].server == gone);
+  CHECK(rig.relays->is_pending());  // the other one
+}
+
 TEST_CASE("two servers give two relayed addresses, begun one after the other", "[TURN-21]") {
   Rig rig;
   TurnServer& one = rig.add_host("203.0.113.1");

@@ -318,6 +318,64 @@ TEST_CASE("errors count by who signed them", "[TURN-24][TURN-07]") {
   CHECK(bare.client->state() == ClientState::Ended);
 }
 
+TEST_CASE("an answer proves itself by the attribute that the request had, not by another beside it",
+          "[TURN-24]") {
+  // Unless the server offers algorithms, requests have MESSAGE-INTEGRITY: one with SHA-256 as well answers nothing of ours.
+  for (const bool has_both : {false, true}) {
+    TurnRig rig;
+    rig.start();
+    REQUIRE(rig.client->state() == ClientState::Allocated);
+    rig.server.is_silent = true;
+    rig.sent.clear();
+    rig.client->refresh(rig.now);
+    rig.exchange();
+    REQUIRE(rig.sent.size() == 1);
+    const auto request = stun::Message::parse(rig.sent[0], stun::Usage::Turn);
+    REQUIRE(request);
+    REQUIRE(stun::integrity_of(*request) == stun::Integrity::Sha1);
+    const auto key = *stun::long_term_key("alice", *request->text(Attribute::Realm), "secret");
+    ByteVector answer(300);
+    stun::Writer w(answer, stun::Class::Error, request->id(), Method::Refresh);
+    w.error(437, "gone");
+    w.integrity(key);
+    if (has_both) w.integrity_sha256(key);
+    answer.resize(w.finish());
+    CHECK(rig.client->handle_packet(rig.now, answer) == (has_both ? Drop::StunIntegrity : Drop::None));
+    CHECK(rig.client->state() == (has_both ? ClientState::Allocated : ClientState::Ended));
+  }
+}
+
+TEST_CASE("a hard ICMP error ends an Allocate that nobody has answered, and touches nothing else",
+          "[STUN-31]") {
+  TurnRig rig;
+  rig.server.is_silent = true;
+  rig.start();
+  REQUIRE(rig.sent.size() == 1);
+  ByteVector foreign = rig.sent[0];
+  foreign[19] ^= 1;
+  ByteVector other = rig.sent[0];
+  other[4] ^= 1;  // no STUN
+  for (const ByteVector& quoted : {foreign, other, ByteVector(), ByteVector(19, 0)}) {
+    rig.client->on_icmp_error(rig.now, quoted);
+    CHECK(rig.client->state() == ClientState::Allocating);
+  }
+  rig.client->on_icmp_error(rig.now, Bytes(rig.sent[0]).first(20));
+  CHECK(rig.client->state() == ClientState::Ended);
+  rig.exchange();
+  CHECK(rig.end_code() == turn::kUnreachable);
+
+  TurnRig known;
+  known.start();
+  REQUIRE(known.client->state() == ClientState::Allocated);
+  known.server.is_silent = true;
+  known.sent.clear();
+  known.client->refresh(known.now);
+  known.exchange();
+  REQUIRE(known.sent.size() == 1);
+  known.client->on_icmp_error(known.now, known.sent[0]);
+  CHECK(known.client->state() == ClientState::Allocated);
+}
+
 TEST_CASE("an allocation granted in words that we do not understand is deleted, and its end told",
           "[TURN-24][TURN-17]") {
   TurnRig rig;

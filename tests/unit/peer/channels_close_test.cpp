@@ -181,6 +181,27 @@ TEST_CASE("data of a negotiated channel made anew waits for us to do the same", 
   CHECK(t.told == lines({"closing 0", "closed 0 Remote", "open 1", "message for the second"}));
 }
 
+TEST_CASE("a channel that has no memory for a message closes, and says that this is why") {
+  int closed = 0;
+  for (std::size_t n = 0; n < 12; ++n) {
+    INFO("allocation " << n);
+    ChannelsFixture t;
+    t.connect();
+    const ChannelHandle ours = t.open();
+    t.user_reads = false;
+    t.net.a.environment.fail_allocation(n);
+    t.say_text(0, "a message");
+    t.run(1s);
+    if (t.state(ours) == ChannelState::Open) continue;
+    t.reset(0);
+    t.run(1s);
+    CHECK(t.told == lines({"closed 0 OutOfMemory"}));
+    CHECK(t.drops(Drop::OutOfMemory) == 1);
+    ++closed;
+  }
+  CHECK(closed == 1);
+}
+
 TEST_CASE("data that waits for one channel is not given to another", "[DCEP-05]") {
   ChannelsFixture t;
   t.connect();

@@ -35,6 +35,19 @@ TEST_CASE("an offer has every line that RFCs and browsers want", "[SDP-04][SDP-7
     CHECK(has_line(text, line));
 }
 
+TEST_CASE("an offer says what it was given, not what is usual", "[SDP-04]") {
+  LocalParameters local = local_parameters();
+  local.mid = "x1";
+  local.sctp_port = 6001;
+  local.max_message_size = 100'000;
+  local.fingerprints.push_back(fingerprint_of(HashAlgorithm::Sha384, 0xCD));
+  const std::string text = offer_text(local);
+  for (const char* line :
+       {"a=group:BUNDLE x1\r\n", "a=mid:x1\r\n", "a=sctp-port:6001\r\n", "a=max-message-size:100000\r\n",
+        "a=fingerprint:sha-256 AB:AB:", "a=fingerprint:sha-384 CD:CD:"})
+    CHECK(has_line(text, line));
+}
+
 TEST_CASE("an offer holds nothing that does not belong there", "[SDP-60][SDP-73][SDP-75][SDP-55]") {
   LocalParameters local = local_parameters();
   local.candidates = {*parse_candidate("candidate:1 1 udp 1 192.0.2.1 5 typ host")};
@@ -144,6 +157,25 @@ TEST_CASE("an answer mirrors order, count, mids, media types, protos and time", 
   REQUIRE(two.sections.size() == 2);
   CHECK(two.sections[0].port == 9);
   CHECK(two.sections[1].port == 0);
+}
+
+TEST_CASE("an answer keeps one format of a rejected section, and has a mid where the offer has", "[SDP-05]") {
+  const Description audio = answer_to(with_audio());
+  CHECK(audio.sections[0].formats == std::vector<std::string>{"111"});  // of two
+  CHECK(audio.sections[0].proto == "UDP/TLS/RTP/SAVPF");
+  const std::string without = without_line(without_line(chrome_offer(), "a=mid"), "a=group");
+  CHECK(answer_to(without).sections[0].mid.empty());
+  CHECK_FALSE(has_line(write_description(answer_to(without)), "a=mid"));
+  const Description old = answer_to(vector_text("offer-opera-legacy.sdp"));
+  CHECK(old.sections[0].proto == "DTLS/SCTP");
+  CHECK(old.sections[0].formats == std::vector<std::string>{"5000"});
+  // The other end's answer is held to the same.
+  const Description offer = *make_offer(local_parameters());
+  REQUIRE(read_answer(offer, parsed(answer_text(offer))));
+  CHECK_FALSE(read_answer(
+      offer, parsed(replace(replace(answer_text(offer), "a=mid:0", "a=mid:1"), "BUNDLE 0", "BUNDLE 1"))));
+  CHECK_FALSE(
+      read_answer(offer, parsed(replace(without_line(answer_text(offer), "a=group"), "a=mid:0", "a=mid:1"))));
 }
 
 TEST_CASE("an offer without a data section gets an answer without data", "[SDP-21]") {
@@ -257,6 +289,9 @@ TEST_CASE("an origin is 63 random bits below 2^63 - 1", "[SDP-08]") {
     return true;
   };
   CHECK(*parse_number(make_origin(ones)->session_id) < 0x7FFFFFFFFFFFFFFFu);
+  std::uint64_t seen = 0;  // each of the 63 bits comes
+  for (int i = 0; i < 100; ++i) seen |= *parse_number(make_origin(environment.env.rng)->session_id);
+  CHECK(seen == 0x7FFFFFFFFFFFFFFFu);
   environment.fail_randomness_after(0);
   CHECK(make_origin(environment.env.rng).error() == ErrorCode::NoRandomness);
 }
@@ -291,4 +326,7 @@ TEST_CASE("the version goes up by one with each change, and only then", "[SDP-08
     CHECK(write_description(next).size() <= size + 3);  // a longer version number, no more
     last = next;
   }
+  Description unchanged = *make_offer(local, &last);  // made with the first version
+  stamp(unchanged, last);
+  CHECK(unchanged.origin == last.origin);
 }
