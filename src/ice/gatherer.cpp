@@ -332,7 +332,10 @@ Candidate Gatherer::as_signalled(const Local& local) {
 
 // The best first, so that the peer's checks, which begin with the first pair it can form, begin with a good one.
 Gatherer::Local* Gatherer::next_unannounced() {
-  if (is_concluded_) return nullptr;
+  // Asked after each datagram, and nearly always there is none.
+  const bool is_any =
+      std::any_of(locals_.begin(), locals_.end(), [](const Local& l) { return !l.is_announced; });
+  if (is_concluded_ || !is_any) return nullptr;
   give_preferences();
   Local* best = nullptr;
   for (Local& local : locals_)

@@ -43,7 +43,7 @@ class Channels {
   // The association is up: ours open, OPENs go out. `association` must outlive this object or on_ended().
   void on_connected(Time now, sctp::Association& association, const sctp::Association::Connected& streams,
                     std::size_t max_message_size);
-  Drop on_message(Time now, sctp::Message message);
+  Drop on_message(Time now, sctp::Message&& message);
   void on_stream_reset(Time now, const sctp::Association::StreamsReset& reset);  // by the other end
   void on_reset_done(Time now, std::uint16_t stream, bool performed);            // of ours
   void on_buffer_low(std::uint16_t stream);  // also when only an OPEN has left: that is none of the user's
@@ -100,7 +100,7 @@ class Channels {
   bool send_dcep(Time now, std::uint16_t stream, Bytes message);
   Drop on_dcep(Time now, std::uint16_t stream, Channel* channel, Bytes message);
   Drop on_open(Time now, std::uint16_t stream, Channel* channel, Bytes message);
-  Drop deliver(Time now, Channel& channel, sctp::Message message);
+  Drop deliver(Time now, Channel& channel, sctp::Message&& message);
   Drop keep_for_later(Time now, sctp::Message message);
   void deliver_kept(Time now, Channel& channel);
   void refuse_stream(Time now, std::uint16_t stream);

@@ -55,7 +55,7 @@ bool Channels::send_dcep(Time now, std::uint16_t stream, Bytes message) {
   return association_->send(now, options, message).has_value();
 }
 
-Drop Channels::on_message(Time now, sctp::Message message) {
+Drop Channels::on_message(Time now, sctp::Message&& message) {
   const std::uint16_t stream = message.stream;
   Channel* const channel = find_by_id(stream);
   if (message.ppid == static_cast<std::uint32_t>(dcep::Ppid::Dcep)) {
@@ -69,7 +69,7 @@ Drop Channels::on_message(Time now, sctp::Message message) {
   return deliver(now, *channel, std::move(message));
 }
 
-Drop Channels::deliver(Time now, Channel& channel, sctp::Message message) {
+Drop Channels::deliver(Time now, Channel& channel, sctp::Message&& message) {
   using enum dcep::Ppid;
   channel.heard = true;
   const auto ppid = static_cast<dcep::Ppid>(message.ppid);

@@ -71,9 +71,18 @@ std::optional<SdpType> sdp_type_from(std::string_view name) {
   return std::nullopt;
 }
 
+namespace {
+Environment with_memory(Environment environment, const Memory& memory) {
+  environment.memory = memory;
+  return environment;
+}
+}  // namespace
+
 Peer::Impl::Impl(const Environment& env, const PeerConfig& peer_config, dtls::Certificate own_certificate)
     : environment(env),
       config(peer_config),
+      data_memory(environment.memory, environment.limits.sctp_rx_window),
+      data_environment(with_memory(environment, data_memory.memory())),
       events(environment.memory, environment.limits.api_rx_queue),
       channels(environment, events),
       certificate(std::move(own_certificate)),

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/drop_counters.h"
+#include "base/memory_pool.h"
 #include "dtls/certificate.h"
 #include "dtls/session.h"
 #include "dtls/tls_client.h"
@@ -119,6 +120,8 @@ struct [[gnu::visibility("hidden")]] Peer::Impl {
 
   Environment environment;
   PeerConfig config;
+  MemoryPool data_memory;        // the association's, which messages and fragments come from and go back to
+  Environment data_environment;  // the same but for that
   EventQueue events;
   Channels channels;
   DropCounters drops;  // ours; each engine counts its own
@@ -151,6 +154,9 @@ struct [[gnu::visibility("hidden")]] Peer::Impl {
     Buffer bytes;
   };
   Vec<EarlyDatagram> early;  // DTLS that came before our own check of its path was through
+  void trim_data_memory(Time now);
+  Time next_trim = Time::min();
+  std::uint64_t trimmed_at = 0;  // messages
 
   ConnectionState connection_state = ConnectionState::New;
   GatheringState gathering_state = GatheringState::New;

@@ -36,12 +36,20 @@ Drop Peer::Impl::handle_datagram(Time now, const Path& from, Bytes datagram) {
   if (has_ended()) return drops.count(Drop::Ended);
   if (datagram.empty()) return drops.count(Drop::Empty);
   Drop drop = Drop::None;
+  bool is_data = false;
   if (const auto inner = relays.unwrap(now, from, datagram)) {
     drop = inner->is_data ? handle_inner(now, inner->path, inner->bytes) : inner->drop;
   } else {
+    is_data = protocol_of(datagram[0]) == Protocol::Dtls;
     drop = handle_inner(now, from, datagram);
   }
-  pump(now);
+  if (is_data && association) {
+    // Agent, relays and streams have nothing to say about data, and there are many such datagrams.
+    pump_dtls(now);
+    if (has_ended() || events.lost()) pump(now);
+  } else {
+    pump(now);
+  }
   return drop;
 }
 
@@ -154,7 +162,11 @@ void Peer::Impl::pump_dtls(Time now) {
     const bool is_doubtful = agent.is_path_doubtful();
     const std::size_t outstanding = is_doubtful ? association->stats().outstanding_bytes : 0;
     (void)association->handle_packet(now, record);
-    if (is_doubtful && association->stats().outstanding_bytes < outstanding) agent.on_data_acknowledged(now);
+    if (is_doubtful && association->stats().outstanding_bytes < outstanding) {
+      agent.on_data_acknowledged(now);
+      pump_ice(now);
+      update_connection_state();
+    }
     pump_sctp(now);
   }
 }
@@ -179,7 +191,7 @@ void Peer::Impl::on_dtls_connected(Time now) {
     c.parameters.congestion = sctp::CongestionAlgorithm::LowLatency;
   const std::size_t largest = std::max<std::size_t>(kLeastPacketBuffer, config.max_ip_packet);
   if (packet_buffer.resize_discarding(largest))
-    association = Owned<sctp::Association>::make(environment.memory, environment, c);
+    association = Owned<sctp::Association>::make(environment.memory, data_environment, c);
   if (!association) return end(now, ConnectionState::Failed, Close::OutOfMemory);
   if (const auto rtt = agent.round_trip_time()) association->set_initial_rtt(*rtt);
   if (!association->connect(now)) end(now, ConnectionState::Failed, Close::SctpSetupFailed);
@@ -198,9 +210,9 @@ sctp::PathSizes Peer::Impl::path_sizes() const {
 }
 
 void Peer::Impl::pump_sctp(Time now) {
-  if (!association || has_ended()) return;
+  if (!association || has_ended() || !association->has_news()) return;
   sctp::Association::Event event;
-  sctp::Message message(environment.memory);
+  sctp::Message message(data_environment.memory);
   // Messages before events: what was sent ahead of a stream reset or an ABORT is the user's. But not before Connected:
   // the first messages can come in the same packet as the end of the set-up.
   bool more = true;
@@ -242,13 +254,21 @@ void Peer::Impl::on_sctp_ended(Time now, const sctp::Association::Ended& ended) 
 std::optional<Transmit> Peer::Impl::poll_transmit(Time now, MutBytes out) {
   // What goes into a stream is not for the caller to send, so there may be something behind it.
   std::optional<Transmit> transmit;
+  bool is_data = false;
   for (bool again = true; again && !transmit;) {
     again = false;
     transmit = relays.poll_transmit(now, out);
     if (!transmit) transmit = poll_checks(now, out, again);
-    if (!transmit && !again) transmit = poll_data(now, out, again);
+    is_data = !transmit && !again;
+    if (is_data) transmit = poll_data(now, out, again);
   }
-  if (!has_ended()) pump(now);
+  if (!has_ended()) {
+    if (is_data && transmit) {
+      pump_sctp(now);
+    } else {
+      pump(now);
+    }
+  }
   if (transmit) {
     ++counters.datagrams_sent;
     counters.bytes_sent += transmit->size;
@@ -299,6 +319,15 @@ void Peer::Impl::handle_timeout(Time now) {
   if (now >= failed_until && connection_state == ConnectionState::Failed)
     end(now, ConnectionState::Failed, path_failure);
   pump(now);
+  trim_data_memory(now);
+}
+
+// What waits for the next message goes back when a second has passed without one.
+void Peer::Impl::trim_data_memory(Time now) {
+  if (now < next_trim) return;
+  next_trim = now + std::chrono::seconds(1);
+  const std::uint64_t messages = channels.messages_sent() + channels.messages_received();
+  if (std::exchange(trimmed_at, messages) == messages) data_memory.trim();
 }
 
 Time Peer::Impl::next_timeout() const {

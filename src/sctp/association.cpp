@@ -235,6 +235,14 @@ void Association::on_timer(Time now, Timer timer) {
   }
 }
 
+bool Association::has_news() const {
+  if (connected_event_ || restarted_event_ || all_streams_reset_event_ || !streams_reset_events_.empty() ||
+      !reset_done_events_.empty() || path_mtu_event_ || ended_event_)
+    return true;
+  return tcb_ &&
+         (tcb_->rx.has_news() || tcb_->queue.has_low() || tcb_->queue.messages().outcomes().has_told());
+}
+
 bool Association::poll_event(Event& event) {
   if (connected_event_) {
     event = *std::exchange(connected_event_, std::nullopt);

@@ -157,6 +157,8 @@ class Association {
   void handle_timeout(Time now);
   Time next_timeout() const;
   bool poll_event(Event& event);
+  // Whether receive(), poll_report() or poll_event() has something to give.
+  bool has_news() const;
   // Not among the events, so that who takes them can leave reports here while it has no room: they are bounded here.
   bool poll_report(MessageReport& report);
 

@@ -54,7 +54,7 @@ std::size_t Association::write_oversized(Time now, MutBytes out) {
   const std::size_t wanted = tcb_->tx.oversized_packet(now);
   if (wanted == 0) return 0;
   PacketWriter packet(out, wanted, config_.local_port, config_.remote_port, tcb_->peer_tag);
-  tcb_->tx.write_data(now, packet.chunks());
+  tcb_->tx.write_due(now, packet.chunks());
   return packet.finish(tcb_->peer_capabilities.zero_checksum);
 }
 
@@ -127,7 +127,7 @@ void Association::write_transfer(Time now, PacketWriter& packet) {
   if (tcb_->tx.forward_tsn_is_due()) tcb_->tx.write_forward_tsn(now, packet.chunks());
   if (!has_data) return;
   // RFC 9260 §8.3: a path that carries DATA is not idle.
-  if (tcb_->tx.write_data(now, packet.chunks()) != 0 && heartbeat_nonce_ == 0) schedule_heartbeat(now);
+  if (tcb_->tx.write_due(now, packet.chunks()) != 0 && heartbeat_nonce_ == 0) schedule_heartbeat(now);
 }
 
 }  // namespace pollrtc::sctp

@@ -32,6 +32,7 @@ class RxData {
   void handle_timeout(Time now);
   Time next_timeout() const { return std::min(tracker_.next_timeout(), window_.next_timeout()); }
 
+  bool has_news() const { return reassembly_.has_news(); }
   bool receive(Message& out) { return reassembly_.receive(out); }
   void release(std::size_t charge);
   std::optional<StreamId> pop_too_large() { return reassembly_.pop_too_large(); }

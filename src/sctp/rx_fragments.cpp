@@ -54,12 +54,12 @@ Fragment* FragmentTable::insert(const FragmentKey& key, Tsn tsn) {
 }
 
 bool FragmentTable::erase(const FragmentKey& key) {
-  const Fragment* const found = find(key);
-  if (found == nullptr) return false;
-  const auto at = static_cast<std::uint32_t>(found - fragments_.begin());
-  const auto last = static_cast<std::uint32_t>(fragments_.size() - 1);
+  if (fragments_.empty()) return false;
   const std::size_t hole = slot_of(by_key_, key);
-  const std::size_t tsn_hole = has_tsn_index_ ? slot_of(by_tsn_, FragmentKey::of(found->tsn)) : 0;
+  const std::uint32_t at = by_key_[hole];
+  if (at == kFree) return false;
+  const auto last = static_cast<std::uint32_t>(fragments_.size() - 1);
+  const std::size_t tsn_hole = has_tsn_index_ ? slot_of(by_tsn_, FragmentKey::of(fragments_[at].tsn)) : 0;
   if (at != last) {
     by_key_[slot_of(by_key_, fragments_[last].key)] = at;
     if (has_tsn_index_) by_tsn_[slot_of(by_tsn_, FragmentKey::of(fragments_[last].tsn))] = at;

@@ -66,10 +66,11 @@ RxReassembly::Added RxReassembly::add(const DataChunk& chunk, bool is_next) {
   if (left != nullptr && !left->end) {
     run.left = true;
     run.first = left->other_end;
-    run.begins = fragments_.find(key.at(run.first))->begin;
+    const Fragment& first = run.first == left->key.position ? *left : *fragments_.find(key.at(run.first));
+    run.begins = first.begin;
     run.bytes += left->run_bytes;
     run.left_too_large = left->too_large;
-    run.left_given = fragments_.find(key.at(run.first))->given;  // the anchor is the first
+    run.left_given = first.given;  // the anchor is the first
   }
   if (right != nullptr && !right->begin) {
     run.right = true;
@@ -92,6 +93,7 @@ RxReassembly::Added RxReassembly::add(const DataChunk& chunk, bool is_next) {
 bool RxReassembly::contradicts(const DataChunk& chunk, const Fragment* left, const Fragment* right) {
   // An FSN that is there already came under another TSN.
   if (interleaving_ && fragments_.find(key_of(chunk)) != nullptr) return true;
+  if (left == nullptr && right == nullptr) return false;
   const auto is_same_message = [this, &chunk](const Fragment& other) {
     return other.stream == chunk.stream && other.unordered == chunk.unordered &&
            (chunk.unordered || other.number == number_of(chunk));
@@ -127,18 +129,26 @@ void RxReassembly::erase_fragment(const FragmentKey& key) {
 }
 
 void RxReassembly::tie_ends(const FragmentKey& key, const Run& run, bool too_large) {
-  for (const auto& [near, far] : {std::pair(run.first, run.last), std::pair(run.last, run.first)}) {
-    Fragment* const end = fragments_.find(key.at(near));
-    end->other_end = far;
-    end->run_bytes = static_cast<std::uint32_t>(std::min<std::size_t>(run.bytes, 0xFFFFFFFF));
-    end->too_large = too_large;
-  }
+  tie(*fragments_.find(key.at(run.first)), run.last, run, too_large);
+  if (run.last != run.first) tie(*fragments_.find(key.at(run.last)), run.first, run, too_large);
+}
+
+void RxReassembly::tie(Fragment& end, std::uint32_t other_end, const Run& run, bool too_large) {
+  end.other_end = other_end;
+  end.run_bytes = static_cast<std::uint32_t>(std::min<std::size_t>(run.bytes, 0xFFFFFFFF));
+  end.too_large = too_large;
 }
 
 RxReassembly::Added RxReassembly::add_fragment(const DataChunk& chunk, const Run& run) {
   const FragmentKey key = key_of(chunk);
-  if (insert_fragment(chunk, key, chunk.payload) == nullptr) return Added::NoRoom;
-  tie_ends(key, run, false);
+  Fragment* const fresh = insert_fragment(chunk, key, chunk.payload);
+  if (fresh == nullptr) return Added::NoRoom;
+  if (run.right) {
+    tie_ends(key, run, false);
+  } else {  // the common case: it is the end itself
+    tie(*fresh, run.first, run, false);
+    if (run.left) tie(*fragments_.find(key.at(run.first)), run.last, run, false);
+  }
   return Added::Accepted;
 }
 

@@ -78,6 +78,8 @@ class RxReassembly {
   void release_deferred();
 
   Status receive_in_pieces(StreamId stream, bool on);
+  // Whether receive() or pop_too_large() has something to give.
+  bool has_news() const { return ready_head_ != kNone || !too_large_.empty(); }
   bool receive(Message& out);
   // Gives charge back to the window: at most what the user holds, which is the answer.
   std::size_t release(std::size_t charge);
@@ -135,6 +137,7 @@ class RxReassembly {
   Fragment* insert_fragment(const DataChunk& chunk, const FragmentKey& key, Bytes payload);
   void erase_fragment(const FragmentKey& key);
   void tie_ends(const FragmentKey& key, const Run& run, bool too_large);
+  void tie(Fragment& end, std::uint32_t other_end, const Run& run, bool too_large);
   void strip(const FragmentKey& key, std::uint32_t first, std::uint32_t last, bool stripped_before);
   void drop_run(const FragmentKey& key, std::uint32_t first, std::uint32_t last);
 

@@ -45,6 +45,7 @@ class TxOutcomes {
     entries_[place].end = outcome;
     list(place);
   }
+  bool has_told() const { return head_ != kNone; }  // pop() has something
   // Oldest first.
   std::optional<Report> pop() {
     if (head_ == kNone) return std::nullopt;

@@ -182,8 +182,7 @@ std::size_t TxOutstanding::oversized_packet(Time now) {
   return size > mtu_ ? size : 0;
 }
 
-std::size_t TxOutstanding::write_data(Time now, ByteWriter& out) {
-  if (!has_data_to_send(now)) return 0;
+std::size_t TxOutstanding::write_due(Time now, ByteWriter& out) {
   const std::size_t before = out.size();
   if (!packets_.open(delivery_.on_sent(now, flight_bytes_ == 0))) return 0;
   std::size_t count = write_marked(now, out);

@@ -78,7 +78,11 @@ class TxOutstanding {
   // else 0.
   std::size_t oversized_packet(Time now);
   // Fills the rest of one packet with DATA chunks, in TSN order; call it once a packet. How many it wrote.
-  std::size_t write_data(Time now, ByteWriter& out);
+  std::size_t write_data(Time now, ByteWriter& out) {
+    return has_data_to_send(now) ? write_due(now, out) : 0;
+  }
+  // The same for who has just asked.
+  std::size_t write_due(Time now, ByteWriter& out);
 
   bool forward_tsn_is_due() const { return forward_due_; }
   // FORWARD TSN, or I-FORWARD-TSN with I-DATA. False: no room, nothing written.

@@ -50,7 +50,7 @@ Status TxQueue::push(Time now, const SendOptions& options, Bytes payload) {
   Stream* const stream = find_or_make(StreamId{options.stream});
   if (stream == nullptr) return fail(ErrorCode::OutOfMemory, "no memory for a stream");
   if (stream->open != kNoMessage) return fail(ErrorCode::InvalidState, "a message in pieces is not finished");
-  drop_expired(now, *stream);
+  if (has_expired_head(now, *stream)) drop_expired(now, *stream);
   if (options.report && messages_.outcomes().is_full())
     return fail(ErrorCode::LimitReached, "Limits::sctp_outcomes messages are asked about already");
   if (const Status room = make_room(*stream, payload.size(), options); !room) return room;
@@ -167,10 +167,9 @@ void TxQueue::unlink_head(Stream& stream) {
 }
 
 void TxQueue::drop_expired(Time now, Stream& stream) {
-  while (stream.head != kNoMessage && !messages_[stream.head].begun) {
+  while (has_expired_head(now, stream)) {
     const TxMessageId id = stream.head;
     TxMessage& message = messages_[id];
-    if (!is_expired(message, now)) return;
     message.abandoned = true;
     if (std::exchange(message.discardable, false)) --discardable_;
     lower(stream, message, message.size);
@@ -202,7 +201,7 @@ TxMessageId TxQueue::current(Time now) {
   if (turn_ != kNone) return is_sendable(streams_[turn_]) ? streams_[turn_].head : kNoMessage;
   while (!scheduler_.empty()) {
     Stream& stream = streams_[scheduler_.first()];
-    drop_expired(now, stream);
+    if (has_expired_head(now, stream)) drop_expired(now, stream);
     const bool can_send = is_sendable(stream);
     if (can_send && may_begin(messages_[stream.head])) return stream.head;
     scheduler_.pop_first();

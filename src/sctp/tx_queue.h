@@ -80,6 +80,7 @@ class TxQueue {
   void set_low_threshold(StreamId stream, std::size_t bytes);
   // A stream whose buffered amount came down to its threshold, from above it.
   std::optional<StreamId> pop_low();
+  bool has_low() const { return low_head_ != kNone; }
   void set_weight(StreamId stream, std::uint16_t weight);
   void set_next_ssn(StreamId stream, Ssn ssn);  // these two for tests of wrap-around
   void set_next_mid(StreamId stream, bool unordered, Mid mid);
@@ -127,6 +128,10 @@ class TxQueue {
   void activate(Stream& stream);
   void end_turn();
   void unlink_head(Stream& stream);
+  bool has_expired_head(Time now, const Stream& stream) const {
+    return stream.head != kNoMessage && is_expired(messages_[stream.head], now) &&
+           !messages_[stream.head].begun;
+  }
   void drop_expired(Time now, Stream& stream);
   void lower(Stream& stream, const TxMessage& message, std::size_t bytes);
   TxMessageId enqueue(Time now, Stream& stream, const SendOptions& options, Bytes payload, bool in_pieces);

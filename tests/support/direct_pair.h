@@ -33,6 +33,7 @@ class DirectEnd {
   Configuration configuration() {
     Configuration c;
     c.rng = {fill, this};
+    c.memory = memory;
     c.pull_events = true;
     c.max_ip_packet = 0;  // packets stay at 1200 bytes
     c.network.now = [](void* context) { return self(context).now_; };
@@ -68,6 +69,7 @@ class DirectEnd {
 
   std::shared_ptr<PeerConnection> connection = std::make_shared<PeerConnection>();
   std::shared_ptr<DataChannel> channel;
+  Memory memory = default_memory();  // of the connection
 
  private:
   // What waits to be read: a ring of bytes, in which no run lies across the end, and a ring of runs.

@@ -1,5 +1,9 @@
 #include "base/memory.h"
 
+#include <cstring>
+
+#include "base/memory_pool.h"
+
 #include "base/fixed_vec.h"
 #include "support/catch.h"
 #include "support/environment.h"
@@ -98,4 +102,90 @@ TEST_CASE("FixedVec holds N and refuses the next") {
   v.erase(0);
   CHECK(v.size() == 1);
   CHECK(v[0] == 2);
+}
+
+namespace {
+
+// Counts what a pool asks its source for.
+struct Source {
+  std::size_t allocations = 0, bytes = 0;
+  static void* allocate(void* context, std::size_t size, std::size_t align) {
+    Source& self = *static_cast<Source*>(context);
+    ++self.allocations;
+    self.bytes += size;
+    const Memory system = default_memory();
+    return system.allocate(system.context, size, align);
+  }
+  static void release(void* context, void* block, std::size_t size, std::size_t align) {
+    static_cast<Source*>(context)->bytes -= size;
+    const Memory system = default_memory();
+    system.release(system.context, block, size, align);
+  }
+  Memory memory() { return {allocate, release, this}; }
+};
+
+}  // namespace
+
+TEST_CASE("a pool gives out again what was given back, and allocates nothing in steady traffic") {
+  Source source;
+  {
+    MemoryPool pool(source.memory(), 8 << 20);
+    const Memory memory = pool.memory();
+    const auto round = [&] {
+      for (std::size_t size = 1; size <= 128 * 1024; size += 1 + size / 7) {
+        void* const block = memory.allocate(memory.context, size, 1);
+        REQUIRE(block != nullptr);
+        std::memset(block, 0xAA, size);
+        memory.release(memory.context, block, size, 1);
+      }
+    };
+    round();
+    CHECK(source.bytes == pool.waiting_bytes());
+    const std::size_t before = source.allocations;
+    round();
+    CHECK(source.allocations == before);
+    pool.trim();
+    CHECK(pool.waiting_bytes() == 0);
+    CHECK(source.bytes == 0);
+    round();
+    CHECK(source.bytes != 0);
+    void* const beyond = memory.allocate(memory.context, 200'000, 8);
+    memory.release(memory.context, beyond, 200'000, 8);
+    CHECK(source.bytes == pool.waiting_bytes());
+  }
+  CHECK(source.bytes == 0);
+}
+
+TEST_CASE("the blocks of a pool are as large as was asked, and no more wait than may") {
+  Source source;
+  MemoryPool pool(source.memory(), 1000);
+  const Memory memory = pool.memory();
+  for (std::size_t size = 1; size <= 128 * 1024; size = size * 9 / 8 + 1) {
+    const std::size_t waiting = pool.waiting_bytes();
+    void* const a = memory.allocate(memory.context, size, 8);
+    void* const b = memory.allocate(memory.context, size, 8);
+    std::memset(a, 1, size);
+    std::memset(b, 2, size);
+    CHECK(static_cast<unsigned char*>(a)[size - 1] == 1);
+    CHECK(waiting <= 1000);
+    CHECK(source.bytes - pool.waiting_bytes() >= 2 * size);
+    CHECK(source.bytes - pool.waiting_bytes() <= 2 * std::max<std::size_t>(64, size + size / 4));
+    memory.release(memory.context, a, size, 8);
+    memory.release(memory.context, b, size, 8);
+    CHECK(pool.waiting_bytes() <= 1000);
+    CHECK(source.bytes == pool.waiting_bytes());
+  }
+}
+
+TEST_CASE("a pool without memory says so, and what wants more than the usual alignment passes through") {
+  Memory none;
+  none.allocate = [](void*, std::size_t, std::size_t) -> void* { return nullptr; };
+  MemoryPool empty(none, 1000);
+  CHECK(empty.memory().allocate(empty.memory().context, 10, 1) == nullptr);
+  Source source;
+  MemoryPool pool(source.memory(), 1 << 20);
+  void* const block = pool.memory().allocate(pool.memory().context, 64, 256);
+  CHECK(reinterpret_cast<std::uintptr_t>(block) % 256 == 0);
+  pool.memory().release(pool.memory().context, block, 64, 256);
+  CHECK(pool.waiting_bytes() == 0);
 }

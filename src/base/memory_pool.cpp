@@ -1,0 +1,63 @@
+#include "base/memory_pool.h"
+
+#include <algorithm>
+#include <bit>
+#include <new>
+
+namespace pollrtc {
+namespace {
+
+constexpr std::size_t kAlign = alignof(std::max_align_t);
+
+}  // namespace
+
+Memory MemoryPool::memory() { return {allocate, release, this}; }
+
+MemoryPool::Class MemoryPool::class_of(std::size_t bytes) {
+  if (bytes <= kSmallest) return {0, kSmallest};
+  const auto octave = static_cast<std::size_t>(std::bit_width(bytes - 1)) - 1;  // 2^octave <= bytes - 1
+  const std::size_t step = std::size_t{1} << (octave - 2);
+  const std::size_t quarter = (bytes - 1 - (std::size_t{1} << octave)) / step;
+  constexpr std::size_t kFirstOctave = std::bit_width(kSmallest) - 1;
+  return {(octave - kFirstOctave) * 4 + quarter + 1, (std::size_t{1} << octave) + (quarter + 1) * step};
+}
+
+void* MemoryPool::allocate(void* context, std::size_t bytes, std::size_t align) {
+  MemoryPool& self = *static_cast<MemoryPool*>(context);
+  if (!is_pooled(bytes, align)) return self.source_.allocate(self.source_.context, bytes, align);
+  const Class of = class_of(bytes);
+  Free* const block = self.free_[of.index];
+  if (block == nullptr) return self.source_.allocate(self.source_.context, of.bytes, kAlign);
+  self.free_[of.index] = block->next;
+  self.waiting_ -= of.bytes;
+  return block;
+}
+
+void MemoryPool::release(void* context, void* block, std::size_t bytes, std::size_t align) {
+  MemoryPool& self = *static_cast<MemoryPool*>(context);
+  if (!is_pooled(bytes, align)) return self.source_.release(self.source_.context, block, bytes, align);
+  const Class of = class_of(bytes);
+  if (self.waiting_ + of.bytes > self.most_)
+    return self.source_.release(self.source_.context, block, of.bytes, kAlign);
+  self.free_[of.index] = new (block) Free{self.free_[of.index]};
+  self.waiting_ += of.bytes;
+}
+
+// The inverse of class_of().
+std::size_t MemoryPool::bytes_of(std::size_t index) {
+  if (index == 0) return kSmallest;
+  const std::size_t octave = (index - 1) / 4, quarter = (index - 1) % 4;
+  return (kSmallest << octave) + (quarter + 1) * ((kSmallest / 4) << octave);
+}
+
+void MemoryPool::trim() {
+  for (std::size_t i = 0; i < kClasses; ++i) {
+    while (Free* const block = free_[i]) {
+      free_[i] = block->next;
+      source_.release(source_.context, block, bytes_of(i), kAlign);
+    }
+  }
+  waiting_ = 0;
+}
+
+}  // namespace pollrtc

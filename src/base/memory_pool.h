@@ -1,0 +1,51 @@
+// MemoryPool: memory that is given back waits here for whoever asks for as much next, so that steady traffic allocates
+// nothing. It stands between an engine and Environment::memory, with the same two calls.
+//
+// Sizes are rounded up to a class, four to each doubling, so a fifth is lost at the most. What waits is at most `most` bytes;
+// the rest goes back where it came from.
+#pragma once
+
+#include <array>
+
+#include "pollrtc/environment.h"
+
+namespace pollrtc {
+
+class MemoryPool {
+ public:
+  MemoryPool(const Memory& source, std::size_t most) : source_(source), most_(most) {}
+  MemoryPool(const MemoryPool&) = delete;
+  MemoryPool& operator=(const MemoryPool&) = delete;
+  ~MemoryPool() { trim(); }
+
+  // Good as long as this object, which must outlive all that was allocated.
+  Memory memory();
+  // Gives back all that waits.
+  void trim();
+  std::size_t waiting_bytes() const { return waiting_; }
+  const Memory& source() const { return source_; }
+
+ private:
+  static constexpr std::size_t kSmallest = 64, kLargest = 128 * 1024;
+  static constexpr std::size_t kClasses = 4 * 11 + 1;  // 64, 80, 96, 112, 128, 160 ... 131072
+  struct Free {
+    Free* next;
+  };
+  struct Class {
+    std::size_t index, bytes;
+  };
+  static Class class_of(std::size_t bytes);
+  static std::size_t bytes_of(std::size_t index);
+  static bool is_pooled(std::size_t bytes, std::size_t align) {
+    return bytes <= kLargest && align <= alignof(std::max_align_t);
+  }
+  static void* allocate(void* context, std::size_t bytes, std::size_t align);
+  static void release(void* context, void* block, std::size_t bytes, std::size_t align);
+
+  Memory source_;
+  std::size_t most_;
+  std::size_t waiting_ = 0;
+  std::array<Free*, kClasses> free_{};
+};
+
+}  // namespace pollrtc
