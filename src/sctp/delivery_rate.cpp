@@ -26,7 +26,7 @@ RateSample DeliveryRate::sample(Time now, const SentPacket& newest, Duration sho
   RateSample sample;
   sample.prior_delivered = newest.delivered;
   sample.delivered = static_cast<std::size_t>(delivered_ - newest.delivered);
-  sample.lost = static_cast<std::size_t>(lost_ - newest.lost);
+  sample.lost = static_cast<std::size_t>(lost_ > newest.lost ? lost_ - newest.lost : 0);
   sample.in_flight = newest.in_flight;
   sample.is_app_limited = newest.is_app_limited;
   // The slower of sending and of acknowledging: neither a burst of packets nor one of SACKs is the rate of the path.

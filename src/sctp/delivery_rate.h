@@ -5,6 +5,7 @@
 // A plain value. Bytes are those of DATA chunks with header and padding, as in congestion.h.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -55,6 +56,8 @@ class DeliveryRate {
   }
   void on_delivered(Time now, std::size_t bytes);
   void on_lost(std::size_t bytes) { lost_ += bytes; }
+  // What had been taken for lost was there.
+  void on_found(std::size_t bytes) { lost_ -= std::min<std::uint64_t>(lost_, bytes); }
   // After the bytes of an acknowledgement were counted; `newest` is the newest packet among them. Samples over less than
   // the shortest round trip come of acknowledgements that were bundled on the way, and are none.
   RateSample sample(Time now, const SentPacket& newest, Duration shortest_rtt);

@@ -12,15 +12,20 @@ constexpr std::size_t kInitialPackets = 10;
 constexpr std::uint64_t kLossPercent = 2;  // LossThresh (§2.7) ...
 constexpr std::size_t kLossSlack = 3;      // ... and so many packets, since one of ten is no rate
 constexpr std::uint64_t kBetaPercent = 70;
-constexpr std::uint64_t kSharedPercent = 90;
+constexpr std::uint64_t kSharedPercent = 75;
+constexpr std::uint64_t kSharedStep = 50, kGentleStep = 20;  // packets, up
 constexpr int kFullRounds = 3;
+constexpr std::uint32_t kSlowRounds = 3;
+constexpr std::uint32_t kMostDrainRounds =
+    4;  // a queue that stands longer is not, or not only, what Startup made
 constexpr std::uint32_t kRenoRounds = 63;  // §5.3.3.5.2: no neighbour like Reno waits longer for its share
+constexpr Duration kCycle = 2s, kSharedCycle = 1300ms;  // between two Ups; neighbours become equal the sooner
 constexpr Duration kMinRttWindow = 10s;
 constexpr Duration kProbeRttTime = 200ms;
 // Of so short a path the product of rate and round trip is less than what a poll loop hands over at a time.
 constexpr Duration kLeastRtt = 1ms;
 // Goal::LowLatency: what may wait in the queue, and what tells that it begins to.
-constexpr Duration kMostQueue = 12ms, kQueueSeen = 6ms;
+constexpr Duration kMostQueue = 10ms, kQueueSeen = 5ms;
 
 std::size_t bytes_in(std::uint64_t rate, Duration time) {
   return static_cast<std::size_t>(rate * static_cast<std::uint64_t>(time.count()) / 1'000'000);
@@ -43,6 +48,7 @@ std::size_t PathModel::product(std::uint64_t percent) const {
 
 void PathModel::on_ack(Time now, const AckedBytes& acked) {
   note_round(acked);
+  note_slowness(acked);
   note_rate(acked);
   note_rtt(now, acked);
   note_extra(now, acked);
@@ -51,7 +57,8 @@ void PathModel::on_ack(Time now, const AckedBytes& acked) {
   if (is_round_start_) {
     latest_rate_ = acked.rate.rate();
     latest_delivered_ = acked.rate.delivered;
-    round_rtt_ = acked.rtt;
+    round_rtt_ = round_rtts_ = acked.rtt;
+    round_samples_ = acked.rtt > Duration::zero() ? 1 : 0;
   }
 }
 
@@ -73,11 +80,24 @@ void PathModel::note_rate(const AckedBytes& acked) {
     rates_[0] = std::max(rates_[0], rate);
 }
 
+// A path that has become much slower is believed within three round trips: the highest rate of the last cycles would fill its
+// queue for as long as they last, and the longer the queue is the longer they last.
+void PathModel::note_slowness(const AckedBytes& acked) {
+  if (!is_round_start_) return;
+  const bool is_slow = phase_ != Phase::ProbeRtt && round_rtt_ > 3 * min_rtt_ && !acked.rate.is_app_limited &&
+                       latest_rate_ != 0 && latest_rate_ < std::max(rates_[0], rates_[1]) / 2;
+  slow_rate_ = is_slow ? std::max(slow_rate_, latest_rate_) : 0;
+  slow_rounds_ = is_slow ? slow_rounds_ + 1 : 0;
+  if (slow_rounds_ == kSlowRounds) rates_[0] = rates_[1] = slow_rate_;
+}
+
 // A round trip within a fiftieth of the shortest is as good as that one: a path that is empty now and then need not be emptied
 // on purpose.
 void PathModel::note_rtt(Time now, const AckedBytes& acked) {
   if (acked.rtt <= Duration::zero()) return;
   round_rtt_ = round_rtt_ == Duration::zero() ? acked.rtt : std::min(round_rtt_, acked.rtt);
+  round_rtts_ += acked.rtt;
+  ++round_samples_;
   if (min_rtt_ == Duration::zero() || acked.rtt <= min_rtt_ + min_rtt_ / 50) {
     min_rtt_ = min_rtt_ == Duration::zero() ? acked.rtt : std::min(min_rtt_, acked.rtt);
     min_rtt_at_ = now;
@@ -103,14 +123,25 @@ void PathModel::note_extra(Time now, const AckedBytes& acked) {
   if (is_full_) extra_.now = std::max(extra_.now, std::min(extra, cwnd_));
 }
 
+bool PathModel::is_crowded() const {
+  const Duration tenth = min_rtt_ / 10;
+  return round_rtt_ > min_rtt_ + (is_latency_bound() ? std::min(tenth, kQueueSeen) : tenth);
+}
+
 bool PathModel::loses_too_much(const AckedBytes& acked) const {
-  return acked.rate.lost > acked.rate.in_flight * kLossPercent / 100 + kLossSlack * pmdcs_;
+  const std::uint64_t expected = acked.rate.in_flight * kLossPercent / 100;
+  if (acked.rate.lost <= expected + kLossSlack * pmdcs_) return false;
+  if (is_crowded()) return true;
+  // No queue stands, so it may be chance, which strays from what is expected by its square root: twice that is rare.
+  const std::uint64_t excess = acked.rate.lost - expected - kLossSlack * pmdcs_;
+  return excess * excess > 4 * expected * pmdcs_;
 }
 
 void PathModel::advance(Time now, const AckedBytes& acked) {
   if (phase_ == Phase::Startup) check_startup(acked);
   if (phase_ == Phase::Startup && is_full_) enter(now, Phase::Drain);
-  if (phase_ == Phase::Drain && acked.flight_after <= product(100)) enter(now, Phase::Down);
+  if (phase_ == Phase::Drain && (acked.flight_after <= product(100) || rounds_in_phase_ > kMostDrainRounds))
+    enter(now, Phase::Down);
   if (phase_ == Phase::ProbeRtt) {
     probe_rtt(now, acked);
   } else if (is_full_ && phase_ != Phase::Drain) {
@@ -142,6 +173,12 @@ void PathModel::advance_cycle(Time now, const AckedBytes& acked) {
   const auto packets = static_cast<std::uint32_t>(product(100) / pmdcs_);
   const bool is_time =
       now - cycle_since_ >= cycle_wait_ || rounds_in_cycle_ >= std::min(packets, kRenoRounds);
+  // What Up brought is seen a round trip later. On while it brings more (§5.3.3.4): a path that has become ten times faster
+  // is found within some ten steps.
+  const bool has_grown = probed_from_ != 0 && rounds_in_cycle_ == 2 && is_round_start_ &&
+                         bandwidth() >= probed_from_ * (100 + up_percent_) / 200;
+  if ((phase_ == Phase::Down || phase_ == Phase::Cruise) && has_grown && !is_crowded())
+    return enter(now, Phase::Up);
   switch (phase_) {
     case Phase::Down:  // a queue that is not ours does not drain however long we wait
       if (is_time) return enter(now, Phase::Refill);
@@ -156,11 +193,7 @@ void PathModel::advance_cycle(Time now, const AckedBytes& acked) {
     case Phase::Up: {
       if (inflight_most_ != kUnknown && acked.flight_before + 2 * pmdcs_ >= inflight_most_)
         inflight_most_ += acked.newly_acked / 4;
-      const std::size_t enough =
-          is_latency_bound()
-              ? product(100) + bytes_in(bandwidth(), kQueueSeen)
-              : bytes_in(bandwidth(), std::max(phase_rtt_, min_rtt_)) * up_percent_ / 100 + 2 * pmdcs_;
-      const bool is_proven = now - phase_since_ > min_rtt_ && acked.flight_before >= enough;
+      const bool is_proven = now - phase_since_ > min_rtt_ && acked.flight_before >= inflight_that_proves();
       const bool queue_grows = is_latency_bound() && round_rtt_ > min_rtt_ + kQueueSeen;
       if (is_proven || (queue_grows && rounds_in_phase_ > 1) || rounds_in_phase_ > 8) enter(now, Phase::Down);
       break;
@@ -173,8 +206,10 @@ void PathModel::advance_cycle(Time now, const AckedBytes& acked) {
 // §5.5.10: too much loss while probing tells what the path holds; while not, that it holds less just now.
 void PathModel::adapt_to_losses(Time now, const AckedBytes& acked) {
   const bool is_shared_loss = is_crowded() && acked.rate.lost > acked.rate.in_flight / 100 + pmdcs_;
-  if (!loses_too_much(acked) && !is_shared_loss) return;
+  const bool is_late = is_latency_bound() && round_rtt_ > min_rtt_ + kMostQueue;  // what losses are to others
+  if (!loses_too_much(acked) && !is_shared_loss && !is_late) return;
   if (phase_ == Phase::Refill || phase_ == Phase::Up) {
+    if (is_late) return;
     if (!acked.rate.is_app_limited)
       inflight_most_ = std::max({acked.rate.in_flight, product(kBetaPercent), least()});
     if (phase_ == Phase::Up) enter(now, Phase::Down);
@@ -205,37 +240,54 @@ void PathModel::enter(Time now, Phase phase) {
   phase_ = phase;
   phase_since_ = now;
   rounds_in_phase_ = 0;
-  phase_rtt_ = round_rtt_;
+  phase_rtt_ = mean_rtt();
   if (phase == Phase::Down) {  // a cycle begins
     if (rates_[0] != 0)
       rates_[1] = std::exchange(rates_[0], 0);  // nothing measured is no measurement of nothing
     cycle_since_ = now;
     rounds_in_cycle_ = 0;
-    // Two to three seconds, by chance, so that flows do not probe in step; the clock's last digits are chance enough.
+    // Up to a second more, by chance, so that flows do not probe in step; the clock's last digits are chance enough.
     const std::uint64_t dice =
         static_cast<std::uint64_t>(now.time_since_epoch().count()) * 0x9E3779B97F4A7C15u;
-    cycle_wait_ = 2s + Duration(static_cast<Duration::rep>((dice >> 40) % 1'000'000));
+    cycle_wait_ = (is_crowded() ? kSharedCycle : kCycle) +
+                  Duration(static_cast<Duration::rep>((dice >> 40) % 1'000'000));
   }
-  if (phase == Phase::Refill) {
+  if (phase == Phase::Refill || phase == Phase::Up) {
     rate_limit_ = 0;
     inflight_limit_ = kUnknown;
   }
   if (phase == Phase::Up) {
-    // A queue that stands though we have sent no more than the model says is that of neighbours. Then the step up is 2 sqrt(n)
-    // of n packets: who has little takes a larger step than who has much, and shares become equal.
-    up_percent_ =
-        is_crowded() ? 100 + std::clamp<std::uint64_t>(2000 / (product(100) / pmdcs_ + 1), 5, 100) : 125;
+    probed_from_ = bandwidth();
+    // A queue that stands though we have sent no more than the model says is that of neighbours. Then the step up is as many
+    // packets for who has little as for who has much, and shares become equal.
+    const std::uint64_t most = is_latency_bound() ? kGentleStep : kSharedStep;
+    const std::uint64_t step = 100 * most / (product(100) / pmdcs_ + 1);
+    const auto gentle = static_cast<std::uint64_t>(100 * kMostQueue / std::max(min_rtt_, kLeastRtt));
+    up_percent_ = 100 + (is_latency_bound() ? std::clamp<std::uint64_t>(gentle, 3, 10) : 25);
+    if (is_crowded()) up_percent_ = 100 + std::clamp<std::uint64_t>(step, 5, is_latency_bound() ? 50 : 100);
   }
-  if (phase == Phase::ProbeRtt) before_probe_ = cwnd_;
+  if (phase == Phase::ProbeRtt) {
+    before_probe_ = cwnd_;
+    probed_from_ = 0;
+  }
 }
 
 std::size_t PathModel::inflight_with_headroom() const {
   return inflight_most_ == kUnknown ? kUnknown : std::max(inflight_most_ * 85 / 100, least());
 }
 
+// Of Up: what is in flight when its rate has filled a round trip as long as the one it began in.
+std::size_t PathModel::inflight_that_proves() const {
+  if (is_latency_bound()) return product(100) + bytes_in(bandwidth(), kQueueSeen);
+  return bytes_in(bandwidth(), std::max(phase_rtt_, min_rtt_)) * up_percent_ / 100 + 2 * pmdcs_;
+}
+
 void PathModel::set_cwnd(const AckedBytes& acked) {
-  const std::size_t batch = bytes_in(bandwidth(), 2ms) + 3 * pmdcs_;  // pacing and delayed SACKs
-  std::size_t target = product(phase_ == Phase::Up ? 225 : 200) + std::max(extra_.now, extra_.before) + batch;
+  const std::size_t batch =
+      bytes_in(bandwidth(), 2ms) + (is_latency_bound() ? 1 : 3) * pmdcs_;  // pacing and delayed SACKs
+  std::size_t target = product(phase_ == Phase::Up ? 225 : 200);
+  if (phase_ == Phase::Up) target = std::max(target, inflight_that_proves());
+  target += std::max(extra_.now, extra_.before) + batch;
   if (is_latency_bound() && !is_full_) target = product(130) + batch;
   if (is_latency_bound() && is_full_) target = product(100) + bytes_in(bandwidth(), kMostQueue) + batch;
   if (is_full_) {
@@ -260,7 +312,7 @@ std::uint64_t PathModel::pacing_percent() const {
     case Phase::Down:
       return 85;
     case Phase::Up:
-      return is_latency_bound() ? 110 : up_percent_;
+      return up_percent_;
     default:
       return 100;
   }
@@ -279,10 +331,27 @@ std::uint64_t PathModel::pacing_rate(Duration srtt) const {
 
 void PathModel::on_timeout() {
   before_loss_ = std::max(before_loss_, cwnd_);
+  bounds_before_loss_ = {rate_limit_, inflight_limit_, inflight_most_, is_full_};
   cwnd_ = pmdcs_;
 }
 
-void PathModel::undo() { cwnd_ = std::max(cwnd_, before_loss_); }
+void PathModel::on_fast_retransmit() {
+  before_loss_ = cwnd_;
+  bounds_before_loss_ = {rate_limit_, inflight_limit_, inflight_most_, is_full_};
+}
+
+// §5.5.10.3
+void PathModel::undo() {
+  const Bounds& before = bounds_before_loss_;
+  cwnd_ = std::max(cwnd_, before_loss_);
+  rate_limit_ = before.rate == 0 ? 0 : std::max(rate_limit_, before.rate);
+  inflight_limit_ = std::max(inflight_limit_, before.inflight);
+  inflight_most_ = std::max(inflight_most_, before.inflight_most);
+  if (before.is_full || !is_full_) return;
+  is_full_ = false;
+  full_rounds_ = 0;
+  phase_ = Phase::Startup;
+}
 
 // A path is not what it was long ago.
 void PathModel::on_send_after_idle(Time now, Duration) {

@@ -8,8 +8,8 @@
 //   ProbeBW     down (drains), cruise (keeps to the model), refill (fills the pipe), up (looks for more)
 //   ProbeRTT    rarely: half a window for a moment, so that the round trip without queue is seen
 //
-// With Goal::LowLatency it holds the queue to some milliseconds: smaller steps up, and no more in flight than the path and
-// those milliseconds hold. It gives way to neighbours who fill the queue.
+// With Goal::LowLatency it holds the queue to some milliseconds: smaller steps up, no more in flight than the path and those
+// milliseconds hold, and a longer queue counts as losses do. It gives way to neighbours who fill the queue.
 #pragma once
 
 #include "sctp/congestion.h"
@@ -36,7 +36,7 @@ class PathModel {
   Duration shortest_rtt() const { return min_rtt_; }  // zero: unknown
 
   void on_ack(Time now, const AckedBytes& acked);
-  void on_fast_retransmit() { before_loss_ = cwnd_; }  // the rate of losses counts, not that there is one
+  void on_fast_retransmit();  // only remembers: the rate of losses counts, not that there is one
   void on_timeout();
   void undo();
   void on_send_after_idle(Time now, Duration rto);
@@ -55,8 +55,15 @@ class PathModel {
     Time since = kNever;
   };
 
+  struct Bounds {  // what losses bring down, and what is given back when nothing was lost
+    std::uint64_t rate = 0;
+    std::size_t inflight = kUnknown, inflight_most = kUnknown;
+    bool is_full = false;
+  };
+
   // What is measured
   void note_round(const AckedBytes& acked);
+  void note_slowness(const AckedBytes& acked);
   void note_rate(const AckedBytes& acked);
   void note_rtt(Time now, const AckedBytes& acked);
   void note_extra(Time now, const AckedBytes& acked);
@@ -72,15 +79,18 @@ class PathModel {
   std::size_t product(std::uint64_t percent) const;  // of rate and round trip, in bytes
   std::size_t least() const { return 4 * pmdcs_; }
   // A queue stands though no more is sent than the model says.
-  bool is_crowded() const { return round_rtt_ > min_rtt_ + min_rtt_ / 10; }
+  bool is_crowded() const;
+  Duration mean_rtt() const { return round_samples_ == 0 ? round_rtt_ : round_rtts_ / round_samples_; }
   bool is_latency_bound() const { return goal_ == Goal::LowLatency; }
   std::uint64_t pacing_percent() const;
   std::size_t inflight_with_headroom() const;
+  std::size_t inflight_that_proves() const;
 
   std::size_t pmdcs_;
   Goal goal_;
   Phase phase_ = Phase::Startup;
   std::size_t cwnd_, before_loss_ = 0, before_probe_ = 0;
+  Bounds bounds_before_loss_;
 
   std::uint64_t rates_[2] = {};    // the highest of this cycle of probing and of the one before
   std::uint64_t rate_limit_ = 0;   // bw_lo: 0 is none
@@ -90,8 +100,10 @@ class PathModel {
   std::size_t inflight_most_ = kUnknown;   // inflight_hi: of the path, found by probing
   Duration min_rtt_{};
   Time min_rtt_at_{};
-  Duration phase_rtt_{};  // the shortest of the round trip in which the phase began
-  Duration round_rtt_{};  // the shortest of this round trip
+  Duration phase_rtt_{};   // the mean of the round trip in which the phase began
+  Duration round_rtt_{};   // the shortest of this round trip
+  Duration round_rtts_{};  // the sum, of so many
+  std::uint32_t round_samples_ = 0;
 
   std::uint64_t round_end_ = 0;
   bool is_round_start_ = false;
@@ -99,6 +111,9 @@ class PathModel {
   Time phase_since_{}, cycle_since_{};
   Duration cycle_wait_{};
   std::uint64_t up_percent_ = 125;
+  std::uint64_t slow_rate_ = 0;  // the highest of so many round trips, each slower than half of bandwidth()
+  std::uint32_t slow_rounds_ = 0;
+  std::uint64_t probed_from_ = 0;  // the rate when Up began; 0: this cycle does not follow one
 
   std::uint64_t full_rate_ = 0;  // Startup: the rate that was to be surpassed
   int full_rounds_ = 0;

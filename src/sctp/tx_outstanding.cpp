@@ -302,6 +302,8 @@ void TxOutstanding::settle_t3(Time now, bool restart) {
 
 void TxOutstanding::on_path_change(Time now) {
   congestion_.reset();
+  path_since_ = now;  // what left before went another way, and measures nothing
+  timed_tsn_.reset();
   rack_.reset();
   pacer_.reset();
   rack_due_ = tail_due_ = kNever;

@@ -208,6 +208,7 @@ class TxOutstanding {
   void send_tail_probe(Time now);
   void release_packets();
   std::uint64_t pacing_rate() const;
+  Duration smoothed_rtt() const;
   // partial_reliability.cpp
   void mark_or_abandon(Time now, std::uint32_t offset);  // it would have to be sent again
   void abandon(TxMessageId id);
@@ -226,6 +227,7 @@ class TxOutstanding {
   CongestionController congestion_;
   SendPacer pacer_;
   SentPackets packets_;
+  Time path_since_{};
   DeliveryRate delivery_;
   Rack rack_;
   Prr prr_;

@@ -15,9 +15,12 @@ void TxOutstanding::measure(Time now, const SackState& state) {
   acked.delivered = delivery_.delivered();
   const SentPacket* const packet = state.newest_packet ? packets_.find(*state.newest_packet) : nullptr;
   if (packet != nullptr) {
-    if (rack_.on_delivered(now, *state.newest_packet, *packet) && !packet->is_retransmission)
+    const bool is_of_this_path = packet->sent_at >= path_since_;
+    if (is_of_this_path && rack_.on_delivered(now, *state.newest_packet, *packet) &&
+        !packet->is_retransmission)
       acked.rtt = std::max(now - packet->sent_at, Duration(1));
     acked.rate = delivery_.sample(now, *packet, rack_.shortest_rtt().value_or(Duration(1)));
+    if (!is_of_this_path) acked.rate = {};
   }
   congestion_.on_ack(now, acked);
 }
@@ -31,7 +34,7 @@ void TxOutstanding::detect_losses(Time now, std::size_t flight_before) {
     const Chunk& oldest = at_offset(offset_of(oldest_));
     if (!rack_.is_overtaken(oldest.packet)) break;
     const SentPacket* const packet = packets_.find(oldest.packet);
-    const Time due = packet == nullptr ? now : rack_.lost_at(packet->sent_at, rto_.srtt());
+    const Time due = packet == nullptr ? now : rack_.lost_at(packet->sent_at, smoothed_rtt());
     if (due > now) {
       rack_due_ = due;
       break;
@@ -76,6 +79,7 @@ void TxOutstanding::open_undo() {
 // up for lost and that was not sent again since (RFC 5682 §2).
 void TxOutstanding::settle_undo(const SackChunk& sack, const SackState& state) {
   if (sack.duplicate_count() != 0) rack_.on_duplicates(cumulative_, next_tsn());
+  delivery_.on_found(sack.duplicate_count() * congestion_.pmdcs());
   if (!undo_from_) return;
   if (undo_is_timeout_ && state.marked_arrived) return undo();
   for (std::size_t i = 0; i < sack.duplicate_count(); ++i) {
@@ -138,7 +142,10 @@ void TxOutstanding::release_packets() {
 std::uint64_t TxOutstanding::pacing_rate() const {
   const std::optional<Duration> shortest = rack_.shortest_rtt();
   if (!shortest || *shortest < SendPacer::kShortestRtt) return 0;
-  return congestion_.pacing_rate(rto_.has_sample() ? rto_.srtt() : rack_.rtt());
+  return congestion_.pacing_rate(smoothed_rtt());
 }
+
+// Until there is a measurement by §6.3.1, which losses can delay, that of RACK.
+Duration TxOutstanding::smoothed_rtt() const { return rto_.has_sample() ? rto_.srtt() : rack_.rtt(); }
 
 }  // namespace pollrtc::sctp

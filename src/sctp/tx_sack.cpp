@@ -129,7 +129,10 @@ void TxOutstanding::acknowledge(Time now, std::uint32_t offset, SackState& state
     if (chunk.transmissions == 1) state.rtt = now - timed_since_;  // §6.3.1 C5
     timed_tsn_.reset();
   }
-  if (chunk.fate == Fate::Marked) state.marked_arrived = true;
+  if (chunk.fate == Fate::Marked) {
+    state.marked_arrived = true;
+    delivery_.on_found(wire_size(chunk));
+  }
   if (!chunk.reneged && (!state.newest_packet || chunk.packet > *state.newest_packet)) {
     state.newest_packet = chunk.packet;
     state.newest_was_sent_again = chunk.transmissions != 1;

@@ -8,7 +8,6 @@ namespace pollrtc::sim {
 
 namespace {
 constexpr std::uint16_t kBulk = 1, kPing = 2;
-constexpr std::size_t kMessage = 16 * 1024;
 constexpr std::size_t kAhead = 1024 * 1024;  // what the user keeps in the send buffer
 }  // namespace
 
@@ -21,25 +20,31 @@ struct Bottleneck::Flow {
     }
     sender.emplace(sender_environment.env, c.association);
     receiver.emplace(receiver_environment.env, c.association);
-    message.assign(kMessage, 0x5A);
+    message.assign(c.message, 0x5A);
   }
   FlowConfig config;
   test::TestEnvironment sender_environment, receiver_environment;
   std::optional<sctp::Association> sender, receiver;
   std::vector<std::uint8_t> message;
   std::deque<std::vector<std::uint8_t>> held;  // for the sender, until it polls
-  Time next_poll = kNever, next_ping = kNever;
+  Time next_poll = kNever, next_ping = kNever, next_feed = kNever;
   std::uint64_t received = 0;
   std::vector<double> ping_delays;
-  bool has_begun = false;
+  double limited_sent = 0;  // bytes
+  bool has_begun = false, is_paused = false;
 };
 
 Bottleneck::Bottleneck(const BottleneckConfig& config, const std::vector<FlowConfig>& flows)
-    : config_(config), random_(config.seed * 0x9E3779B97F4A7C15u + 1) {
+    : config_(config),
+      random_(config.seed * 0x9E3779B97F4A7C15u + 1),
+      tokens_(static_cast<double>(config.policed_burst)) {
   std::uint64_t seed = 1000 * config.seed;
   for (const FlowConfig& flow : flows) {
     flows_.push_back(std::make_unique<Flow>(flow, seed += 2));
     flows_.back()->next_poll = Time(flow.begins);
+    // As ICE does.
+    flows_.back()->sender->set_initial_rtt(round_trip(*flows_.back()));
+    flows_.back()->receiver->set_initial_rtt(round_trip(*flows_.back()));
   }
 }
 
@@ -70,22 +75,76 @@ Bottleneck::Waits Bottleneck::take_waits() {
   return result;
 }
 
+double Bottleneck::random() {
+  random_ ^= random_ << 13, random_ ^= random_ >> 7, random_ ^= random_ << 17;
+  return static_cast<double>(random_ >> 11) / 9007199254740992.0;
+}
+bool Bottleneck::chance(double probability) { return probability > 0 && random() < probability; }
+
+Duration Bottleneck::round_trip(const Flow& flow) const { return config_.round_trip + flow.config.longer; }
+
+void Bottleneck::insert(std::deque<Packet>& packets, Packet packet) {
+  auto at = packets.end();
+  while (at != packets.begin() && std::prev(at)->arrival > packet.arrival) --at;
+  packets.insert(at, std::move(packet));
+}
+
+bool Bottleneck::is_policed(std::size_t size) {
+  if (config_.policed_bits <= 0) return false;
+  const double now = static_cast<double>(now_.time_since_epoch().count());
+  tokens_ = std::min(tokens_ + (now - tokens_at_) * config_.policed_bits / 8e6,
+                     static_cast<double>(config_.policed_burst));
+  tokens_at_ = now;
+  if (tokens_ < static_cast<double>(size)) return true;
+  tokens_ -= static_cast<double>(size);
+  return false;
+}
+
 void Bottleneck::enqueue(Flow& flow, Bytes packet) {
   const double microseconds = static_cast<double>(packet.size() + kBelow) * 8e6 / config_.bits_per_second;
   const double full =
       static_cast<double>(flow.config.association.mtu + kBelow) * 8e6 / config_.bits_per_second;
   const double now = static_cast<double>(now_.time_since_epoch().count());
   const double begin = std::max(now, free_at_);
-  if (begin - now > full * static_cast<double>(config_.queue_packets)) {
+  if (is_policed(packet.size() + kBelow) || begin - now > full * static_cast<double>(config_.queue_packets)) {
     ++dropped_;
     return;
   }
   free_at_ = begin + microseconds;
   waits_.push_back(static_cast<float>((begin - now) / 1000));
-  random_ ^= random_ << 13, random_ ^= random_ >> 7, random_ ^= random_ << 17;
-  if (config_.loss > 0 && static_cast<double>(random_ >> 11) / 9007199254740992.0 < config_.loss) return;
-  const Time arrival = Time(Duration(static_cast<Duration::rep>(free_at_))) + config_.round_trip / 2;
-  forward_.push_back({arrival, &flow, {packet.begin(), packet.end()}});
+  if (chance(config_.loss)) return;
+  Time arrival = Time(Duration(static_cast<Duration::rep>(free_at_))) + round_trip(flow) / 2;
+  if (config_.jitter > Duration::zero())
+    arrival += Duration(static_cast<Duration::rep>(random() * static_cast<double>(config_.jitter.count())));
+  insert(forward_, {arrival, &flow, {packet.begin(), packet.end()}, free_at_});
+}
+
+void Bottleneck::change(double bits_per_second, Duration round_trip) {
+  const double now = static_cast<double>(now_.time_since_epoch().count());
+  const double factor = config_.bits_per_second / bits_per_second;
+  for (Packet& packet : forward_) {
+    if (packet.departure <= now) continue;
+    const double departure = now + (packet.departure - now) * factor;
+    packet.arrival += Duration(static_cast<Duration::rep>(departure - packet.departure)) +
+                      (round_trip - config_.round_trip) / 2;
+    packet.departure = departure;
+  }
+  std::stable_sort(forward_.begin(), forward_.end(),
+                   [](const Packet& a, const Packet& b) { return a.arrival < b.arrival; });
+  free_at_ = std::max(now, now + (free_at_ - now) * factor);
+  config_.bits_per_second = bits_per_second;
+  config_.round_trip = round_trip;
+}
+
+void Bottleneck::change_path(std::size_t flow, double bits_per_second, Duration round_trip) {
+  change(bits_per_second, round_trip);
+  Flow& moved = *flows_[flow];
+  moved.sender->on_path_change(now_, {.base = moved.config.association.mtu});
+}
+
+void Bottleneck::pause(std::size_t flow, bool paused) {
+  flows_[flow]->is_paused = paused;
+  flows_[flow]->next_poll = now_;
 }
 
 void Bottleneck::send_data(Flow& flow) {
@@ -100,7 +159,12 @@ void Bottleneck::send_data(Flow& flow) {
 void Bottleneck::send_back(Flow& flow) {
   std::uint8_t packet[16384];
   while (const std::size_t size = flow.receiver->poll_packet(now_, packet))
-    back_.push_back({now_ + config_.round_trip / 2, &flow, {packet, packet + size}});
+    if (!chance(config_.loss_back)) {
+      Time arrival = now_ + round_trip(flow) / 2;
+      if (const auto every = config_.back_every; every > Duration::zero())
+        arrival += (every - arrival.time_since_epoch() % every) % every;
+      insert(back_, {arrival, &flow, {packet, packet + size}});
+    }
 }
 
 // The user's part.
@@ -116,8 +180,16 @@ void Bottleneck::feed(Flow& flow) {
     static_cast<void>(flow.sender->send(now_, options, bytes));
   }
   options.stream = kBulk;
-  while (flow.config.is_bulk && flow.sender->buffered_amount(kBulk) < kAhead &&
+  const double allowed = flow.config.limited_to / 8e6 * static_cast<double>(now_.time_since_epoch().count());
+  while (flow.config.is_bulk && !flow.is_paused && flow.sender->buffered_amount(kBulk) < kAhead &&
+         (flow.config.limited_to <= 0 || flow.limited_sent < allowed) &&
          flow.sender->send(now_, options, flow.message)) {
+    flow.limited_sent += static_cast<double>(flow.message.size());
+  }
+  if (flow.config.limited_to > 0 && !flow.is_paused) {
+    const Time due(
+        Duration(static_cast<Duration::rep>(flow.limited_sent * 8e6 / flow.config.limited_to) + 1));
+    flow.next_feed = std::max(due, now_ + Duration(1000));
   }
 }
 
@@ -130,7 +202,7 @@ Time Bottleneck::next_time() const {
     if (!flow->has_begun) continue;
     next = std::min(next, flow->receiver->next_timeout());
     if (flow->config.poll_every > Duration::zero()) continue;
-    next = std::min({next, flow->sender->next_timeout(), flow->next_ping});
+    next = std::min({next, flow->sender->next_timeout(), flow->next_ping, flow->next_feed});
   }
   return next;
 }
@@ -146,7 +218,7 @@ void Bottleneck::deliver() {
       if (message.stream == kPing) {
         Duration::rep at = 0;
         std::memcpy(&at, message.payload.data(), sizeof at);
-        const Duration took = now_.time_since_epoch() - Duration(at) - config_.round_trip / 2;
+        const Duration took = now_.time_since_epoch() - Duration(at) - round_trip(flow) / 2;
         flow.ping_delays.push_back(static_cast<double>(took.count()) / 1000);
       }
       flow.receiver->release(message.charge);

@@ -1,10 +1,13 @@
 // What an association makes of long and lossy links, alone and beside others, in virtual time: one table on the output.
 //   ./run bench links [controller ...]
+//   long_links exam CONTROLLER [group [links]]: the marks of link_exam.h
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <string>
 
 #include "sim/bottleneck.h"
+#include "sim/link_exam.h"
 
 using namespace pollrtc;
 using namespace std::chrono_literals;
@@ -97,9 +100,41 @@ void together(const char* name, double mbit, Duration round_trip, std::size_t qu
   std::printf("\n");
 }
 
+void print(const char* what, const sim::Marks& marks) {
+  std::size_t failed = 0;
+  for (const sim::Mark& mark : marks) failed += !mark.passes();
+  std::printf("%s: %zu of %zu marks failed\n", what, failed, marks.size());
+  for (const sim::Mark& mark : marks)
+    std::printf("  %s %9.3f  %s\n", mark.passes() ? "    " : "FAIL", mark.figure, mark.what.c_str());
+}
+
+// The groups whose name begins so; all when it is empty.
+void exam(CongestionAlgorithm algorithm, std::string_view wanted, int links) {
+  const auto group = [&](const char* name, auto&& run) {
+    if (std::string_view(name).substr(0, wanted.size()) == wanted) print(name, run());
+  };
+  group("alone", [&] { return sim::exam_alone(algorithm, links); });
+  for (const std::size_t flows : {2u, 4u, 8u})
+    group(("equal" + std::to_string(flows)).c_str(),
+          [&] { return sim::exam_equal(algorithm, flows, links); });
+  for (const std::size_t flows : {1u, 4u})
+    group(("cubic" + std::to_string(flows)).c_str(),
+          [&] { return sim::exam_beside_cubic(algorithm, flows, links); });
+  group("unequal", [&] { return sim::exam_unequal(algorithm); });
+  group("changes", [&] { return sim::exam_changes(algorithm); });
+  group("disturbances", [&] { return sim::exam_disturbances(algorithm); });
+  group("latency", [&] { return sim::exam_latency(algorithm, links); });
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc > 2 && std::strcmp(argv[1], "exam") == 0) {
+    for (const Named& controller : kControllers)
+      if (std::strcmp(argv[2], controller.name) == 0)
+        exam(controller.algorithm, argc > 3 ? argv[3] : "", argc > 4 ? std::atoi(argv[4]) : 12);
+    return 0;
+  }
   const auto is_wanted = [&](const char* name) {
     for (int i = 1; i < argc; ++i)
       if (std::strcmp(argv[i], name) == 0) return true;

@@ -1,0 +1,36 @@
+// An exam for congestion control: links, neighbours and disturbances of many kinds, the same ones each time, in virtual time.
+// Each mark is one figure and the bound that it must keep. long_links.cpp prints them, link_exam_test.cpp judges them.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "sctp/parameters_config.h"
+
+namespace pollrtc::sim {
+
+struct Mark {
+  std::string what;
+  double figure;
+  double least, most;  // what it must be between
+  bool passes() const { return figure >= least && figure <= most; }
+};
+using Marks = std::vector<Mark>;
+
+// Alone on links drawn by chance, from 2 to 500 Mbit/s, 5 to 300 ms, queues of a quarter to eight times what the path holds,
+// and up to 2 % of loss.
+Marks exam_alone(sctp::CongestionAlgorithm algorithm, int links);
+// So many equal flows that begin some time apart.
+Marks exam_equal(sctp::CongestionAlgorithm algorithm, std::size_t flows, int links);
+// A CUBIC flow beside so many of these.
+Marks exam_beside_cubic(sctp::CongestionAlgorithm algorithm, std::size_t flows, int links);
+// Neighbours with other round trips, other sizes of messages, and with little to send.
+Marks exam_unequal(sctp::CongestionAlgorithm algorithm);
+// Rates and paths that change, and a user who pauses.
+Marks exam_changes(sctp::CongestionAlgorithm algorithm);
+// Lost and bundled acknowledgements, a policer, packets that overtake each other.
+Marks exam_disturbances(sctp::CongestionAlgorithm algorithm);
+// What a small message waits beside a bulk transfer.
+Marks exam_latency(sctp::CongestionAlgorithm algorithm, int links);
+
+}  // namespace pollrtc::sim
