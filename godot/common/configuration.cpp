@@ -128,6 +128,13 @@ void read_network(Configuration& configuration, Reader& reader) {
   } else if (policy != "all") {
     reader.refuse("iceTransportPolicy is \"all\" or \"relay\"");
   }
+  std::string goal = "throughput";
+  reader.read("transportGoal", goal, "transportGoal is no string");
+  if (goal == "lowLatency") {
+    configuration.transport_goal = TransportGoal::LowLatency;
+  } else if (goal != "throughput") {
+    reader.refuse("transportGoal is \"throughput\" or \"lowLatency\"");
+  }
   reader.read("portRangeBegin", configuration.port_range_begin, 0, 65535,
               "portRangeBegin is a number from 0 to 65535");
   reader.read("portRangeEnd", configuration.port_range_end, 0, 65535,

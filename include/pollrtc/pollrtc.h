@@ -139,6 +139,12 @@ typedef enum pollrtc_transports POLLRTC_ENUM {
   POLLRTC_TRANSPORTS_TCP = 2
 } pollrtc_transports;
 
+/* What the sending of data is after: pollrtc::TransportGoal. */
+typedef enum pollrtc_transport_goal POLLRTC_ENUM {
+  POLLRTC_GOAL_THROUGHPUT = 0, /* fills the path */
+  POLLRTC_GOAL_LOW_LATENCY = 1 /* for games: small messages beside a bulk transfer are hardly delayed */
+} pollrtc_transport_goal;
+
 /* A limit by its name in docs/limits.md: {"ice_pairs", 24}. Times are in milliseconds. */
 typedef struct pollrtc_limit {
   const char* name; /* ends with a NUL */
@@ -185,7 +191,8 @@ typedef struct pollrtc_config {
   pollrtc_transports ice_transports; /* how the other end may be reached */
   /* Any of the limits; they count more than those above. INVALID_ARGUMENT: no such name, or a value that does not fit. */
   const pollrtc_limit* limits;
-  size_t limit_count; /* how many there are */
+  size_t limit_count;                    /* how many there are */
+  pollrtc_transport_goal transport_goal; /* of what this end sends */
 } pollrtc_config;
 
 /* What happened, and what is in the event then. */

@@ -67,6 +67,8 @@ Configuration configuration_of(Hooks& hooks, Platform& platform, const pollrtc_c
   if (given.set_dscp != 0) configuration.dscp = given.dscp;
   if (given.max_ip_packet != 0) configuration.max_ip_packet = given.max_ip_packet;
   if (given.no_path_mtu_discovery != 0) configuration.max_ip_packet = 0;
+  if (given.transport_goal == POLLRTC_GOAL_LOW_LATENCY)
+    configuration.transport_goal = TransportGoal::LowLatency;
   if (given.pacer != nullptr) configuration.pacer = &given.pacer->pacer;
   configuration.hide_addresses = given.hide_addresses != 0;
   if (given.udp_mux != nullptr) configuration.udp_mux = {given.udp_mux->held, &*given.udp_mux->held->mux};
@@ -94,6 +96,10 @@ pollrtc_result initialize(pollrtc_connection& handle, const pollrtc_config* conf
   }
   if (known->ice_transports > POLLRTC_TRANSPORTS_TCP) {
     handle.error = "no such transports";
+    return POLLRTC_INVALID_ARGUMENT;
+  }
+  if (known->transport_goal > POLLRTC_GOAL_LOW_LATENCY) {
+    handle.error = "no such transport goal";
     return POLLRTC_INVALID_ARGUMENT;
   }
   if (!limits_of(*known)) {

@@ -155,7 +155,7 @@ func test_configuration_keys() -> void:
 	check(certificate.certificate.begins_with("-----BEGIN CERTIFICATE-----"), "a certificate")
 	check(certificate.privateKey.contains("PRIVATE KEY-----"), "a key")
 	var first := await open({"certificate": certificate})
-	var second := await open({"certificate": certificate, "mtu": 1280, "includeLoopback": true, "dscp": 46})
+	var second := await open({"certificate": certificate, "mtu": 1280, "includeLoopback": true, "dscp": 46, "transportGoal": "lowLatency"})
 	equal(first[0].a.get_stats().local_fingerprint, second[0].a.get_stats().local_fingerprint, "the same identity")
 	check(second[0].a.get_stats().mtu <= 1280, "mtu")
 	var small := await open({"maxMessageSize": 2048, "sendBufferSize": 65536})
@@ -219,7 +219,7 @@ func test_relay_only_shows_no_address() -> void:
 func test_configuration_that_cannot_be_used() -> void:
 	var connection := WebRTCPeerConnection.new()
 	for configuration in [{"iceTransportPolicy": "none"}, {"iceTransportPolicy": 1}, {"portRangeBegin": 70000},
-			{"portRangeBegin": 9, "portRangeEnd": 8}, {"mtu": "big"}, {"mtu": -1}, {"certificate": 5}, {"dscp": 64},
+			{"portRangeBegin": 9, "portRangeEnd": 8}, {"mtu": "big"}, {"mtu": -1}, {"certificate": 5}, {"dscp": 64}, {"transportGoal": "fast"}, {"transportGoal": 1},
 			{"certificate": {"certificate": "x", "privateKey": "y"}}, {"maxMessageSize": 1}, {"sendBufferSize": 1},
 			{"nat1to1": {"internal": "10.0.0.1"}}, {"nat1to1": "x"}, {"includeLoopback": "yes"},
 			{"udpMuxPort": -1}, {"udpMuxPort": 65536}, {"udpMuxPort": "x"}, {"trustedCertificates": 1}, {"restartIceAutomatically": []}, {"iceLite": "no"}, {"reportDisconnected": "no"}]:

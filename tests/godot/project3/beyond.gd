@@ -86,7 +86,7 @@ func test_configuration_keys():
 	check(second[0].a.get_stats().mtu <= 1280, "mtu")
 	check("PRIVATE KEY-----" in certificate.privateKey, "the script's dictionary is its own")
 	var connection := WebRTCPeerConnection.new()
-	for configuration in [{"iceTransportPolicy": "none"}, {"portRangeBegin": 70000}, {"mtu": "big"}, {"certificate": 5}, {"dscp": 64},
+	for configuration in [{"iceTransportPolicy": "none"}, {"portRangeBegin": 70000}, {"mtu": "big"}, {"certificate": 5}, {"dscp": 64}, {"transportGoal": "fast"}, {"transportGoal": 1},
 			{"maxMessageSize": 1}, {"includeLoopback": "yes"}, {"udpMuxPort": -1}]:
 		check(connection.initialize(configuration) != OK, str(configuration))
 	done()

@@ -266,6 +266,53 @@ static void test_hidden_addresses(void) {
   pollrtc_connection_destroy(ends[1].connection);
 }
 
+/* --- The goal of sending. A round trip is 20 ms here, and for low latency the rate grows in smaller steps: the most datagrams
+ * that leave at once. */
+static size_t burst_with(pollrtc_transport_goal goal) {
+  static const char message[60000];
+  side ends[2] = {{0}, {0}};
+  pollrtc_network network;
+  pollrtc_config config = {0};
+  pollrtc_channel* channel = NULL;
+  size_t most = 0;
+  int i = 0, k = 0;
+  set_up_machines();
+  config.size = sizeof config;
+  for (i = 0; i < 2; ++i) {
+    network = network_of(&machines[i]);
+    config.network = &network;
+    config.transport_goal = goal;
+    CHECK(pollrtc_connection_create(&config, &ends[i].connection) == POLLRTC_OK);
+  }
+  CHECK(pollrtc_connection_create_channel(ends[0].connection, "chat", NULL, &channel) == POLLRTC_OK);
+  CHECK(pollrtc_connection_create_offer(ends[0].connection) == POLLRTC_OK);
+  for (i = 0; i < 2000 && ends[1].messages < 3; ++i) {
+    the_time += 20000;
+    CHECK(pollrtc_connection_poll(ends[0].connection) == POLLRTC_OK);
+    if (machines[1].count > most) most = machines[1].count;
+    CHECK(pollrtc_connection_poll(ends[1].connection) == POLLRTC_OK);
+    pass_events(&ends[0], &ends[1]);
+    pass_events(&ends[1], &ends[0]);
+    if (!(ends[0].opened && ends[1].received)) continue;
+    for (; k < 3; ++k) CHECK(pollrtc_channel_send(channel, message, sizeof message) == POLLRTC_OK);
+  }
+  CHECK(ends[1].messages == 3);
+  pollrtc_channel_destroy(channel);
+  pollrtc_channel_destroy(ends[1].received);
+  pollrtc_connection_destroy(ends[0].connection);
+  pollrtc_connection_destroy(ends[1].connection);
+  return most;
+}
+
+static void test_transport_goal(void) {
+  const size_t fast = burst_with(POLLRTC_GOAL_THROUGHPUT), gentle = burst_with(POLLRTC_GOAL_LOW_LATENCY);
+  pollrtc_config config = loopback();
+  pollrtc_connection* connection = NULL;
+  CHECK(2 * fast > 3 * gentle);
+  config.transport_goal = (pollrtc_transport_goal)2;
+  CHECK(pollrtc_connection_create(&config, &connection) == POLLRTC_INVALID_ARGUMENT);
+}
+
 /* --- MultiplayerPeer. */
 static void test_multiplayer(void) {
   pollrtc_multiplayer* peer = NULL;
@@ -285,6 +332,7 @@ int main(void) {
   test_mux();
   test_statistics();
   test_hidden_addresses();
+  test_transport_goal();
   test_multiplayer();
   if (failures == 0) printf("all is well\n");
   return failures == 0 ? 0 : 1;
