@@ -1,6 +1,9 @@
 // MemoryPool: memory that is given back waits here for whoever asks for as much next, so that steady traffic allocates
 // nothing. It stands between an engine and Environment::memory, with the same two calls.
 //
+// Of bytes, which is what asks for no alignment: messages and their fragments come and go, while tables grow and stay, and what
+// they leave behind as they grow nobody would ask for again.
+//
 // Sizes are rounded up to a class, four to each doubling, so a fifth is lost at the most. What waits is at most `most` bytes;
 // the rest goes back where it came from.
 #pragma once
@@ -26,8 +29,8 @@ class MemoryPool {
   const Memory& source() const { return source_; }
 
  private:
-  static constexpr std::size_t kSmallest = 64, kLargest = 128 * 1024;
-  static constexpr std::size_t kClasses = 4 * 11 + 1;  // 64, 80, 96, 112, 128, 160 ... 131072
+  static constexpr std::size_t kSmallest = 16, kLargest = 128 * 1024;
+  static constexpr std::size_t kClasses = 4 * 13 + 1;  // 16, 20, 24, 28, 32, 40 ... 131072
   struct Free {
     Free* next;
   };
@@ -36,9 +39,7 @@ class MemoryPool {
   };
   static Class class_of(std::size_t bytes);
   static std::size_t bytes_of(std::size_t index);
-  static bool is_pooled(std::size_t bytes, std::size_t align) {
-    return bytes <= kLargest && align <= alignof(std::max_align_t);
-  }
+  static bool is_pooled(std::size_t bytes, std::size_t align) { return bytes <= kLargest && align == 1; }
   static void* allocate(void* context, std::size_t bytes, std::size_t align);
   static void release(void* context, void* block, std::size_t bytes, std::size_t align);
 
