@@ -145,12 +145,6 @@ bool TlsClient::write(Bytes plaintext) {
   return true;
 }
 
-void TlsClient::close() {
-  if (state_ != State::Open) return;
-  static_cast<void>(mbedtls_ssl_close_notify(&ssl_));
-  state_ = State::Closed;
-}
-
 int TlsClient::on_send(void* context, const unsigned char* bytes, std::size_t size) {
   auto& self = *static_cast<TlsClient*>(context);
   return self.out_.append(Bytes(bytes, size)) ? static_cast<int>(size) : MBEDTLS_ERR_SSL_INTERNAL_ERROR;

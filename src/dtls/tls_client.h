@@ -50,7 +50,6 @@ class TlsClient {
   bool write(Bytes plaintext);
   std::size_t room() const;  // for plaintext
   std::size_t take(MutBytes out) { return out_.take(out); }
-  void close();  // close_notify
 
   State state() const { return state_; }
   std::string_view failure() const { return failure_; }

@@ -6,6 +6,7 @@
 #include "scenario/signalling.h"
 #include "scenario/stun_server.h"
 #include "scenario/turn_service.h"
+#include "support/bytes.h"
 #include "support/catch.h"
 
 using namespace pollrtc;
@@ -85,7 +86,7 @@ std::string trimmed(const std::string& text) {
 
 // The rows of the table under a heading: the first cell names the offerer's access, the others the outcome by column.
 std::map<std::string, std::vector<std::string>> documented(const std::string& heading) {
-  std::ifstream file(POLLRTC_NAT_TABLE);
+  std::ifstream file(std::string(test::kTestFolder) + "/../docs/nat.md");
   REQUIRE(file);
   std::map<std::string, std::vector<std::string>> rows;
   bool is_there = false;
