@@ -100,6 +100,16 @@ TEST_CASE("pieces may overlap and be cut differently in a repetition", "[DTLS-26
         "010005b500000000000005b5");
 }
 
+TEST_CASE("the record number of the whole is all 48 bits of the newest piece's", "[DTLS-30]") {
+  TestEnvironment env;
+  HandshakeReassembly reassembly(env.env.memory, 32 * 1024);
+  const ByteVector body = body_of(20);
+  CHECK(add(reassembly, piece(0x010203040505, body, 0, 10)).empty());
+  const ByteVector message = add(reassembly, piece(0x010203040506, body, 10, 20));
+  REQUIRE(message.size() == 45);
+  CHECK(to_hex(Bytes(message).subspan(5, 6)) == "010203040506");
+}
+
 TEST_CASE("every cut into pieces of one size, in any order, gives the message", "[DTLS-30]") {
   const ByteVector body = body_of(97);
   for (std::size_t size = 1; size <= 97; ++size) {

@@ -418,6 +418,12 @@ TEST_CASE("connections that come and go leave nothing behind", "[ICE-TCP-06][ICE
   }
   CHECK(s.agent.stats().pairs <= 2);
   CHECK(s.agent.stats().remote_candidates <= 2);
+  // Of two at a time each has a place of its own: that of one that is gone, and a new one.
+  const std::uint16_t places = s.agent.stats().remote_candidates;
+  for (const std::uint16_t port : std::initializer_list<std::uint16_t>{51001, 51002})
+    REQUIRE(s.receive(s.peer.request(s.agent, s.ask(true)),
+                      {kListener, kTheirPort.with_port(port), Transport::Tcp}) == Drop::None);
+  CHECK(s.agent.stats().remote_candidates == places + 1);
 }
 
 TEST_CASE("an interface that is gone takes its TCP candidates with it", "[ICE-TCP-08]") {

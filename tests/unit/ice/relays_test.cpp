@@ -144,6 +144,16 @@ TEST_CASE("a TURN server whose port is unreachable is given up at once, whom the
   CHECK(rig.relays->is_pending());  // the other one
 }
 
+TEST_CASE("as many sockets as there may be local candidates, and not one more") {
+  Limits limits;
+  limits.ice_local_candidates = 3;
+  Rig rig(limits);
+  for (const char* ip : {"192.0.2.1", "192.0.2.2", "192.0.2.3"})
+    CHECK(rig.relays->add_base(rig.now, at(ip, 5000)));
+  CHECK(rig.relays->add_base(rig.now, at("192.0.2.3", 5000)));  // known already
+  CHECK(rig.relays->add_base(rig.now, at("192.0.2.4", 5000)).error() == ErrorCode::LimitReached);
+}
+
 TEST_CASE("two servers give two relayed addresses, begun one after the other", "[TURN-21]") {
   Rig rig;
   TurnServer& one = rig.add_host("203.0.113.1");

@@ -253,6 +253,21 @@ TEST_CASE("all streams reset at once: every channel closes, each once", "[DCEP-1
   CHECK(t.told.back() == "open 3");  // nothing was kept for it
 }
 
+TEST_CASE("a stream that the other end refuses to reset is closed, and nobody else gets it") {
+  ChannelsFixture t;
+  t.connect();
+  const ChannelHandle channel = t.open({.negotiated = true, .id = 100});
+  t.told.clear();
+  REQUIRE(t.channels.close(t.net.now, channel));
+  t.channels.on_reset_done(t.net.now, 100, false);
+  t.run(1s);
+  CHECK(t.told == lines({"closed 0 Local"}));
+  CHECK(t.state(channel) == ChannelState::Closed);
+  t.channels.release(t.net.now, channel);
+  CHECK(t.channels.create(t.net.now, {.negotiated = true, .id = 100}, kLargest).error() ==
+        ErrorCode::AlreadyExists);
+}
+
 TEST_CASE("a graceful end closes every channel, any other does so with its reason", "[DCEP-25]") {
   enum class End { Shutdown, Abort, Silence };
   for (const End end : {End::Shutdown, End::Abort, End::Silence}) {

@@ -134,6 +134,16 @@ TEST_CASE("on an ordered channel messages stay ordered; the end that was opened 
   CHECK(t.heard[2].unordered);
 }
 
+TEST_CASE("a negotiated channel has no OPEN that a message could overtake: it leaves order at once") {
+  ChannelsFixture t;
+  t.connect();
+  const ChannelHandle agreed = t.open({.ordered = false, .negotiated = true, .id = 100});
+  REQUIRE(t.send(agreed, "z"));
+  t.run(1s);
+  REQUIRE(t.heard.size() == 1);
+  CHECK(t.heard[0].unordered);
+}
+
 TEST_CASE("an OPEN of the wrong parity is refused by a reset, without an ACK; the others live", "[DCEP-02]") {
   ChannelsFixture t;
   t.connect();

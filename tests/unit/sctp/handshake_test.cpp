@@ -412,3 +412,14 @@ TEST_CASE("without randomness a call is refused and nothing changes") {
   CHECK(peer.is_silent());
   CHECK(peer.give(VerificationTag{}, ScriptedPeer::init()) == Drop::NoRandomness);
 }
+
+TEST_CASE("without randomness for its numbers an INIT goes without an answer") {
+  // However many draws succeed before: either all that the answer takes, or no answer.
+  for (std::size_t draws = 0; draws < 6; ++draws) {
+    ScriptedPeer peer;
+    peer.environment.fail_randomness_after(draws);
+    const Drop drop = peer.give(VerificationTag{}, ScriptedPeer::init());
+    CHECK((drop == Drop::None || drop == Drop::NoRandomness));
+    CHECK(peer.is_silent() == (drop != Drop::None));
+  }
+}

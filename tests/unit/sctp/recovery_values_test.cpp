@@ -176,6 +176,30 @@ TEST_CASE("pacing: a millisecond's worth at a time, and the rate is kept to the 
   CHECK(sent_packets == Approx(seconds * 125000).epsilon(0.01));
 }
 
+TEST_CASE("pacing: what a division leaves over is not given away") {
+  constexpr std::uint64_t kRate = 600'000'000;  // a packet takes 5/3 us
+  SendPacer pacer;
+  Time now(1s);
+  int sent_packets = go(pacer, now, kRate);
+  for (int i = 0; i < 1000; ++i) {
+    now = pacer.next();
+    sent_packets += go(pacer, now, kRate);
+  }
+  CHECK(sent_packets ==
+        Approx(std::chrono::duration<double>(now - Time(1s)).count() * 600'000).epsilon(0.01));
+}
+
+TEST_CASE("pacing: the deadline of who has waited is served by asking again") {
+  SendPacer pacer;
+  go(pacer, Time(1s), 1'000'000);
+  const Time due = pacer.next();
+  REQUIRE(due > Time(1s));
+  CHECK(pacer.may_send(due));  // without handle_timeout()
+  CHECK(pacer.next() == kNever);
+  go(pacer, due, 1'000'000);
+  CHECK(pacer.next() > due);
+}
+
 TEST_CASE("pacing: who polls sixty times a second still fills the path") {
   constexpr std::uint64_t kRate = 6'250'000;
   SendPacer pacer;

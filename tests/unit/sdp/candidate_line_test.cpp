@@ -195,6 +195,7 @@ TEST_CASE("a TCP candidate says which end connects", "[ICE-TCP-03]") {
   CHECK(error_of("candidate:1 1 tcp 1 192.0.2.1 9 typ host") == ErrorCode::Refused);
   CHECK(error_of("candidate:1 1 tcp 1 192.0.2.1 9 typ host tcptype so") == ErrorCode::Refused);
   CHECK(error_of("candidate:1 1 tcp 1 192.0.2.1 9 typ host tcptype foo") == ErrorCode::Refused);
+  CHECK(error_of("candidate:1 1 dccp 1 192.0.2.1 9 typ host tcptype active") == ErrorCode::Refused);
   CHECK(parse_candidate("candidate:1 1 tcp 1 192.0.2.1 9 typ host tcptype active")->tcp_type ==
         TcpType::Active);
 }

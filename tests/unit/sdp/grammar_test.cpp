@@ -55,11 +55,21 @@ TEST_CASE("session lines stand in their fixed order", "[SDP-28]") {
            "",           // no s=, no t=
            "s=-\r\n",    // no t=
            "t=0 0\r\n",  // no s=
-           "t=0 0\r\ns=-\r\n", "s=-\r\na=x\r\n", "s=-\r\na=x\r\nt=0 0\r\n", "s=-\r\nt=0 0\r\nb=AS:1\r\n",
-           "s=-\r\nt=0 0\r\na=x\r\nk=prompt\r\n", "s=-\r\ns=-\r\nt=0 0\r\n", "s=-\r\ni=a\r\ni=b\r\nt=0 0\r\n",
+           "t=0 0\r\ns=-\r\n",
+           "s=-\r\na=x\r\n",
+           "s=-\r\na=x\r\nt=0 0\r\n",
+           "s=-\r\nt=0 0\r\nb=AS:1\r\n",
+           "s=-\r\nt=0 0\r\na=x\r\nk=prompt\r\n",
+           "s=-\r\ns=-\r\nt=0 0\r\n",
+           "s=-\r\ni=a\r\ni=b\r\nt=0 0\r\n",
            "s=-\r\nu=a\r\ni=b\r\nt=0 0\r\n",
            "s=-\r\nr=7d 1h 0\r\nt=0 0\r\n",         // r= before any t=
            "s=-\r\nt=0 0\r\nz=2882844526 -1h\r\n",  // z= without r=
+           "s=-\r\nt=0 0\r\nr=7d 1h 0\r\nz=2882844526 x\r\n",
+           "s=-\r\nt=0 0\r\nr=7d 1h 0\r\nz=x 1h\r\n",
+           "s=-\r\nt=0 0\r\nr=7d 1h 0\r\nz=2882844526 -1h 2898848070\r\n",  // a time without its offset
+           "s=-\r\nt=0 0\r\nr=7d 1h\r\n",
+           "s=-\r\nt=0 0\r\nr=7d 1h x\r\n",
            "s=-\r\nt=0 0\r\na=x\r\nt=0 0\r\n",
            "s=-\r\nt=0 0\r\nv=0\r\n",  // a second description
            "s=-\r\nt=0 0\r\na=x\r\nv=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n",

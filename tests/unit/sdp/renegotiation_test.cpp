@@ -119,6 +119,7 @@ TEST_CASE("an answer to a re-offer keeps the role of the living association", "[
   const auto remote = read_offer(offer, &before);
   REQUIRE(remote.has_value());
   const Description answer = *make_answer(local_parameters(), offer, *remote);
+  CHECK(answer.origin == local_parameters().origin);
   CHECK(answer.sections[0].transport.setup == Setup::Passive);
   CHECK(answer.sections[0].transport.fingerprints == local_parameters().fingerprints);
   CHECK(answer.sections[0].transport.tls_id == local_parameters().tls_id);
