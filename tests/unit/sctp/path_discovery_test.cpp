@@ -305,6 +305,64 @@ TEST_CASE("over a path of any size data flows, and flows on when the path shrink
   }
 }
 
+// IP packets of 1280, 1220 and 1000 bytes, 69 of them not ours, on which larger ones vanish without a word.
+TEST_CASE("no path that drops silently stalls a transfer, and who is below the base size hears of it",
+          "[SCTP-PMTU-05]") {
+  for (const std::size_t ip : std::initializer_list<std::size_t>{1280, 1220, 1000}) {
+    CAPTURE(ip);
+    const bool carries_base = ip - 69 >= kBase;
+    TwoAssociations pair({.delay = 20ms, .mtu = ip - 69, .passes_fragments = carries_base}, 6, {}, kConfig);
+    pair.connect();
+    if (!carries_base) pair.run_for(10s);
+    for (std::size_t i = 1; i <= 5; ++i) {
+      REQUIRE(pair.a.association->send(pair.now, {}, ByteVector(20000, 1)));
+      CHECK(pair.run_until([&] { return pair.b.received.size() == i; }, 1s));
+      pair.run_for(5s);
+    }
+    CHECK(pair.a.association->stats().mtu <= ip - 69);
+    CHECK((pair.a.association->stats().mtu >= kBase) == carries_base);
+    int errors = 0;
+    for (const Association::Event& event : pair.a.events) {
+      const auto* change = std::get_if<Association::PathMtuChanged>(&event);
+      errors += change != nullptr && change->is_error;
+    }
+    CHECK(errors == (carries_base ? 0 : 1));
+    CHECK(pair.a.association->state() == AssociationState::Established);
+  }
+}
+
+TEST_CASE("a path that shrinks from 9000 to 1280 bytes in the middle of a transfer costs some timeouts",
+          "[SCTP-PMTU-05]") {
+  constexpr AssociationConfig kJumbo{.mtu = 1131, .max_ip = 9000, .below = 69};
+  TwoAssociations pair({.delay = 20ms, .mtu = 9000 - 69}, 7, {}, kJumbo);
+  pair.connect();
+  pair.run_for(30s);
+  REQUIRE(pair.a.association->stats().mtu > 8900);
+  for (int i = 0; i < 20; ++i) REQUIRE(pair.a.association->send(pair.now, {}, ByteVector(20000, 1)));
+  pair.run_for(30ms);
+  REQUIRE(pair.b.received.size() < 20);
+  pair.link.mtu = 1280 - 69;
+  CHECK(pair.run_until([&] { return pair.b.received.size() == 20; }, 20s));
+  pair.run_for(30s);
+  CHECK(pair.a.association->stats().mtu <= 1280 - 69);
+  CHECK(pair.a.association->stats().mtu > 1280 - 69 - 12);
+  // And another path that carries more again, as ICE tells.
+  pair.link.mtu = 9000 - 69;
+  pair.a.association->on_path_change(pair.now, {.base = 1131, .max_ip = 9000, .below = 69});
+  pair.run_for(30s);
+  CHECK(pair.a.association->stats().mtu > 8900);
+}
+
+TEST_CASE("on loopback packets grow to what a DTLS record holds", "[SCTP-PMTU-02]") {
+  constexpr AssociationConfig kLoopback{.mtu = 1131, .max_ip = 65535, .below = 69};
+  TwoAssociations pair({.delay = 1ms, .mtu = 65535}, 8, {}, kLoopback);
+  pair.connect();
+  pair.run_for(5s);
+  CHECK(pair.a.association->stats().mtu == PathMtu::kLargest);
+  REQUIRE(pair.a.association->send(pair.now, {}, ByteVector(100000, 1)));
+  CHECK(pair.run_until([&] { return pair.b.received.size() == 1; }, 1s));
+}
+
 TEST_CASE("on another path congestion control begins anew", "[SCTP-CC-08]") {
   ScriptedPeer peer(kConfig);
   peer.establish_passively();

@@ -87,7 +87,7 @@ class TwoAssociations {
     collect(a);
     collect(b);
     for (End* from : {&a, &b}) {
-      std::uint8_t packet[9000];
+      std::uint8_t packet[16384];
       while (const std::size_t size = from->association->poll_packet(now, packet)) {
         ++packets;
         largest_packet = std::max(largest_packet, size);
