@@ -3,7 +3,7 @@
 //
 //   auto mux = std::make_shared<UdpMux>(UdpMux::Config{.port = 3478});
 //   configuration.udp_mux = mux;                  // of each connection
-//   poll_all(connections, timeout);               // or poll() each of them, as usual
+//   mux->poll(timeout);                           // polls those of its connections that something is due for
 //
 // There is one socket for each local address. What comes is told apart by the address it comes from; a check (STUN Binding
 // request) by the user name in it, so that a peer whose NAT gave it another address is found again, and an answer by its
@@ -12,7 +12,8 @@
 // TURN server tells its clients apart in just that way, so a connection that has one by UDP opens a socket of its own beside, for
 // each local address and from its own port range: for relayed candidates alone. Multicast DNS is a connection's own as well.
 //
-// Whoever polls a connection reads for all of them; what is for another waits there, and makes it due
+// UdpMux::poll() costs what is due and no more, however many connections there are. They can also be polled as usual, each by
+// itself or by poll_all(): whoever polls one reads for all of them, and what is for another waits there and makes it due
 // (PeerConnection::get_time_to_next_deadline() is then zero).
 #pragma once
 
@@ -23,6 +24,7 @@
 
 #include "pollrtc/environment.h"
 #include "pollrtc/network.h"
+#include "pollrtc/result.h"
 
 namespace pollrtc {
 
@@ -64,6 +66,11 @@ class POLLRTC_API UdpMux {
   ~UdpMux();
   UdpMux(const UdpMux&) = delete;
   UdpMux& operator=(const UdpMux&) = delete;
+
+  // Sleeps until something is to be done for one of its connections, or until `timeout` has passed, and polls those. Handlers
+  // may make connections, and destroy any, and the mux. With a Network of yours it does not sleep. InvalidState: called from
+  // inside a signal of one of its connections.
+  Status poll(Duration timeout = Duration::zero());
 
   Stats get_stats() const;  // at this moment
 

@@ -16,7 +16,7 @@ namespace {
 
 // At least. Our datagrams are no larger than max_ip_packet, but a request to a TURN server holds whatever realm and nonce it
 // gave us.
-constexpr std::size_t kReceiveBuffer = 8192, kSendBuffer = 2560;
+constexpr std::size_t kSendBuffer = 2560;
 
 // Of a description that we made: one line of it says so.
 std::string_view ufrag_of(std::string_view sdp) {
@@ -47,9 +47,7 @@ ConnectionCore::ConnectionCore(PeerConnection* owner, const Configuration& confi
       resolver_(environment_, resolver_config(configuration_)),
       names_(environment_, own_network_),
       poller_(environment_.memory),
-      largest_datagram_(std::max<std::size_t>(kSendBuffer, configuration.max_ip_packet)),
-      receive_buffer_(std::max<std::size_t>(kReceiveBuffer, configuration.max_ip_packet)),
-      send_buffer_(largest_datagram_) {}
+      largest_datagram_(std::max<std::size_t>(kSendBuffer, configuration.max_ip_packet)) {}
 
 ConnectionCore::~ConnectionCore() {
   close_sockets();
@@ -74,7 +72,8 @@ Environment ConnectionCore::make_environment() {
 Network ConnectionCore::choose_network() {
   if (configuration_.network.is_set()) return configuration_.network;
   if (configuration_.udp_mux == nullptr) return system_network_.hooks();
-  return mux_member_.emplace(configuration_.udp_mux->core_).hooks();
+  mux_member_.emplace(configuration_.udp_mux->core_).attach(*this);
+  return mux_member_->hooks();
 }
 
 // The sockets for names are a connection's own, also where those for datagrams are shared; and those for TURN, since a server

@@ -74,6 +74,9 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
 
   std::size_t sockets(std::span<int> out) const;
   std::optional<Duration> time_to_next_deadline() const;
+  Time next_due() const;  // the same as a time
+  // Besides those of a mux.
+  bool has_own_descriptors() const;
   // The same for one that sleeps with watch(), and so is woken when a socket can be written.
   std::optional<Duration> time_to_sleep() const;
   // By the earlier of the two: a caller may have slept by it.
@@ -123,7 +126,9 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
    public:
     explicit Call(ConnectionCore& core) : core_(core) { ++core_.calls_; }
     ~Call() {
-      if (--core_.calls_ == 0 && core_.kept_by_hook_) core_.finish_for_hook();
+      if (--core_.calls_ != 0) return;
+      if (core_.mux_member_) core_.mux_member_->touch();
+      if (core_.kept_by_hook_) core_.finish_for_hook();
     }
     Call(const Call&) = delete;
     Call& operator=(const Call&) = delete;
@@ -192,6 +197,7 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   bool is_blocked() const { return !outgoing_.empty(); }
   bool is_blocked_by(std::size_t socket) const { return is_blocked() && outgoing_[0].socket == socket; }
   void fit_buffers();
+  void drop_idle_buffers();
 
   bool next_event(Event& event);
   void emit_events();
@@ -234,8 +240,10 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
       outgoing_;  // between two calls: the socket's buffer is full, and they go first once it is not
   Time send_again_ = kNever;      // when to try, should nobody watch for writing
   std::size_t largest_datagram_;  // that the peer writes
+  // Both empty while nothing but checks goes by, from one poll() to the next.
   std::vector<std::uint8_t> receive_buffer_;
   std::vector<std::uint8_t> send_buffer_;  // holds what is blocked from one poll() to the next
+  Time busy_at_ = Time::min();             // when something other than STUN last came, or was handed in
   int reads_ = 0, writes_ = 0;  // the most datagrams in a row since the buffers were last looked at
   bool takes_runs_ = false;     // the receive buffer may be given to the network as a large one
   std::uint64_t overflows_ = 0;

@@ -20,6 +20,8 @@ constexpr Duration kBlockedPoll = std::chrono::milliseconds(1);
 // From so many datagrams in a row on, large buffers are worth their memory.
 constexpr int kMany = 8;
 constexpr std::size_t kReceiveBuffer = 8192, kLargeBuffer = 65536;
+// After so long without any, poll() gives both back, and asks for them again when it needs them.
+constexpr Duration kIdle = std::chrono::seconds(1);
 
 }  // namespace
 
@@ -27,6 +29,7 @@ constexpr std::size_t kReceiveBuffer = 8192, kLargeBuffer = 65536;
 
 void ConnectionCore::read_sockets() {
   more_to_read_ = false;
+  if (receive_buffer_.empty()) receive_buffer_.resize(std::max(kReceiveBuffer, largest_datagram_));
   for (Socket& socket : sockets_) {
     int left = kReadsPerSocket;
     while (left > 0) {
@@ -68,6 +71,7 @@ std::size_t ConnectionCore::read_run(const Socket& socket) {
   Bytes rest = room.first(size);
   do {
     const Bytes datagram = rest.first(std::min(segment, rest.size()));
+    if (!datagram.empty() && datagram[0] > 3) busy_at_ = time;  // RFC 7983: not STUN
     const Drop drop = peer_->handle_datagram(time, path, datagram);
     if (mux_member_ && !socket.is_for_turn && drop == Drop::None)
       mux_member_->on_taken(socket.number, source, datagram);
@@ -104,6 +108,7 @@ void ConnectionCore::flush_sent(std::size_t bytes) {
   constexpr int kPrompt = 32;
   constexpr std::size_t kGather = 16 * 1024;
   constexpr Duration kLongest = std::chrono::milliseconds(1);
+  busy_at_ = now();
   gathered_ += bytes + 1;  // an empty message is one as well
   sends_ = std::min(sends_ + 1, kPrompt + 1);
   if (sends_ > kPrompt && gathered_ < kGather && now() < flushed_at_ + kLongest) return;
@@ -153,6 +158,7 @@ bool ConnectionCore::Outgoing::takes(const Outgoing& next) const {
 // Has the peer fill the buffer with at most so many datagrams that it owes; how many there were.
 int ConnectionCore::collect(int most) {
   const Time time = now();
+  if (send_buffer_.empty()) send_buffer_.resize(largest_datagram_);
   std::size_t used = 0;
   int count = 0;
   while (count < most && !outgoing_.full() && send_buffer_.size() - used >= largest_datagram_) {
@@ -220,6 +226,14 @@ void ConnectionCore::fit_buffers() {
   }
   if (std::exchange(writes_, 0) < kMany && send_buffer_.size() > largest_datagram_ && !is_blocked())
     send_buffer_ = std::vector<std::uint8_t>(largest_datagram_);
+}
+
+void ConnectionCore::drop_idle_buffers() {
+  if (is_blocked() || now() - kIdle < busy_at_) return;
+  if (receive_buffer_.size() < kLargeBuffer)  // a large one has its own way to go
+    receive_buffer_ = std::vector<std::uint8_t>();
+
+  send_buffer_ = std::vector<std::uint8_t>();
 }
 
 }  // namespace pollrtc::detail

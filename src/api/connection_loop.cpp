@@ -285,6 +285,7 @@ Status ConnectionCore::poll() {
   flush();
   // One that the other end has closed has nothing more to read or to say; its user may keep it for what was received.
   if (has_ended() && !more_to_send_ && !is_blocked() && !streams_.wants_to_write()) close_sockets();
+  drop_idle_buffers();
   return {};
 }
 
@@ -332,10 +333,16 @@ std::optional<Duration> ConnectionCore::time_to(Time deadline) const {
 std::optional<Duration> ConnectionCore::time_to_sleep() const { return time_to(next_deadline()); }
 
 // A loop of the user's own watches for reading only, so it is told to come again soon.
-std::optional<Duration> ConnectionCore::time_to_next_deadline() const {
-  Time next = std::min(next_deadline(), stream_retry_);
-  if (is_blocked()) next = std::min(next, send_again_);
-  return time_to(next);
+Time ConnectionCore::next_due() const {
+  const Time next = std::min(next_deadline(), stream_retry_);
+  return is_blocked() ? std::min(next, send_again_) : next;
+}
+std::optional<Duration> ConnectionCore::time_to_next_deadline() const { return time_to(next_due()); }
+
+bool ConnectionCore::has_own_descriptors() const {
+  std::array<int, 1> any;
+  return !lookups_.empty() || streams_.sockets(any) != 0 || names_.has_sockets() ||
+         std::any_of(sockets_.begin(), sockets_.end(), [](const Socket& s) { return s.is_for_turn; });
 }
 
 std::size_t ConnectionCore::sockets(std::span<int> out) const {

@@ -42,6 +42,7 @@ class MulticastNames {
   void for_each_socket(Call call) const {  // by the network's numbers
     for (const Link& link : links_) call(link.socket);
   }
+  bool has_sockets() const { return !links_.empty(); }
   const DropCounters& drops() const { return mdns_.drops(); }
 
  private:

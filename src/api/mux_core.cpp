@@ -14,7 +14,6 @@ namespace {
 
 // The generation in force, the one before, and one that is on the table.
 constexpr std::size_t kMostUfrags = 3;
-constexpr std::size_t kMostSockets = 64;
 // Checks and questions of all connections that wait for their answers. The oldest are forgotten first; their answers are then
 // told apart by their addresses, as everything else is.
 constexpr std::size_t kMostTransactions = 16384;
@@ -23,6 +22,8 @@ constexpr int kReads = 256;  // in one read()
 constexpr int kErrorReads = 64;
 // What waits for one connection: its requests are few, and an error that is lost costs no more than the time until an answer is overdue.
 constexpr std::size_t kMostErrors = 32;
+// Boxes kept for the next mail, and the largest that is.
+constexpr std::size_t kMostSpare = 256, kLargestSpare = 2048;
 // For how long a good check holds an address against others who send good checks from it: three times what consent (RFC
 // 7675) takes at most. Somebody who forges a source address can have it only when its holder has gone.
 constexpr Duration kHold = std::chrono::seconds(18);
@@ -89,6 +90,7 @@ int MuxCore::open(const Address& local, Address& bound) {
 }
 
 void MuxCore::leave(MuxMember& member) {
+  forget(member);
   for (const std::string& ufrag : member.ufrags_) ufrags_.erase(ufrag);
   for (const auto& [socket, remote] : member.addresses_) {
     const auto known = addresses_.find(Key{socket, remote});
@@ -142,12 +144,26 @@ void MuxCore::remember_transaction(MuxMember& member, Bytes request) {
 
 void MuxCore::read() {
   int left = kReads;
+  for (std::size_t i = 0; i < sockets_.size(); ++i) left = read_socket(i, left);
+}
+
+// How many more of `left` may be read.
+int MuxCore::read_socket(std::size_t socket, int left) {
+  while (left > 0) {
+    const int count = read_run(socket);
+    if (count == 0) break;
+    left -= count;
+  }
+  return left;
+}
+
+// The same for those sockets that poll(2) has just named.
+void MuxCore::read_ready() {
+  int left = kReads;
   for (std::size_t i = 0; i < sockets_.size(); ++i) {
-    while (left > 0) {
-      const int count = read_run(i);
-      if (count == 0) break;
-      left -= count;
-    }
+    if (!is_given() && !poller_.is_readable(descriptor(static_cast<int>(i)))) continue;
+    left = read_socket(i, left);
+    if (network_.receive_error != nullptr) read_errors(i);
   }
 }
 
@@ -183,8 +199,27 @@ void MuxCore::hand_over(const Key& key, Bytes datagram) {
     ++counters_.dropped;
     return;
   }
-  member->mail_[socket].push_back({key.remote, {datagram.begin(), datagram.end()}});
+  put(member->mail_[socket], key.remote, datagram);
   ++member->waiting_;
+  member->touch();
+}
+
+// In a box that is there already, if there is one.
+void MuxCore::put(std::list<MuxMember::Datagram>& box, const Address& source, Bytes bytes) {
+  if (spare_.empty())
+    box.emplace_back();
+  else
+    box.splice(box.end(), spare_, spare_.begin());
+  box.back().source = source;
+  box.back().bytes.assign(bytes.begin(), bytes.end());
+}
+
+// The first one has been read.
+void MuxCore::take_back(std::list<MuxMember::Datagram>& box) {
+  if (spare_.size() >= kMostSpare || box.front().bytes.capacity() > kLargestSpare)
+    box.pop_front();
+  else
+    spare_.splice(spare_.begin(), box, box.begin());
 }
 
 // An error is of use to whom it spares waiting for an answer, so it is the transaction that counts: what quotes nothing that we
@@ -201,7 +236,8 @@ void MuxCore::read_errors(std::size_t socket) {
     if (socket >= member.is_open_.size() || !member.is_open_[socket]) continue;
     if (member.errors_[socket].size() >= kMostErrors) continue;
     const Bytes header = quoted.first(stun::kHeaderSize);
-    member.errors_[socket].push_back({remote, {header.begin(), header.end()}});
+    put(member.errors_[socket], remote, header);
+    member.touch();
   }
 }
 
@@ -259,7 +295,7 @@ int MuxCore::descriptor(int socket) const {
 
 // ---- as a connection sees it
 
-MuxMember::MuxMember(std::shared_ptr<MuxCore> core) : core_(std::move(core)) { core_->join(); }
+MuxMember::MuxMember(std::shared_ptr<MuxCore> core) : core_(std::move(core)) { core_->join(*this); }
 MuxMember::~MuxMember() { core_->leave(*this); }
 
 void MuxMember::add_ufrag(std::string_view ufrag) {
@@ -268,7 +304,7 @@ void MuxMember::add_ufrag(std::string_view ufrag) {
   ufrags_.emplace_back(ufrag);
   if (ufrags_.size() <= kMostUfrags) return;
   core_->ufrags_.erase(ufrags_.front());
-  ufrags_.pop_front();
+  ufrags_.erase(ufrags_.begin());
 }
 
 void MuxMember::on_taken(int socket, const Address& source, Bytes datagram) {
@@ -299,13 +335,11 @@ Network MuxMember::hooks() {
 Time MuxMember::now(void* context) { return self(context).core_->now(); }
 
 std::size_t MuxMember::list_addresses(void* context, bool loopback, std::span<Address> out) {
-  const Network& network = self(context).core_->network_;
-  return network.list_addresses(network.context, loopback, out);
+  return self(context).core_->list_addresses(loopback, out);
 }
 
 bool MuxMember::find_addresses(void* context, std::span<const Address> addresses, std::span<bool> is_there) {
-  const Network& network = self(context).core_->network_;
-  return network.find_addresses(network.context, addresses, is_there);
+  return self(context).core_->find_addresses(addresses, is_there);
 }
 
 int MuxMember::open(void* context, const Address& local, std::uint16_t, std::uint16_t, Address& bound) {
@@ -365,30 +399,31 @@ Network::Outcome MuxMember::send_whole(void* context, int socket, const Address&
 Network::Outcome MuxMember::receive(void* context, int socket, MutBytes buffer, std::size_t& size,
                                     Address& source) {
   MuxMember& member = self(context);
-  std::deque<Datagram>& mail = member.mail_[static_cast<std::size_t>(socket)];
-  if (mail.empty()) member.core_->read();
+  std::list<Datagram>& mail = member.mail_[static_cast<std::size_t>(socket)];
+  if (mail.empty() && !member.core_->holds_reading()) member.core_->read();
   if (mail.empty()) return Network::Outcome::WouldBlock;
-  const Datagram datagram = std::move(mail.front());
-  mail.pop_front();
-  --member.waiting_;
+  const Datagram& datagram = mail.front();
   size = datagram.bytes.size();
   source = datagram.source;
-  if (size > buffer.size()) return Network::Outcome::Truncated;
-  std::copy(datagram.bytes.begin(), datagram.bytes.end(), buffer.begin());
-  return Network::Outcome::Done;
+  const bool fits = size <= buffer.size();
+  if (fits) std::copy(datagram.bytes.begin(), datagram.bytes.end(), buffer.begin());
+  --member.waiting_;
+  member.core_->take_back(mail);
+  return fits ? Network::Outcome::Done : Network::Outcome::Truncated;
 }
 
 bool MuxMember::receive_error(void* context, int socket, MutBytes quoted, std::size_t& size,
                               Address& remote) {
   MuxMember& member = self(context);
-  std::deque<Datagram>& errors = member.errors_[static_cast<std::size_t>(socket)];
-  if (errors.empty()) member.core_->read_errors(static_cast<std::size_t>(socket));
+  std::list<Datagram>& errors = member.errors_[static_cast<std::size_t>(socket)];
+  if (errors.empty() && !member.core_->holds_reading())
+    member.core_->read_errors(static_cast<std::size_t>(socket));
   if (errors.empty()) return false;
-  const Datagram error = std::move(errors.front());
-  errors.pop_front();
+  const Datagram& error = errors.front();
   size = std::min(error.bytes.size(), quoted.size());
   std::copy_n(error.bytes.begin(), size, quoted.begin());
   remote = error.source;
+  member.core_->take_back(errors);
   return true;
 }
 

@@ -2,8 +2,12 @@
 // sees them, behind the hooks of pollrtc/network.h. RFC 8445 §7.3 (USERNAME), RFC 8489 §6.3 (transactions), RFC 7983.
 #pragma once
 
+#include <array>
 #include <deque>
+#include <list>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -15,6 +19,7 @@
 
 namespace pollrtc::detail {
 
+class ConnectionCore;
 class MuxCore;
 
 class MuxMember {
@@ -24,6 +29,8 @@ class MuxMember {
   MuxMember(const MuxMember&) = delete;
   MuxMember& operator=(const MuxMember&) = delete;
 
+  // Whose it is: MuxCore::poll() polls that one. Without, there are the hooks alone.
+  void attach(ConnectionCore& connection) { connection_ = &connection; }
   // Good as long as this object.
   Network hooks();
   // Checks with this user name are its own from now on; the last few names count.
@@ -31,6 +38,8 @@ class MuxMember {
   // The connection has taken this and not dropped it. If it is a check, a good one, its sender is the peer.
   void on_taken(int socket, const Address& source, Bytes datagram);
   bool has_mail() const { return waiting_ != 0; }
+  // Something was done with the connection, so its deadline may be another.
+  void touch();
   MuxCore& core() const { return *core_; }
 
  private:
@@ -55,12 +64,17 @@ class MuxMember {
   static bool receive_error(void* context, int socket, MutBytes quoted, std::size_t& size, Address& remote);
 
   std::shared_ptr<MuxCore> core_;
-  std::vector<std::deque<Datagram>> mail_;    // of each of the core's sockets
-  std::vector<std::deque<Datagram>> errors_;  // the same: what ICMP quotes, and where it was sent
-  std::vector<bool> is_open_;                 // the same
+  ConnectionCore* connection_ = nullptr;
+  std::vector<std::list<Datagram>> mail_;    // of each of the core's sockets
+  std::vector<std::list<Datagram>> errors_;  // the same: what ICMP quotes, and where it was sent
+  std::vector<bool> is_open_;                // the same
   std::size_t waiting_ = 0;
-  std::deque<std::string> ufrags_;
-  std::deque<std::pair<std::size_t, Address>> addresses_;  // the oldest first
+  std::vector<std::string> ufrags_;
+  std::vector<std::pair<std::size_t, Address>> addresses_;  // the oldest first
+  // Its places in the core's lists.
+  Time due_ = kNever;
+  std::uint64_t number_ = 0;
+  bool is_filed_ = false, is_touched_ = false, is_watched_ = false;
 };
 
 class MuxCore {
@@ -70,6 +84,12 @@ class MuxCore {
   MuxCore(const MuxCore&) = delete;
   MuxCore& operator=(const MuxCore&) = delete;
 
+  // See UdpMux::poll().
+  Status poll(Duration timeout);
+  // For who has read for all of them, until it is taken back: connections take what waits for them and ask the system for
+  // no more.
+  void hold_reading(bool on) { holds_reading_ = on; }
+  bool holds_reading() const { return holds_reading_; }
   // Reads what has come, a bounded number of datagrams, and puts it where it belongs.
   void read();
   // The same for errors of ICMP, which quote the request that they are about.
@@ -83,6 +103,7 @@ class MuxCore {
 
  private:
   friend class MuxMember;
+  static constexpr std::size_t kMostSockets = 64;
   struct Socket {
     int number;  // the network's
     Address local;
@@ -103,12 +124,33 @@ class MuxCore {
     std::optional<Time> heard;  // the last good check from there
   };
 
+  struct Listing {
+    std::optional<Time> asked_at;
+    std::size_t most = 0;
+    std::vector<Address> addresses;
+  };
+
+  // mux_poll.cpp
+  void file(MuxMember& member, Time due);
+  void review();
+  void forget(MuxMember& member);
+  void sleep(Duration timeout);
+  void read_ready();
+  std::size_t list_addresses(bool loopback, std::span<Address> out);
+  bool find_addresses(std::span<const Address> addresses, std::span<bool> is_there);
+
+  void put(std::list<MuxMember::Datagram>& box, const Address& source, Bytes bytes);
+  void take_back(std::list<MuxMember::Datagram>& box);
   int open(const Address& local, Address& bound);
-  void join() { ++members_; }
+  void join(MuxMember& member) {
+    member.number_ = next_number_++;
+    ++members_;
+  }
   void leave(MuxMember& member);
   void claim(MuxMember& member, const Key& key, bool is_proved);
   void forget_oldest(MuxMember& member);
   void remember_transaction(MuxMember& member, Bytes request);
+  int read_socket(std::size_t socket, int left);
   int read_run(std::size_t socket);
   void hand_over(const Key& key, Bytes datagram);
   MuxMember* owner_of(const Key& key, Bytes datagram);
@@ -128,6 +170,20 @@ class MuxCore {
   std::deque<stun::TransactionId> transactions_in_order_;
   ice::ErrorLimiter error_limiter_;
   std::size_t members_ = 0;
+  std::list<MuxMember::Datagram> spare_;  // boxes of mail that has been taken, for more mail
+  struct Earlier {
+    bool operator()(const MuxMember* a, const MuxMember* b) const {
+      return a->due_ != b->due_ ? a->due_ < b->due_ : a->number_ < b->number_;
+    }
+  };
+  std::set<MuxMember*, Earlier> agenda_;
+  std::uint64_t next_number_ = 0;
+  std::vector<MuxMember*> touched_, watched_, ready_;  // null: gone
+  net::Poller poller_;
+  bool holds_reading_ = false;
+  std::array<Listing, 2> listings_;  // without loopback, and with
+  std::optional<Time> presence_at_;
+  std::vector<bool> presence_;  // whether the machine has the sockets' addresses
   UdpMux::Stats counters_;
 };
 

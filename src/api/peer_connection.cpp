@@ -152,11 +152,17 @@ Status poll_all(std::span<PeerConnection* const> connections, Duration timeout) 
     if (const auto deadline = connection->core_->time_to_sleep()) timeout = std::min(timeout, *deadline);
   }
   poller.wait(timeout);
-  for (detail::MuxCore* const mux : muxes) mux->read();
+  // Read once, for all; who is polled from inside another one's poll has done so already.
+  std::erase_if(muxes, [](const detail::MuxCore* mux) { return mux->holds_reading(); });
+  for (detail::MuxCore* const mux : muxes) {
+    mux->read();
+    mux->hold_reading(true);
+  }
   for (const Watched& watched : all) {
     if (!poller.is_any_ready(watched.first, watched.end) && !watched.core->is_due()) continue;
     (void)watched.core->poll();  // refused where the caller stands inside its signal
   }
+  for (detail::MuxCore* const mux : muxes) mux->hold_reading(false);
   return {};
 }
 

@@ -178,6 +178,7 @@ class Ring {
   const T& back() const { return (*this)[size_ - 1]; }
   std::size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
+  const Memory& memory() const { return block_.memory(); }
 
  private:
   T* slot(std::size_t i) const { return block_.data() + ((head_ + i) & (block_.capacity() - 1)); }

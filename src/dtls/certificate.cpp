@@ -135,6 +135,7 @@ Certificate::Certificate(Owned<KeyPair> key_pair) : key_pair_(std::move(key_pair
 Certificate::Certificate(Certificate&&) noexcept = default;
 Certificate& Certificate::operator=(Certificate&&) noexcept = default;
 Certificate::~Certificate() = default;
+void Certificate::forget_key() { key_pair_.reset(); }
 
 Bytes Certificate::der() const { return {key_pair_->certificate.raw.p, key_pair_->certificate.raw.len}; }
 

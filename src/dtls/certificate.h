@@ -30,10 +30,13 @@ class Certificate {
   // Those to print in SDP: SHA-256 and, when it is another, the hash that the certificate is signed with (RFC
   // 8122 §5.1).
   const FixedVec<Fingerprint, 2>& fingerprints() const { return fingerprints_; }
-  // The certificate's DER bytes.
+  // The certificate's DER bytes. Not after forget_key(), as the next two.
   Bytes der() const;
   // Both as from_pem() reads them, without a NUL at the end. The key's text is the caller's to wipe, also on failure.
   Status write_pem(Buffer& certificate, Buffer& private_key) const;
+
+  // The key and the certificate itself go, its fingerprints stay. For whoever will not begin a handshake with it any more.
+  void forget_key();
 
   KeyPair& key_pair() const { return *key_pair_; }  // for this room only
 

@@ -32,6 +32,11 @@ class DatagramQueue {
     items_.clear();
     bytes_ = 0;
   }
+  // As clear(), and its memory goes as well.
+  void release() {
+    items_ = Ring<Buffer>(memory_);
+    bytes_ = 0;
+  }
 
  private:
   Memory memory_;

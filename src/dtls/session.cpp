@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "base/log.h"
+#include "crypto/digest.h"
 #include "dtls/tls_context.h"
 
 namespace pollrtc::dtls {
@@ -11,6 +12,7 @@ namespace {
 
 constexpr std::size_t kOutboxDatagrams = 32;
 constexpr std::size_t kUnreadDatagrams = 64;
+constexpr std::size_t kMaxFingerprints = 16;
 constexpr Duration kMinInitialTimeout = std::chrono::milliseconds(50);
 constexpr Duration kMaxInitialTimeout = std::chrono::seconds(60);
 constexpr Duration kMaxRetryWait = std::chrono::seconds(2);
@@ -44,9 +46,11 @@ Session::Session(Environment& env, const Certificate& certificate, const Session
       early_(env.memory, env.limits.dtls_pre_verified, env.limits.dtls_handshake_buffer),
       unread_(env.memory, kUnreadDatagrams, env.limits.dtls_handshake_buffer),
       reassembly_(env.memory, env.limits.dtls_handshake_buffer),
-      scratch_(env.memory) {}
+      scratch_(env.memory),
+      resting_(env.memory),
+      remote_fingerprints_(env.memory) {}
 
-Session::~Session() = default;
+Session::~Session() { forget_resting(); }
 
 // --- the handshake
 // ---------------------------------------------------------------------------------------------------
@@ -141,7 +145,7 @@ void Session::on_handshake_over(Time now) {
 void Session::verify(Time now) {
   if (!handshake_over_ || state_ != SessionState::Handshaking || remote_fingerprints_.empty()) return;
   const auto& presented = tls_->peer_certificate().of(remote_fingerprints_[0].hash);
-  const auto* match = remote_fingerprints_.end();
+  const Fingerprint* match = remote_fingerprints_.end();
   if (presented) match = std::find(remote_fingerprints_.begin(), remote_fingerprints_.end(), *presented);
   if (match == remote_fingerprints_.end()) {
     POLLRTC_LOG(env_, Warning, "dtls", "the peer's certificate is {}",
@@ -166,12 +170,14 @@ Status Session::set_remote_fingerprints(Time now, std::span<const Fingerprint> f
                                           [](const auto& a, const auto& b) { return a.hash < b.hash; });
   if (strongest == fingerprints.end()) return fail(ErrorCode::InvalidArgument, "no fingerprint");
   // RFC 8122 §5.1: only the hash we prefer counts; a match of a weaker one must not help.
-  FixedVec<Fingerprint, 16> kept;
+  Vec<Fingerprint> kept(env_.memory);
   for (const Fingerprint& fingerprint : fingerprints) {
-    if (fingerprint.hash == strongest->hash && !kept.push_back(fingerprint))
+    if (fingerprint.hash != strongest->hash) continue;
+    if (kept.size() == kMaxFingerprints)
       return fail(ErrorCode::LimitReached, "more than 16 fingerprints of one hash");
+    if (!kept.push_back(fingerprint)) return fail(ErrorCode::OutOfMemory, "no memory for a fingerprint");
   }
-  remote_fingerprints_ = kept;
+  remote_fingerprints_ = std::move(kept);
   verify(now);
   return {};
 }
@@ -235,8 +241,9 @@ Result<std::size_t> Session::send(Time now, Bytes plaintext, MutBytes out) {
     close(now);
     return fail(ErrorCode::Closed, "the record numbers are used up");
   }
-  ++records_sent_;
   now_ = now;
+  if (!wake()) return fail(ErrorCode::OutOfMemory, "no memory for a DTLS context");
+  ++records_sent_;
   const std::size_t size = tls_->seal(now, plaintext, out);
   // Until the peer's first record shows that our last flight arrived, Mbed TLS may still keep to the small
   // datagrams of a flight that was lost often.
@@ -247,7 +254,7 @@ Result<std::size_t> Session::send(Time now, Bytes plaintext, MutBytes out) {
 void Session::close(Time now) {
   now_ = now;
   if (has_ended()) return;
-  if (handshake_over_) tls_->send_close_notify();
+  if (handshake_over_ && wake()) tls_->send_close_notify();
   end(SessionState::Closed, Close::Local);
 }
 
@@ -257,9 +264,49 @@ void Session::end(SessionState state, Close reason) {
   ended_event_ = Ended{reason};
   deadline_ = retry_at_ = kNever;
   tls_.reset();
+  forget_resting();
   early_.clear();
   unread_.clear();
   reassembly_.clear();
+}
+
+// --- rest
+
+bool Session::rest(Time now) {
+  now_ = now;
+  if (is_resting()) return true;
+  if (state_ != SessionState::Connected || !unread_.empty()) return false;
+  switch (tls_->save(resting_)) {
+    case TlsResult::Done:
+      break;
+    case TlsResult::Again:
+      return false;
+    default:
+      end(SessionState::Failed, Close::OutOfMemory);
+      return false;
+  }
+  tls_.reset();
+  early_.release();
+  unread_.release();
+  if (outbox_.empty()) outbox_.release();
+  scratch_ = Buffer(env_.memory);
+  remote_fingerprints_ = Vec<Fingerprint>(env_.memory);
+  return true;
+}
+
+// False: there is no memory for it now, and nothing has changed.
+bool Session::wake() {
+  if (!is_resting()) return true;
+  auto tls = Owned<TlsContext>::make(env_.memory, env_, outbox_);
+  if (!tls || tls->load(role_, resting_) != TlsResult::Done) return false;
+  tls_ = std::move(tls);
+  forget_resting();
+  return true;
+}
+
+void Session::forget_resting() {
+  crypto::wipe(resting_.data(), resting_.size());
+  resting_ = Buffer(env_.memory);
 }
 
 std::optional<Fingerprint> Session::peer_fingerprint() const { return peer_fingerprint_; }

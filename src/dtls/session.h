@@ -73,11 +73,19 @@ class Session {
   // The content of the next application record, 0 when there is none: call it until then after each
   // handle_packet(). A record longer than `out` is dropped and counted; 16384 bytes take every one.
   std::size_t receive(MutBytes out);
-  // Seals `plaintext` as one record into `out`, which needs overhead() bytes more; gives the record's size.
+  // Seals `plaintext` as one record into `out`, which needs overhead() bytes more; gives the record's size. The plaintext may
+  // lie in `out` itself.
   Result<std::size_t> send(Time now, Bytes plaintext, MutBytes out);
   // What sealing adds to the plaintext: the record's header, nonce and tag. While the cipher is not known,
   // the most.
   std::size_t overhead() const { return overhead_; }
+
+  // A connection with nothing under way holds on to its keys and counters alone, in less than 2 kB of Environment::memory:
+  // the library's context and its two record buffers of 16 KiB go. The next record either way, or close(), brings them back,
+  // which costs a key derivation and clearing the buffers: for one that has been silent for a while. False: not now.
+  // From the first time on the certificate's key is not needed any more.
+  bool rest(Time now);
+  bool is_resting() const { return !resting_.empty(); }
 
   // Owes the peer a close_notify when there is a key to send it under; waits for nothing (RFC 5246 §7.2.1).
   void close(Time now);
@@ -98,6 +106,8 @@ class Session {
   void on_handshake_over(Time now);
   void verify(Time now);
   void end(SessionState state, Close reason);
+  bool wake();
+  void forget_resting();
 
   // What comes in: session_input.cpp.
   Drop process(Time now, Bytes datagram);
@@ -119,10 +129,11 @@ class Session {
   DatagramQueue unread_;  // what came behind an application record that receive() has not taken yet
   HandshakeReassembly reassembly_;
   Buffer scratch_;
+  Buffer resting_;  // what TlsContext::save() gave, secret; empty: not at rest
   Owned<TlsContext>
-      tls_;  // one per try of the handshake; none before start(), while a try waits, and after the end
+      tls_;  // one per try of the handshake; none before start(), while a try waits, at rest, and after the end
   DropCounters drops_;
-  FixedVec<Fingerprint, 16> remote_fingerprints_;
+  Vec<Fingerprint> remote_fingerprints_;  // none any more at rest
   std::optional<Fingerprint> peer_fingerprint_;
   std::string_view cipher_suite_;
 

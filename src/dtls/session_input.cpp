@@ -42,7 +42,8 @@ Drop Session::handle_packet(Time now, Bytes datagram) {
   if (has_ended()) return drops_.count(Drop::Ended);
   if (datagram.empty()) return drops_.count(Drop::Empty);
   if (state_ == SessionState::New) return early_.push(datagram) ? Drop::None : drops_.count(Drop::DtlsEarly);
-  const bool must_wait = state_ == SessionState::Connected && (tls_->readable() != 0 || !unread_.empty());
+  const bool must_wait =
+      state_ == SessionState::Connected && !is_resting() && (tls_->readable() != 0 || !unread_.empty());
   if (must_wait) return unread_.push(datagram) ? Drop::None : drops_.count(Drop::DtlsLimit);
   return process(now, datagram);
 }
@@ -58,7 +59,7 @@ Drop Session::process(Time now, Bytes datagram) {
   };
   for (Bytes rest = datagram; !rest.empty() && !has_ended();) {
     // RFC 6347 §4.1.1: several records may share a datagram. Mbed TLS holds the content of one at a time.
-    if (handshake_over_ && tls_->readable() != 0) {
+    if (handshake_over_ && !is_resting() && tls_->readable() != 0) {
       note(unread_.push(rest) ? Drop::None : Drop::DtlsLimit);
       break;
     }
@@ -180,6 +181,7 @@ Drop Session::on_established_record(Time now, const Record& record) {
   // answer only (RFC 8842 §3.1). Of a repeated last flight the Finished, in epoch 1, is what makes us repeat
   // ours.
   if (record.epoch == 0) return Drop::DtlsUnexpected;
+  if (!wake()) return Drop::OutOfMemory;
   const bool is_data = record.is(ContentType::ApplicationData);
   if (is_data && state_ != SessionState::Connected)
     return early_.push(record.whole) ? Drop::None : Drop::DtlsEarly;
@@ -206,7 +208,7 @@ Drop Session::on_established_record(Time now, const Record& record) {
 }
 
 std::size_t Session::receive(MutBytes out) {
-  while (state_ == SessionState::Connected) {
+  while (state_ == SessionState::Connected && !is_resting()) {
     if (const std::size_t size = tls_->readable(); size != 0) {
       if (size <= out.size()) return tls_->read(out);
       drops_.count(Drop::DtlsLimit);

@@ -2,6 +2,8 @@
 
 #include <mbedtls/ssl_ciphersuites.h>
 
+#include "crypto/digest.h"
+
 namespace pollrtc::dtls {
 namespace {
 
@@ -83,14 +85,17 @@ void TlsContext::configure(Role role, Duration initial_timeout) {
 TlsResult TlsContext::set_up(Role role, const Certificate& certificate, Duration initial_timeout,
                              std::uint16_t handshake_mtu) {
   handshake_mtu_ = handshake_mtu;
+  return set_up(role, &certificate.key_pair(), initial_timeout);
+}
+
+TlsResult TlsContext::set_up(Role role, KeyPair* own, Duration initial_timeout) {
   if (!start_crypto()) return TlsResult::Failed;
   const int endpoint = role == Role::Client ? MBEDTLS_SSL_IS_CLIENT : MBEDTLS_SSL_IS_SERVER;
   int code = mbedtls_ssl_config_defaults(&config_, endpoint, MBEDTLS_SSL_TRANSPORT_DATAGRAM,
                                          MBEDTLS_SSL_PRESET_DEFAULT);
   if (code != 0) return result_of(code);
   configure(role, initial_timeout);
-  KeyPair& own = certificate.key_pair();
-  code = mbedtls_ssl_conf_own_cert(&config_, &own.certificate, &own.key);
+  if (own != nullptr) code = mbedtls_ssl_conf_own_cert(&config_, &own->certificate, &own->key);
   if (code == 0) code = mbedtls_ssl_setup(&ssl_, &config_);
   // Newer versions refuse a client that never said whether it wants a host name checked.
   if (code == 0 && role == Role::Client) code = mbedtls_ssl_set_hostname(&ssl_, nullptr);
@@ -99,6 +104,33 @@ TlsResult TlsContext::set_up(Role role, const Certificate& certificate, Duration
   mbedtls_ssl_set_bio(&ssl_, this, on_send, on_receive, nullptr);
   mbedtls_ssl_set_mtu(&ssl_, handshake_mtu_);
   return TlsResult::Again;
+}
+
+// An Mbed TLS without serialization refuses, and so does every one while the last flight may have to be sent again or a
+// record waits to be read.
+TlsResult TlsContext::save([[maybe_unused]] Buffer& saved) {
+#if defined(MBEDTLS_SSL_CONTEXT_SERIALIZATION)
+  std::size_t size = 0;
+  if (mbedtls_ssl_context_save(&ssl_, nullptr, 0, &size) != MBEDTLS_ERR_SSL_BUFFER_TOO_SMALL)
+    return TlsResult::Again;
+  if (!saved.resize_discarding(size)) return TlsResult::Again;
+  // What fails from here on is the clearing of the context, and then nobody says how far it went.
+  if (mbedtls_ssl_context_save(&ssl_, saved.data(), saved.size(), &size) == 0) return TlsResult::Done;
+  crypto::wipe(saved.data(), saved.size());
+  saved.clear();
+  return TlsResult::Failed;
+#else
+  return TlsResult::Again;
+#endif
+}
+
+TlsResult TlsContext::load([[maybe_unused]] Role role, [[maybe_unused]] Bytes saved) {
+#if defined(MBEDTLS_SSL_CONTEXT_SERIALIZATION)
+  if (const TlsResult result = set_up(role, nullptr, Duration{}); result != TlsResult::Again) return result;
+  return result_of(mbedtls_ssl_context_load(&ssl_, saved.data(), saved.size()));
+#else
+  return TlsResult::Failed;
+#endif
 }
 
 TlsResult TlsContext::result_of(int code) {

@@ -41,6 +41,13 @@ class TlsContext {
   TlsResult set_up(Role role, const Certificate& certificate, Duration initial_timeout,
                    std::uint16_t handshake_mtu);
 
+  // After the handshake: all that goes on into `saved`, which whoever has it must keep secret and wipe; the context is of no
+  // more use then. Again: not now, and it is as it was. Failed: the connection is lost.
+  TlsResult save(Buffer& saved);
+  // Done: a fresh context that goes on where the saved one was. `saved` must not be loaded a second time then: the same
+  // nonces would be used again.
+  TlsResult load(Role role, Bytes saved);
+
   // Goes on with the handshake as far as `record` (may be empty) and the time carry it.
   TlsResult handshake(Time now, Bytes record);
   // After the handshake: decrypts `record`. Done: read() has its content. Again: it was refused, or was no
@@ -78,6 +85,7 @@ class TlsContext {
   static int on_get_timer(void* self);
   static int on_verify(void* self, mbedtls_x509_crt* certificate, int depth, std::uint32_t* flags);
 
+  TlsResult set_up(Role role, KeyPair* own, Duration initial_timeout);
   void configure(Role role, Duration initial_timeout);
   TlsResult result_of(int code);
 

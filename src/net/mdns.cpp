@@ -229,7 +229,7 @@ Drop Mdns::answer(Time now, const DnsQuestion& question, std::uint16_t id, const
     reply.question = question;
     reply.id = id;
     reply.is_legacy = is_legacy;
-    return replies_.push_back(reply) ? Drop::None : Drop::DnsRateLimited;
+    return replies_.size() < kMaxReplies && replies_.push_back(reply) ? Drop::None : Drop::DnsRateLimited;
   }
   Own::OnLink& on = own.on[link];
   if (on.is_owed) {

@@ -38,7 +38,10 @@ class Mdns {
   };
 
   explicit Mdns(Environment& environment)
-      : environment_(environment), questions_(environment.memory), records_(environment.memory) {}
+      : environment_(environment),
+        questions_(environment.memory),
+        records_(environment.memory),
+        replies_(environment.memory) {}
 
   // AlreadyExists, LimitReached.
   Status add_link(Time now, const Address& local);
@@ -117,7 +120,7 @@ class Mdns {
   std::array<Address, kMaxLinks> links_{};  // invalid: a free place
   Vec<Question> questions_;
   Vec<Own> records_;
-  FixedVec<Reply, kMaxReplies> replies_;
+  Vec<Reply> replies_;
   Time second_began_ = Time::min();
   std::uint32_t replies_this_second_ = 0;
   DropCounters drops_;

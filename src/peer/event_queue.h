@@ -26,6 +26,8 @@ class EventQueue {
     return true;
   }
   void clear() { events_.clear(); }
+  // As clear(), and its memory goes as well.
+  void release() { events_ = Ring<Peer::Event>(events_.memory()); }
   bool empty() const { return events_.empty(); }
   // Reports on messages are asked for only while there is room; meanwhile the association keeps them, and bounds them.
   bool has_room() const { return events_.size() < message_limit_; }

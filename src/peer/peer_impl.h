@@ -68,6 +68,7 @@ struct [[gnu::visibility("hidden")]] Peer::Impl {
       config.tap.packet(config.tap.context, {now, along, bytes, layer, is_sent});
   }
   void handle_timeout(Time now);
+  void rest(Time now);
   Time next_timeout() const;
   void pump(Time now);  // lets what one engine reports reach the others
   void pump_ice(Time now);
@@ -75,6 +76,7 @@ struct [[gnu::visibility("hidden")]] Peer::Impl {
   void pump_sctp(Time now);
   void on_path(Time now, const Path& path);
   sctp::PathSizes path_sizes() const;  // of the selected path
+  std::size_t largest_packet() const;
   void on_dtls_connected(Time now);
   void on_sctp_ended(Time now, const sctp::Association::Ended& ended);
 
@@ -148,7 +150,8 @@ struct [[gnu::visibility("hidden")]] Peer::Impl {
   std::optional<Path> path;  // the last one selected: where data goes, and where a goodbye goes
   bool dtls_started = false;
   bool payload_is_whole = false;  // what poll_payload() gave last must not be cut on the way
-  Buffer packet_buffer;           // one SCTP packet between DTLS and the association, in or out
+  Buffer packet_buffer;           // one SCTP packet from DTLS to the association; none while DTLS rests
+  Time data_at = Time::min();     // when a record of DTLS last came or went
   struct EarlyDatagram {
     Path path;
     Buffer bytes;

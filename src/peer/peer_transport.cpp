@@ -17,6 +17,8 @@ constexpr std::uint32_t kIpHeader4 = 20, kIpHeader6 = 40;
 constexpr std::uint32_t kBaseIpPacket4 = 1200, kBaseIpPacket6 = 1280;
 // Room for one packet in or out. A longer record is dropped and counted; the peers measured send 1.2 kB.
 constexpr std::size_t kLeastPacketBuffer = 4096;
+// A connection that is silent for so long needs little memory; see rest().
+constexpr Duration kRestAfter = std::chrono::seconds(1);
 constexpr std::size_t kLargestEarly = 1500;  // a handshake datagram on an unknown path is no larger
 
 // RFC 6347 §4.2.4.1 has 1 s; we know the round trip already, and RFC 9147 §5.8.2 takes 1.5 of it. DTLS-34 has
@@ -74,6 +76,7 @@ Drop Peer::Impl::handle_inner(Time now, const Path& from, Bytes datagram) {
 Drop Peer::Impl::handle_dtls(Time now, const Path& from, Bytes datagram) {
   // Until our own check of the path has succeeded, whoever sent this may be anyone (RFC 8827 §6.3, RFC 8445 §12.1).
   if (!dtls_started || !agent.is_validated(from)) return keep_early(from, datagram);
+  data_at = now;
   return dtls->handle_packet(now, datagram);
 }
 
@@ -154,7 +157,9 @@ void Peer::Impl::pump_dtls(Time now) {
       end(now, orderly ? ConnectionState::Closed : ConnectionState::Failed, ended->reason);
     }
   }
-  if (!association) return;
+  if (!association || dtls->is_resting()) return;
+  // Without memory for it the record stays where it is until the next time.
+  if (packet_buffer.empty() && !packet_buffer.resize_discarding(largest_packet())) return;
   while (const std::size_t size = dtls->receive(packet_buffer.writable())) {
     const Bytes record = Bytes(packet_buffer).first(size);
     if (path) tap(now, *path, record, PacketLayer::Sctp, false);
@@ -189,12 +194,15 @@ void Peer::Impl::on_dtls_connected(Time now) {
   c.parameters = sctp::Parameters::over_watched_path();
   if (config.transport_goal == TransportGoal::LowLatency)
     c.parameters.congestion = sctp::CongestionAlgorithm::LowLatency;
-  const std::size_t largest = std::max<std::size_t>(kLeastPacketBuffer, config.max_ip_packet);
-  if (packet_buffer.resize_discarding(largest))
+  if (packet_buffer.resize_discarding(largest_packet()))
     association = Owned<sctp::Association>::make(environment.memory, data_environment, c);
   if (!association) return end(now, ConnectionState::Failed, Close::OutOfMemory);
   if (const auto rtt = agent.round_trip_time()) association->set_initial_rtt(*rtt);
   if (!association->connect(now)) end(now, ConnectionState::Failed, Close::SctpSetupFailed);
+}
+
+std::size_t Peer::Impl::largest_packet() const {
+  return std::max<std::size_t>(kLeastPacketBuffer, config.max_ip_packet);
 }
 
 // The TURN channel is counted whether there is one or not: four bytes, and the selected pair may change.
@@ -283,10 +291,11 @@ std::size_t Peer::Impl::poll_payload(Time now, MutBytes out) {
   if (const std::size_t size = dtls->poll_packet(now, out); size != 0) return size;
   if (!association || dtls->state() != dtls::SessionState::Connected) return 0;
   if (out.size() <= dtls->overhead()) return 0;
-  const MutBytes packet =
-      packet_buffer.writable().first(std::min(packet_buffer.size(), out.size() - dtls->overhead()));
+  // Sealed where it lies.
+  const MutBytes packet = out.first(std::min(largest_packet(), out.size() - dtls->overhead()));
   const std::size_t size = association->poll_packet(now, packet);
   if (size == 0) return 0;
+  data_at = now;
   payload_is_whole = association->dont_fragment();
   if (path) tap(now, *path, packet.first(size), PacketLayer::Sctp, true);
   return dtls->send(now, packet.first(size), out).value_or(std::size_t{0});
@@ -318,6 +327,7 @@ void Peer::Impl::handle_timeout(Time now) {
   if (association) association->handle_timeout(now);
   if (now >= failed_until && connection_state == ConnectionState::Failed)
     end(now, ConnectionState::Failed, path_failure);
+  rest(now);
   pump(now);
   trim_data_memory(now);
 }
@@ -328,6 +338,17 @@ void Peer::Impl::trim_data_memory(Time now) {
   next_trim = now + std::chrono::seconds(1);
   const std::uint64_t messages = channels.messages_sent() + channels.messages_received();
   if (std::exchange(trimmed_at, messages) == messages) data_memory.trim();
+}
+
+// What only handshakes and traffic need goes when there has been none for a while. It takes no deadline of its own: the checks
+// of consent (RFC 7675) bring us here every few seconds.
+void Peer::Impl::rest(Time now) {
+  if (!association || has_ended() || now < data_at + kRestAfter || dtls->is_resting()) return;
+  if (!dtls->rest(now)) return;
+  certificate.forget_key();  // DTLS does not begin again within one connection
+  packet_buffer = Buffer(environment.memory);
+  early = Vec<EarlyDatagram>(environment.memory);
+  if (events.empty()) events.release();
 }
 
 Time Peer::Impl::next_timeout() const {

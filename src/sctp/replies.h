@@ -52,8 +52,8 @@ class Replies {
   }
   void pop() {
     if (count_ == 1) open_ = false;
-    head_ = (head_ + 1) % kCapacity;
-    --count_;
+    // One by one, they all have the first place: the others get memory when there are several at a time.
+    head_ = --count_ == 0 ? 0 : (head_ + 1) % kCapacity;
   }
   void clear() {
     count_ = 0;

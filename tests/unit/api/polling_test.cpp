@@ -259,3 +259,28 @@ TEST_CASE("memory that runs out at any place: an error or a close, no crash, no 
     REQUIRE(n < 2000);
   }
 }
+
+TEST_CASE(
+    "a connection that is silent gives back what only handshakes and traffic need, and loses nothing by it") {
+  SimPair t;
+  t.connect();
+  REQUIRE(t.ours->send("before"));
+  t.world.run_for(500ms);
+  CHECK(take(t.theirs) == "before");
+  const std::size_t busy = t.a.machine.environment.bytes_in_use();
+  t.world.run_for(10s);
+  const std::size_t idle = t.a.machine.environment.bytes_in_use();
+  CHECK(idle < busy);
+  CHECK(idle < 36 * 1024);
+  CHECK(t.b.machine.environment.bytes_in_use() < 36 * 1024);
+  REQUIRE(t.ours->send("after"));
+  REQUIRE(t.theirs->send("and back"));
+  t.world.run_for(500ms);
+  CHECK(take(t.theirs) == "after");
+  CHECK(take(t.ours) == "and back");
+  t.world.run_for(10min);  // HEARTBEATs come and go
+  REQUIRE(t.theirs->send("still"));
+  t.world.run_for(500ms);
+  CHECK(take(t.ours) == "still");
+  CHECK(t.a.connection->get_connection_state() == ConnectionState::Connected);
+}
