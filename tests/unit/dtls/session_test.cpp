@@ -115,7 +115,7 @@ TEST_CASE("handshake datagrams fit the path, and are smaller from the third try 
   CHECK(largest_later <= 508);
 }
 
-TEST_CASE("the retransmission timer starts where it is told and doubles", "[DTLS-34][DTLS-10]") {
+TEST_CASE("the retransmission timer starts where it is told and doubles", "[DTLS-34][DTLS-10][DTLS-17]") {
   TestEnvironment env;
   Session client(env.env, client_certificate());
   Time now{1h};

@@ -242,6 +242,23 @@ TEST_CASE("each of our suites works with a plain Mbed TLS, in both roles; others
   CHECK(client.result == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE);
 }
 
+TEST_CASE("a sealed record with nothing in it is counted as that, and the session goes on", "[DTLS-20]") {
+  Server server;
+  RawPeer client(Role::Client, {.own = &client_certificate().key_pair()});
+  client.exchange(server.session, kStart);
+  REQUIRE(client.over());
+  const unsigned char text[] = {1, 2, 3};
+  REQUIRE(mbedtls_ssl_write(client.ssl(), text, 0) == 0);
+  REQUIRE_FALSE(client.outbox().empty());
+  client.exchange(server.session, kStart);
+  CHECK(server.session.drops()[Drop::DtlsEmpty] == 1);
+  CHECK(server.session.drops()[Drop::DtlsRejected] == 0);
+  CHECK(receive_all(server.session).empty());
+  REQUIRE(mbedtls_ssl_write(client.ssl(), text, 3) == 3);
+  client.exchange(server.session, kStart);
+  CHECK(receive_all(server.session) == std::vector<ByteVector>{{1, 2, 3}});
+}
+
 #if defined(MBEDTLS_SSL_RENEGOTIATION)
 TEST_CASE("renegotiation is refused and the session lives", "[DTLS-27]") {
   SECTION("a client asks") {
