@@ -36,7 +36,7 @@ TEST_CASE("a fresh object works without initialize", "[API-27]") {
   CHECK(pc.create_data_channel("x"));
 }
 
-TEST_CASE("create_offer needs a channel and comes once", "[API-41]") {
+TEST_CASE("create_offer needs a channel and comes once", "[API-41][API-25]") {
   PeerConnection pc;
   int descriptions = 0;
   pc.session_description_created = [&](const std::string& type, const std::string&) {

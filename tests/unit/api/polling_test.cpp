@@ -36,6 +36,21 @@ TEST_CASE("nothing happens outside poll: no signal, no socket read, no memory ta
   CHECK(take(t.theirs) == "one");
 }
 
+TEST_CASE("what a call brings about is told by the next poll, not by it nor by the calls after it",
+          "[API-25]") {
+  SimPair t;
+  t.connect();
+  const auto log = t.a.log;
+  const ChannelPtr second = t.a.create("second");
+  CHECK(second->get_ready_state() == ChannelState::Open);
+  REQUIRE(t.ours->send("x"));
+  REQUIRE(t.a.connection->add_ice_candidate("0", 0, "candidate:1 1 udp 1 192.0.2.9 9 typ host"));
+  t.ours->close();
+  CHECK(t.a.log == log);
+  REQUIRE(t.a.connection->poll());
+  CHECK(t.a.count("opened") == 2);
+}
+
 TEST_CASE("an unused connection costs nothing, and an idle one takes no memory to poll", "[API-16]") {
   SimPair t;
   const std::size_t before = t.a.machine.environment.allocations();

@@ -314,4 +314,61 @@ TEST_CASE("every signal, and every method and every end from inside its handler"
   }
 }
 
+TEST_CASE("inside a tap or a log sink nothing is received, nothing told, and what is dropped goes afterwards",
+          "[API-21]") {
+  struct Hook {
+    std::function<void()> act;
+    void run() {
+      if (act) std::exchange(act, nullptr)();
+    }
+    static void tap(void* context, const TappedPacket&) { static_cast<Hook*>(context)->run(); }
+  } hook;
+  SimPair t([&](Configuration& c) { c.tap = {Hook::tap, &hook}; });
+  t.connect();
+  const ChannelPtr second = t.a.create("second");
+  REQUIRE(t.theirs->send("waits"));
+  t.world.run_for(1s);
+  REQUIRE(t.ours->get_available_packet_count() == 1);
+  hook.act = [&] { CHECK_FALSE(t.ours->get_packet()); };
+  REQUIRE(second->send("y"));
+  REQUIRE_FALSE(hook.act);
+  CHECK(t.ours->get_available_packet_count() == 1);
+  CHECK(take(t.ours) == "waits");
+
+  hook.act = [&] {
+    const std::size_t sends = t.a.machine.sends;
+    t.a.channels.clear();
+    t.ours.reset();
+    CHECK(t.a.machine.sends == sends);
+  };
+  REQUIRE(second->send("z"));
+  REQUIRE_FALSE(hook.act);
+  t.world.run_for(1s);
+  CHECK(t.theirs->get_ready_state() == ChannelState::Closed);
+
+  struct Sink {
+    PeerConnection* connection;
+    int lines = 0;
+    bool was_told = false;
+    static void write(void* context, LogLevel, std::string_view, std::string_view) {
+      Sink& sink = *static_cast<Sink*>(context);
+      PeerConnection::Event event;
+      ++sink.lines;
+      sink.was_told |= sink.connection->next_event(event);
+    }
+  };
+  SimEnd puller(t.world, 3);
+  Sink sink{puller.connection.get()};
+  puller.start([&](Configuration& c) {
+    c.pull_events = true;
+    c.log = {Sink::write, &sink, LogLevel::Trace};
+  });
+  (void)puller.create();
+  REQUIRE(puller.connection->create_offer());
+  REQUIRE(puller.connection->poll());
+  puller.connection->close();
+  CHECK(sink.lines > 2);
+  CHECK_FALSE(sink.was_told);
+}
+
 }  // namespace pollrtc::test

@@ -55,7 +55,8 @@ TEST_CASE("a message sent in pieces arrives as one") {
   CHECK(t.info(channel).bytes_sent == 10'005);
 }
 
-TEST_CASE("the pieces of a message together keep to the agreed size, and a refused one changes nothing") {
+TEST_CASE("the pieces of a message together keep to the agreed size, and a refused one changes nothing",
+          "[API-09]") {
   ChannelsFixture t;
   t.connect();
   const ChannelHandle channel = t.open();
@@ -69,7 +70,7 @@ TEST_CASE("the pieces of a message together keep to the agreed size, and a refus
   CHECK(t.heard[0].bytes.size() == kLargest);
 }
 
-TEST_CASE("a channel that may lose messages sends none in pieces, one that is not open neither") {
+TEST_CASE("a channel that may lose messages sends none in pieces, one that is not open neither", "[API-09]") {
   ChannelsFixture t;
   const ChannelHandle early = t.create({.label = "early"});
   CHECK(piece(t, early, "x", false).error() == ErrorCode::InvalidState);

@@ -202,6 +202,45 @@ TEST_CASE("a channel that has no memory for a message closes, and says that this
   CHECK(closed == 1);
 }
 
+TEST_CASE(
+    "data without a channel is kept up to the limit, to the byte; whoever goes beyond makes room for the "
+    "others",
+    "[DCEP-05]") {
+  Limits limits;
+  limits.dc_pre_open = 1000;
+  ChannelsFixture t({}, limits);
+  t.connect();
+  t.say_text(100, std::string(600, 'a'));
+  t.say_text(102, std::string(400, 'b'));
+  t.run(1s);
+  CHECK(t.drops(Drop::ChannelLimit) == 0);
+  t.say_text(102, "c");
+  t.run(1s);
+  CHECK(t.drops(Drop::ChannelLimit) == 1);
+  CHECK(t.resets() == lines({"reset 102"}));
+  t.say_text(104, std::string(400, 'd'));  // the 400 bytes of stream 102 are gone
+  t.run(1s);
+  CHECK(t.drops(Drop::ChannelLimit) == 1);
+  t.create({.negotiated = true, .id = 104});
+  t.run(1s);
+  CHECK(t.told == lines({"open 0", "message " + std::string(400, 'd')}));
+  t.say_text(106, std::string(400, 'e'));  // what was delivered is kept no more
+  t.run(1s);
+  CHECK(t.drops(Drop::ChannelLimit) == 1);
+}
+
+TEST_CASE("data that comes before the OPEN of its channel is delivered behind it", "[DCEP-05]") {
+  ChannelsFixture t;
+  t.connect();
+  t.say_text(7, "another's");
+  t.say_text(5, "early");
+  t.run(1s);
+  CHECK(t.told.empty());
+  t.say(5, kOpenL);
+  t.run(1s);
+  CHECK(t.told == lines({"announced 0", "message early"}));
+}
+
 TEST_CASE("data that waits for one channel is not given to another", "[DCEP-05]") {
   ChannelsFixture t;
   t.connect();

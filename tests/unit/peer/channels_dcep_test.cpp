@@ -160,6 +160,33 @@ TEST_CASE("an OPEN of the wrong parity is refused by a reset, without an ACK; th
   CHECK(t.told == lines({"announced 1"}));
 }
 
+TEST_CASE("an OPEN on a stream that was refused, and that the other end has not reset yet, opens nothing",
+          "[DCEP-02]") {
+  Limits limits;
+  limits.dc_channels = 1;
+  ChannelsFixture t({}, limits);
+  t.connect();
+  const ChannelHandle ours = t.open();
+  t.say(5, kOpenL);
+  t.run(1s);
+  CHECK(t.drops(Drop::ChannelLimit) == 1);
+  t.channels.release(t.net.now, ours);  // there is room for one again
+  t.reset(0);
+  t.run(1s);
+  t.told.clear();
+  t.say(5, kOpenL);
+  t.run(1s);
+  CHECK(t.heard.empty());
+  CHECK(t.told.empty());
+  CHECK(t.drops(Drop::DcepUnexpected) == 1);
+  t.reset(5);
+  t.run(1s);
+  t.say(5, kOpenL);
+  t.run(1s);
+  CHECK(t.heard == std::vector<ChannelsFixture::Heard>{{5, 50, false, {2}}});
+  CHECK(t.told == lines({"announced 1"}));
+}
+
 TEST_CASE("a second OPEN closes the channel it comes on, without an ACK", "[DCEP-06][DCEP-02][DCEP-14]") {
   enum class Kind { Theirs, Ours, Negotiated };
   for (const Kind kind : {Kind::Theirs, Kind::Ours, Kind::Negotiated}) {

@@ -113,7 +113,7 @@ TEST_CASE("abandoned chunks add nothing to cwnd", "[SCTP-PR-08]") {
   CHECK(f.tx->cwnd() == cwnd);
 }
 
-TEST_CASE("a lifetime that ends before a retransmission abandons the message", "[SCTP-PR-02]") {
+TEST_CASE("a lifetime that ends before a retransmission abandons the message", "[SCTP-PR-02][DCEP-23]") {
   TxFixture f;
   f.send_full(1, timed(400ms));
   f.flush();
