@@ -68,6 +68,16 @@ TEST_CASE("the browsers' ClientHello comes out as one record, in either order", 
   }
 }
 
+TEST_CASE("what comes out has the newest record's number, all 48 bits of it", "[DTLS-30]") {
+  TestEnvironment env;
+  HandshakeReassembly reassembly(env.env.memory, 32 * 1024);
+  const ByteVector body = body_of(100);
+  CHECK(add(reassembly, piece(0x010203040506, body, 0, 50)).empty());
+  const ByteVector whole = add(reassembly, piece(0x0102030405A7, body, 50, 100));
+  REQUIRE(whole.size() == dtls::kRecordHeaderSize + dtls::kHandshakeHeaderSize + 100);
+  CHECK(to_hex(Bytes(whole).subspan(5, 6)) == "0102030405a7");
+}
+
 TEST_CASE("a lost or repeated piece does no harm", "[DTLS-30]") {
   for (const Hello& hello : captured_hellos()) {
     TestEnvironment env;

@@ -43,7 +43,7 @@ TEST_CASE("a well-formed forged hello delays the true one by one timeout", "[DTL
   CHECK(pair.data_flows());
 }
 
-TEST_CASE("another hello waits until the one in hand has not moved for a timeout", "[DTLS-02]") {
+TEST_CASE("another hello waits until the one in hand has not moved for a timeout", "[DTLS-02][DTLS-14]") {
   Server server;
   const auto chromium = read_hex_file("vectors/dtls/chromium-client-hello-reassembled.hex");
   const auto firefox = read_hex_file("vectors/dtls/firefox-client-hello-reassembled.hex");
@@ -97,7 +97,8 @@ TEST_CASE("a peer that gave up is met with a new beginning", "[DTLS-03]") {
   CHECK(events_of(client.session).connected);
 }
 
-TEST_CASE("forged records between the true ones do not stop a handshake", "[DTLS-03][DTLS-12][DTLS-13][DTLS-16]") {
+TEST_CASE("forged records between the true ones do not stop a handshake",
+          "[DTLS-03][DTLS-12][DTLS-13][DTLS-16]") {
   const ByteVector junk(60, 0x5c);
   std::vector<ByteVector> forged;
   for (const int type : {20, 21, 23}) {

@@ -115,6 +115,22 @@ TEST_CASE("handshake datagrams fit the path, and are smaller from the third try 
   CHECK(largest_later <= 508);
 }
 
+TEST_CASE("no handshake datagram is larger than it may be, in either direction", "[DTLS-37]") {
+  for (const std::uint16_t mtu : std::initializer_list<std::uint16_t>{300, 500}) {
+    Pair pair({mtu});
+    std::size_t largest = 0;
+    pair.wire = [&](std::size_t, Role, Pair::Flight flight) {
+      for (const auto& datagram : flight) largest = std::max(largest, datagram.size());
+      return flight;
+    };
+    pair.start();
+    pair.run();
+    CHECK(pair.connected());
+    CHECK(largest <= mtu);
+    CHECK(largest > mtu / 2u);
+  }
+}
+
 TEST_CASE("the retransmission timer starts where it is told and doubles", "[DTLS-34][DTLS-10][DTLS-17]") {
   TestEnvironment env;
   Session client(env.env, client_certificate());
@@ -127,6 +143,16 @@ TEST_CASE("the retransmission timer starts where it is told and doubles", "[DTLS
     now = client.next_timeout();
     client.handle_timeout(now);
     expected *= 2;
+  }
+  // RFC 6347 §4.2.4.1: the doubling is not cut off below 60 s, where the limit on the whole leaves it that long.
+  TestEnvironment patient;
+  patient.env.limits.dtls_handshake_timeout = 10min;
+  Session slow(patient.env, client_certificate());
+  REQUIRE(slow.start(now, Role::Client, 20s));
+  for (const Duration wait : std::initializer_list<Duration>{20s, 40s, 60s}) {
+    REQUIRE(slow.next_timeout() == now + wait);
+    now = slow.next_timeout();
+    slow.handle_timeout(now);
   }
   Session floor(env.env, client_certificate());
   REQUIRE(floor.start(now, Role::Client, 1ms));

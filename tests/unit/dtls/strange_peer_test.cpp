@@ -68,7 +68,7 @@ TEST_CASE("a repeat of the whole last flight is answered at once, part of it cha
   CHECK(message_in(again, 2) == message_in(flight, 2));
 }
 
-TEST_CASE("our ClientHello offers what it should and nothing else", "[DTLS-15][DTLS-32][DTLS-44]") {
+TEST_CASE("our ClientHello offers what it should and nothing else", "[DTLS-15][DTLS-24][DTLS-32][DTLS-44]") {
   Client client;
   const auto flight = poll_all(client.session, kStart);
   REQUIRE(flight.size() == 1);

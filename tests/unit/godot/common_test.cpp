@@ -215,6 +215,19 @@ TEST_CASE("wiping a dictionary overwrites every text in it, however deep") {
     dictionary.shrink_to_fit();
     CHECK(found == 0);
   }
+  {
+    // A short text stands in the string itself, and stays there when it is moved from.
+    Dictionary moved_from{{"a", std::string(15, 'q')}};
+    const std::string taken = std::move(std::get<std::string>(moved_from[0].second.content));
+    std::fill_n(wanted, 15, 'q');
+    found = 0;
+    wipe(moved_from);
+    moved_from.clear();
+    moved_from.shrink_to_fit();
+    CHECK(found == 0);
+    std::fill(std::begin(wanted), std::end(wanted), '\0');
+    CHECK(taken.size() == 15);
+  }
   Dictionary not_wiped{{"a", secret('q')}, {"b", Dictionary{{"c", secret('q')}}}};
   const Watch watch('q');
   not_wiped = Dictionary();

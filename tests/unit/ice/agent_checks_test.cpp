@@ -1,4 +1,5 @@
 // One agent and a peer made by hand: each rule of sending, answering and understanding checks.
+#include <map>
 #include "solo.h"
 
 namespace pollrtc::test {
@@ -722,13 +723,21 @@ TEST_CASE("credentials: of the right length, another set would be a restart", "[
   CHECK(s.agent.set_remote_credentials(s.now, s.peer.ufrag, s.peer.pwd, false));
   CHECK(s.agent.set_remote_credentials(s.now, "other", s.peer.pwd, false).error() == ErrorCode::InvalidState);
   std::set<std::string> drawn;
+  std::map<std::size_t, std::set<char>> ufrag_chars, pwd_chars;  // by their place
   TestEnvironment environment(99);
   for (int i = 0; i < 1000; ++i) {
     Agent agent(environment.env, {});
     REQUIRE(agent.start(Time{}));
     drawn.insert(std::string(agent.local_pwd()));
+    for (std::size_t at = 0; at < agent.local_ufrag().size(); ++at)
+      ufrag_chars[at].insert(agent.local_ufrag()[at]);
+    for (std::size_t at = 0; at < agent.local_pwd().size(); ++at) pwd_chars[at].insert(agent.local_pwd()[at]);
   }
   CHECK(drawn.size() == 1000);
+  // 24 and 128 bits, at six a character: so many places, at each of which all 64 occur.
+  const auto is_random = [](const auto& place) { return place.second.size() == 64; };
+  CHECK(std::count_if(ufrag_chars.begin(), ufrag_chars.end(), is_random) >= 4);
+  CHECK(std::count_if(pwd_chars.begin(), pwd_chars.end(), is_random) >= 22);
 }
 
 TEST_CASE("the RTO of a check grows with the checks that wait, from 500 ms to 2 s", "[ICE-CHK-17]") {

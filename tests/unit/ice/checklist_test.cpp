@@ -28,6 +28,18 @@ struct List {
 
 }  // namespace
 
+TEST_CASE("of those that wait, the best goes first, whichever came first", "[ICE-CHK-19]") {
+  List l;
+  for (const std::uint64_t priority : std::initializer_list<std::uint64_t>{5, 9, 7})
+    l.add(priority, static_cast<std::uint32_t>(priority));
+  for (const std::uint64_t priority : std::initializer_list<std::uint64_t>{9, 7, 5}) {
+    Pair* const next = l.list.next_ordinary();
+    REQUIRE(next != nullptr);
+    CHECK(next->priority == priority);
+    next->state = PairState::InProgress;
+  }
+}
+
 TEST_CASE("the best pair of a foundation waits, the others are frozen", "[ICE-CHK-19][ICE-CHK-20]") {
   List l;
   const std::uint32_t a = l.add(10, 1)->id, b = l.add(5, 1)->id, c = l.add(7, 2)->id;

@@ -285,7 +285,7 @@ TEST_CASE("sizes: what is too long for its attribute is marked", "[STUN-20]") {
 }
 
 TEST_CASE("error codes: class 3 to 6, number 0 to 99, reserved bits and a long reason do no harm",
-          "[STUN-09]") {
+          "[STUN-09][STUN-20]") {
   const auto with = [](std::string_view head, std::size_t reason) {
     ByteVector value = hex(head);
     value.resize(4 + reason, 0xFF);  // no UTF-8 either

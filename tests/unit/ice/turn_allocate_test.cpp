@@ -308,6 +308,11 @@ TEST_CASE("errors count by who signed them", "[TURN-24][TURN-07]") {
   lost.server.refusals[Method::Allocate].push_back({403, false});
   lost.start();
   CHECK(lost.client->state() == ClientState::Ended);
+  TurnRig forged(true);  // it has an integrity, and a wrong one
+  forged.server.refusals[Method::Allocate].push_back(
+      {400, false, [](auto& w) { w.integrity(as_bytes(std::string_view("another key"))); }});
+  forged.start();
+  CHECK(forged.client->state() == ClientState::Ended);
   TurnRig bare(true);
   bare.server.refusals[Method::Allocate].push_back({400, false});
   bare.start();

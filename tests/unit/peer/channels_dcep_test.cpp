@@ -61,7 +61,7 @@ TEST_CASE("the reliability that an OPEN asks for is what is shown; above 65535 i
 }
 
 TEST_CASE("OPEN and ACK are ordered, on the channel's own stream, also when the channel is neither",
-          "[DCEP-03]") {
+          "[DCEP-03][API-40]") {
   ChannelsFixture t;
   t.connect();
   const ChannelHandle ours = t.create(kUnreliable);

@@ -76,6 +76,27 @@ constexpr std::size_t kOverhead = RxReassembly::kOverhead;
 
 }  // namespace
 
+TEST_CASE("the I bit of a chunk that is taken, or of one on a stream that does not exist, draws a SACK",
+          "[SCTP-DATA-05]") {
+  for (const std::uint16_t stream : std::initializer_list<std::uint16_t>{1, 100}) {
+    for (const bool immediate : {true, false}) {
+      Fixture f;
+      Time now{};
+      (void)f.data(100, "BE", 1, 0, "x");
+      f.rx->end_of_packet(now, std::chrono::milliseconds(10));
+      ByteVector out(200);
+      ByteWriter w(out);
+      REQUIRE(f.rx->write_sack(w));
+      REQUIRE_FALSE(f.rx->tracker().sack_is_due(now));
+      DataChunk c = chunk(101, "BE", stream, 1, as_bytes(std::string_view("x")));
+      c.immediate = immediate;
+      (void)f.rx->on_data(c);
+      f.rx->end_of_packet(now, std::chrono::milliseconds(10));
+      CHECK(f.rx->tracker().sack_is_due(now) == immediate);
+    }
+  }
+}
+
 TEST_CASE("ordered messages come in the order of their stream, whatever the order of arrival",
           "[SCTP-DATA-06]") {
   Fixture f;

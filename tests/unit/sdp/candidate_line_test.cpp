@@ -100,7 +100,8 @@ TEST_CASE("a line that breaks the candidate grammar is malformed", "[SDP-33][SDP
     CHECK(error_of(wrong) == ErrorCode::ParseFailed);
 }
 
-TEST_CASE("a well-formed candidate that cannot be used is refused, not malformed", "[SDP-34][ICE-CHK-29]") {
+TEST_CASE("a well-formed candidate that cannot be used is refused, not malformed",
+          "[SDP-34][ICE-CHK-29][SDP-33]") {
   for (const char* wrong : {
            "candidate:1 2 udp 1 192.0.2.1 1 typ host",
            "candidate:1 0 udp 1 192.0.2.1 1 typ host",
@@ -139,7 +140,7 @@ TEST_CASE("extension pairs that nobody knows are skipped", "[SDP-33][ICE-CHK-29]
         candidate_line("192.0.2.1 1000 typ host ufrag abcd"));
 }
 
-TEST_CASE("words of the candidate grammar compare without case", "[SDP-37]") {
+TEST_CASE("words of the candidate grammar compare without case", "[SDP-37][SDP-33]") {
   CHECK(rewritten("candidate:1 1 UdP 1 192.0.2.1 1 TYP HOST") == "candidate:1 1 udp 1 192.0.2.1 1 typ host");
   CHECK(rewritten("candidate:1 1 TCP 1 192.0.2.1 9 typ Host tcptype ACTIVE") ==
         "candidate:1 1 tcp 1 192.0.2.1 9 typ host tcptype active");
