@@ -177,6 +177,7 @@ bool Association::make_tcb(Agreement agreed) {
   if (!fresh) return false;
   if (initial_rtt_) fresh->tx.rto().set_initial_rtt(*initial_rtt_);
   fresh->tx.set_mtu(path_mtu_.size());  // a restart does not change the path
+  fresh->tx.cut_for(path_mtu_.size_to_cut_for());
   tcb_ = std::move(fresh);
   return true;
 }

@@ -99,7 +99,9 @@ void Association::on_data_progress() {
 }
 
 void Association::use_path_mtu() {
-  if (!tcb_ || tcb_->tx.mtu() == path_mtu_.size()) return;
+  if (!tcb_) return;
+  tcb_->tx.cut_for(path_mtu_.size_to_cut_for());
+  if (tcb_->tx.mtu() == path_mtu_.size()) return;
   const bool is_error = path_mtu_.state() == PathMtu::State::Error;
   POLLRTC_LOG(env_, Info, "sctp", "path MTU: {} -> {} ({})", tcb_->tx.mtu(), path_mtu_.size(),
               name_of(path_mtu_.state()));

@@ -49,6 +49,9 @@ class PathMtu {
   // The packets we send, probes excepted, are no larger.
   std::uint32_t size() const { return size_; }
   std::uint32_t base() const { return base_; }
+  // Messages are cut into chunks that fit packets of this size. A chunk that has its TSN cannot be cut again, so until somebody
+  // has seen the base size arrive they are cut for the smallest, and packets filled with several of them.
+  std::uint32_t size_to_cut_for() const { return state_ == State::Base ? kSmallest : size_; }
 
   // The probe that is owed; 0: none is.
   std::uint32_t probe_due() const { return probe_due_ ? probed_ : 0; }

@@ -37,7 +37,9 @@ void TxOutstanding::set_mtu(std::size_t mtu) {
   congestion_.set_pmdcs(mtu_ - kCommonHeader);
 }
 
-std::size_t TxOutstanding::full_payload() const { return mtu_ - kCommonHeader - header_size(); }
+std::size_t TxOutstanding::full_payload() const {
+  return std::min(mtu_, cut_for_ & ~std::size_t{3}) - kCommonHeader - header_size();
+}
 
 void TxOutstanding::enter_flight(std::uint32_t offset) {
   Chunk& chunk = at_offset(offset);
@@ -134,7 +136,7 @@ std::size_t TxOutstanding::next_length(Time now, std::size_t room) {
   const TxMessage& message = queue_.messages()[id];
   const std::size_t left = message.unsent_in_one_piece();
   const std::size_t space = (room & ~std::size_t{3}) - header_size();
-  const std::size_t length = std::min(left, space);
+  const std::size_t length = std::min({left, space, full_payload()});
   // What is cut is cut into large pieces: no message begins in the last corner of a packet. What TxQueue let pass as a
   // single chunk is not cut at all.
   const bool is_single = queue_.is_single_chunk(message);

@@ -55,6 +55,8 @@ class TxOutstanding {
     queue_.set_peer_window(a_rwnd);
   }
   void set_mtu(std::size_t mtu);
+  // Messages are cut into chunks that fit packets of `size`, or of the MTU where that is less.
+  void cut_for(std::size_t size) { cut_for_ = size; }
   // A reset of streams names the last TSN assigned. From the request on, no FORWARD TSN carries SSNs of before the reset
   // past it: the peer may have performed it by then, and would take them for numbers of after.
   void on_reset_requested(Tsn last_assigned) { reset_at_ = last_assigned; }
@@ -222,6 +224,7 @@ class TxOutstanding {
   const Parameters parameters_;
   TxQueue& queue_;
   std::size_t mtu_;
+  std::size_t cut_for_ = ~std::size_t{0};
   std::size_t max_chunks_, max_bytes_;
   Rto rto_;
   CongestionController congestion_;
