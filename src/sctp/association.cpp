@@ -171,6 +171,10 @@ void Association::set_stream_priority(std::uint16_t stream, std::uint16_t weight
   if (tcb_) tcb_->queue.set_weight(StreamId{stream}, weight);
 }
 
+void Association::forget_stream(std::uint16_t stream) {
+  if (tcb_) tcb_->queue.forget(StreamId{stream});
+}
+
 bool Association::peer_supports_partial_reliability() const {
   return tcb_ && tcb_->peer_capabilities.partial_reliability;
 }

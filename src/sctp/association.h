@@ -188,6 +188,8 @@ class Association {
       std::uint16_t stream) const;  // payload handed in and not yet sent for the first time
   std::size_t buffered_total() const;
   void set_stream_priority(std::uint16_t stream, std::uint16_t weight);
+  // Nothing will be sent on it any more, though it could not be reset.
+  void forget_stream(std::uint16_t stream);
 
   void shutdown(Time now);                        // graceful: what is queued is sent first
   void abort(Time now, std::string_view reason);  // the ABORT is what poll_packet() gives next; Ended{Local}
@@ -334,6 +336,7 @@ class Association {
 
   // Failure detection (§8) and the end (§9)
   std::uint16_t errors_ = 0;
+  bool sent_since_error_ = false;
   std::uint16_t t2_retransmissions_ = 0;
   std::uint64_t heartbeat_nonce_ = 0;  // of the one under way; 0: none is
   Time heartbeat_sent_{};

@@ -109,7 +109,10 @@ void Association::use_path_mtu() {
   path_mtu_event_ = PathMtuChanged{path_mtu_.size(), is_error};
 }
 
+// A timeout is an error of the peer's only if something went out that it could have answered: while there is no path nothing
+// is polled, and how long that may last is not for SCTP to say (Limits::ice_restart_window).
 void Association::count_error(std::string_view what) {
+  if (!std::exchange(sent_since_error_, false)) return;
   ++errors_;
   POLLRTC_LOG(env_, Debug, "sctp", "{}: {} errors in a row, RTO {} us", what, errors_, rto().count());
   if (errors_ <= config_.parameters.association_max_retrans) return;

@@ -20,7 +20,10 @@ std::size_t Association::poll_packet(Time now, MutBytes out) {
       dont_fragment_ = size > path_mtu_.base() && size <= path_mtu_.size();
     }
   }
-  if (size != 0) ++stats_.packets_out;
+  if (size != 0) {
+    ++stats_.packets_out;
+    sent_since_error_ = true;
+  }
   return size;
 }
 

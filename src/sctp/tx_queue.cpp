@@ -27,18 +27,44 @@ TxQueue::Stream* TxQueue::find(StreamId id) {
 }
 
 TxQueue::Stream* TxQueue::find_or_make(StreamId id) {
-  if (Stream* const stream = find(id)) return stream;
+  if (Stream* const stream = find(id)) {
+    stream->is_over = false;
+    return stream;
+  }
   Stream fresh;
   fresh.id = id;
   fresh.is_paused = paused_unused_.contains(id);
-  if (!streams_.push_back(fresh)) return nullptr;
-  if (!scheduler_.reserve(std::bit_ceil(streams_.size())) ||
-      by_id_.insert(value_of(id), static_cast<std::uint32_t>(streams_.size() - 1)) == nullptr) {
-    streams_.pop_back();
-    return nullptr;
+  if (free_head_ == kNone) {
+    if (!streams_.push_back(Stream{})) return nullptr;
+    if (!scheduler_.reserve(std::bit_ceil(streams_.size()))) {
+      streams_.pop_back();
+      return nullptr;
+    }
+    free_head_ = static_cast<std::uint32_t>(streams_.size() - 1);
   }
+  if (by_id_.insert(value_of(id), free_head_) == nullptr) return nullptr;
+  Stream& stream = streams_[free_head_];
+  free_head_ = std::exchange(stream, fresh).next_low;
   paused_unused_.erase(id);
-  return &streams_.back();
+  return &stream;
+}
+
+void TxQueue::forget(StreamId id) {
+  Stream* const stream = find(id);
+  if (stream == nullptr) return;
+  stream->is_over = true;
+  free_if_over(*stream);
+}
+
+void TxQueue::free_if_over(Stream& stream) {
+  if (!stream.is_over || stream.head != kNoMessage || stream.is_waiting || stream.is_held || stream.is_low ||
+      stream.is_paused)
+    return;
+  const std::uint32_t index = index_of(stream);
+  if (turn_ == index) return;
+  by_id_.erase(value_of(stream.id));
+  stream = Stream{};
+  stream.next_low = std::exchange(free_head_, index);
 }
 
 std::uint32_t TxQueue::index_of(const Stream& stream) const {
@@ -327,7 +353,9 @@ std::optional<StreamId> TxQueue::pop_low() {
   Stream& stream = streams_[low_head_];
   low_head_ = stream.next_low;
   stream.is_low = false;
-  return stream.id;
+  const StreamId id = stream.id;
+  free_if_over(stream);
+  return id;
 }
 
 void TxQueue::set_weight(StreamId id, std::uint16_t weight) {
@@ -358,8 +386,13 @@ void TxQueue::resume(StreamId id, bool restart_numbers) {
   if (stream == nullptr) return;
   stream->is_paused = false;
   stream->last_before_pause = kNoMessage;
-  if (restart_numbers) stream->next_number = {};
+  if (restart_numbers) {
+    stream->next_number = {};
+    stream->is_over =
+        stream->head == kNoMessage;  // else it goes on: those that waited have numbers of its new life
+  }
   activate(*stream);
+  free_if_over(*stream);
 }
 
 void TxQueue::set_next_ssn(StreamId id, Ssn ssn) { set_next_mid(id, false, Mid(ssn.value())); }

@@ -90,6 +90,9 @@ class TxQueue {
   bool pause(StreamId stream);  // false: no memory
   bool is_drained(StreamId stream) const;
   void resume(StreamId stream, bool restart_numbers);
+  // Its numbers and settings, as soon as it holds no message: there is one entry for each stream that is used, not for each
+  // that ever was.
+  void forget(StreamId stream);
 
   TxMessages& messages() { return messages_; }
   const TxMessages& messages() const { return messages_; }
@@ -109,6 +112,7 @@ class TxQueue {
     bool is_held = false;     // until the messages under way leave room for its next one
     bool is_low = false;      // in the list of those to report
     bool is_paused = false;
+    bool is_over = false;  // to be forgotten
   };
   struct Candidate {  // to be given up for a message of a higher priority
     std::uint16_t priority;
@@ -127,6 +131,7 @@ class TxQueue {
   void end_under_way(const TxMessage& message);
   void activate(Stream& stream);
   void end_turn();
+  void free_if_over(Stream& stream);
   void unlink_head(Stream& stream);
   bool has_expired_head(Time now, const Stream& stream) const {
     return stream.head != kNoMessage && is_expired(messages_[stream.head], now) &&
@@ -161,6 +166,7 @@ class TxQueue {
   std::size_t under_way_limit_ = static_cast<std::size_t>(-1);
   std::uint32_t held_head_ = kNone, held_tail_ = kNone;
   std::uint32_t low_head_ = kNone, low_tail_ = kNone;
+  std::uint32_t free_head_ = kNone;  // of streams_, by next_low
   std::size_t buffered_total_ = 0;
   std::size_t charged_ = 0;      // payload and overhead of all that waits
   std::size_t discardable_ = 0;  // messages of the priority policy that have no TSN yet

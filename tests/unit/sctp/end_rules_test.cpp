@@ -353,6 +353,30 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("timeouts of what never left are no errors: a path may be away for longer than they would last",
+          "[SCTP-HB-03]") {
+  ScriptedPeer peer;
+  peer.establish_passively();
+  REQUIRE(peer.association.send(peer.now, {}, as_bytes("x")));
+  peer.drain();
+  for (const Time back = peer.now + 1h; peer.now < back;) {  // nothing is polled
+    peer.now = peer.association.next_timeout();
+    peer.association.handle_timeout(peer.now);
+  }
+  CHECK(peer.association.state() == State::Established);
+  // There is a path again, and nobody there: now they count, from the first.
+  int timeouts = 0;
+  while (peer.association.state() == State::Established && timeouts < 50) {
+    const std::uint64_t before = peer.association.stats().retransmissions;
+    peer.drain();
+    timeouts += peer.association.stats().retransmissions != before ? 1 : 0;
+    peer.now = peer.association.next_timeout();
+    peer.association.handle_timeout(peer.now);
+  }
+  CHECK(timeouts >= 9);
+  CHECK(timeouts <= 11);
+}
+
 TEST_CASE(
     "no packet with an ABORT is answered, whether the ABORT counts or not; nor is what waited before it",
     "[SCTP-END-10]") {
