@@ -50,7 +50,8 @@ class POLLRTC_API DataChannel {
   // PacketPeer. put_packet of no bytes is OK and sends nothing (as in Godot); send() does send an empty
   // message. Errors: InvalidState (not open), TooLarge, BufferFull (the channel stays open; try later).
   Status put_packet(Bytes packet);  // as text or binary, by the write mode
-  // The oldest unread message; Empty when there is none. The bytes are good until the next get_packet().
+  // The oldest unread message; Empty when there is none. The bytes are good until the next get_packet() or
+  // poll().
   Result<Bytes> get_packet();
   // Of the last get_packet(): nothing while it succeeds.
   std::optional<ErrorCode> get_packet_error() const { return packet_error_; }

@@ -78,7 +78,7 @@ struct Limits {
   // SCTP
   std::uint32_t sctp_rx_window =
       1024 * 1024;  // bytes held for the user and for reassembly, overhead included; at the start
-  std::uint32_t sctp_rx_window_max = 16 * 1024 * 1024;     // what it may grow to
+  std::uint32_t sctp_rx_window_max = 2560 * 1024;          // what it may grow to
   std::uint32_t sctp_tx_buffer_channel = 2 * 1024 * 1024;  // bytes waiting to be sent, for each channel
   std::uint32_t sctp_tx_buffer = 8 * 1024 * 1024;          // the same, for all channels together
   std::uint32_t sctp_max_message_rx = 256 * 1024;          // announced as a=max-message-size
@@ -91,8 +91,10 @@ struct Limits {
 
   // Data channels
   std::uint16_t dc_channels = 1024;
-  std::uint32_t dc_pre_open = 64 * 1024;  // bytes kept for streams whose OPEN has not come
-  std::uint32_t api_rx_queue = 16384;     // unread messages, all channels together
+  std::uint32_t dc_pre_open = 64 * 1024;  // bytes kept for streams whose OPEN has not come, overhead included
+  std::uint32_t dc_labels =
+      128 * 1024;  // labels and protocols of the channels that the other end opened, together
+  std::uint32_t api_rx_queue = 16384;  // messages announced, and that not yet heard; all channels together
 
   // Name resolution
   std::uint16_t dns_answers = 8;               // addresses taken from one name; 16 at the most
@@ -130,6 +132,7 @@ struct Limits {
     limits.sctp_outcomes = 256;
     limits.dc_channels = 64;
     limits.dc_pre_open = 8 * 1024;
+    limits.dc_labels = 16 * 1024;
     limits.api_rx_queue = 1024;
     limits.dns_answers = 4;
     limits.ice_mdns_names = 4;

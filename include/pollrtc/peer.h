@@ -155,7 +155,8 @@ struct ChannelInfo {
 
 // A message, or a piece of one, that receive() gives.
 struct MessageView {
-  Bytes data;            // good until the next receive() on that channel, or its release
+  // Good until the next receive() on that channel, its release, or the next handle_datagram() or handle_stream().
+  Bytes data;
   bool is_text = false;  // by the PPID (RFC 8831 §8); the bytes are not checked to be UTF-8
   // Both, unless it is a piece of a message (receive_in_pieces).
   bool begins = true, ends = true;

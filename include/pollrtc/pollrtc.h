@@ -388,7 +388,7 @@ POLLRTC_C_API int pollrtc_channel_is_message_complete(const pollrtc_channel* cha
 POLLRTC_C_API int pollrtc_channel_was_abandoned(const pollrtc_channel* channel);
 /* The largest packet that can be sent now, in bytes. */
 POLLRTC_C_API size_t pollrtc_channel_get_max_packet_size(const pollrtc_channel* channel);
-/* POLLRTC_EMPTY: none waits. The bytes are good until the next call of this function on the channel. */
+/* POLLRTC_EMPTY: none waits. The bytes are good until the next call of this function on the channel, or the next poll. */
 POLLRTC_C_API pollrtc_result pollrtc_channel_get_packet(pollrtc_channel* channel, const uint8_t** data,
                                                         size_t* size);
 POLLRTC_C_API int pollrtc_channel_get_available_packet_count(const pollrtc_channel* channel);

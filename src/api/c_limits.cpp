@@ -50,6 +50,7 @@ constexpr Row kRows[] = {
     LIMIT(sctp_ootb_replies_per_second),
     LIMIT(dc_channels),
     LIMIT(dc_pre_open),
+    LIMIT(dc_labels),
     LIMIT(api_rx_queue),
     LIMIT(dns_answers),
     LIMIT(ice_mdns_names),

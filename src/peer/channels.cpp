@@ -8,6 +8,8 @@
 namespace pollrtc {
 namespace {
 
+constexpr std::size_t kInboxKept = 64;  // messages that an empty inbox keeps room for
+constexpr std::size_t kMostCurrent = std::size_t{64} * 1024;
 constexpr std::size_t kMaxText = 65535;  // RFC 8832 §5.1: 16-bit lengths of label and protocol
 constexpr std::uint16_t kNoId = 65535;   // RFC 8832 §3: never a stream's id
 
@@ -21,6 +23,7 @@ Channels::Channels(const Environment& environment, EventQueue& events)
       channels_(environment.memory),
       handle_by_id_(environment.memory),
       kept_(environment.memory),
+      unusable_(environment.memory),
       refused_(environment.memory),
       reset_again_(environment.memory) {}
 
@@ -37,7 +40,24 @@ Channels::Channel* Channels::find_by_id(std::uint16_t id) const {
 }
 
 bool Channels::is_in_use(std::uint16_t id) const {
-  return handle_by_id_.find(id) != nullptr || refused_.contains(sctp::StreamId{id});
+  return handle_by_id_.find(id) != nullptr || refused_.contains(sctp::StreamId{id}) ||
+         unusable_.contains(sctp::StreamId{id});
+}
+
+// A set, so that who makes thousands of streams unusable makes us remember a bit for each.
+void Channels::never_use_again(std::uint16_t id) {
+  if (unusable_.reserve()) {
+    unusable_.insert(sctp::StreamId{id});
+    handle_by_id_.erase(id);
+  } else if (std::uint32_t* const handle = handle_by_id_.find(id)) {
+    *handle = kUnusable;
+  }
+  association_->forget_stream(id);
+}
+
+bool Channels::is_unusable(std::uint16_t id) const {
+  const std::uint32_t* const handle = handle_by_id_.find(id);
+  return (handle != nullptr && *handle == kUnusable) || unusable_.contains(sctp::StreamId{id});
 }
 
 Status Channels::check(const ChannelOptions& options, std::size_t max_message_size) const {
@@ -204,11 +224,26 @@ std::optional<MessageView> Channels::receive(ChannelHandle handle) {
   Channel* const channel = find(handle);
   if (channel == nullptr || channel->inbox.empty()) return std::nullopt;
   Inbound& message = channel->inbox.front();
-  channel->current = std::move(message.payload);
+  keep_current(*channel, std::move(message.payload));
   if (association_ != nullptr) association_->release(message.charge);
   const MessageView view{channel->current, message.is_text, message.begins, message.ends, message.abandoned};
   channel->inbox.pop_front();
+  if (channel->inbox.empty()) channel->inbox.trim(kInboxKept);
   return view;
+}
+
+// What the last receive() of each channel gave is in no window any more, and the other end decides how much that is: more
+// than kMostCurrent together does not stay beyond the next datagram.
+void Channels::keep_current(Channel& channel, Buffer payload) {
+  current_bytes_ -= channel.current.size();
+  channel.current = std::move(payload);
+  current_bytes_ += channel.current.size();
+}
+
+void Channels::drop_currents() {
+  if (current_bytes_ <= kMostCurrent) return;
+  for (auto& entry : channels_) entry.value->current = Buffer(environment_.memory);
+  current_bytes_ = 0;
 }
 
 Status Channels::set_buffer_low_threshold(ChannelHandle handle, std::size_t bytes) {
@@ -236,7 +271,7 @@ void Channels::start_closing(Time now, Channel& channel) {
   if (reset_own(now, *channel.id)) return;
   // The other end cannot reset streams (RFC 6525 §5.1.1): the channel ends here alone, and its stream is used
   // up.
-  if (std::uint32_t* handle = handle_by_id_.find(*channel.id)) *handle = kUnusable;
+  never_use_again(*channel.id);
   become_closed(channel, channel.reason);
 }
 
@@ -255,7 +290,11 @@ void Channels::empty_inbox(Channel& channel) {
     if (association_ != nullptr) association_->release(channel.inbox.front().charge);
 }
 
-void Channels::forget(Channel& channel) { channels_.erase(number(channel.handle)); }
+void Channels::forget(Channel& channel) {
+  if (channel.opened_by_peer) label_bytes_ -= text_size(channel);
+  current_bytes_ -= channel.current.size();
+  channels_.erase(number(channel.handle));
+}
 
 void Channels::become(Channel& channel, ChannelState next, std::string_view why) {
   POLLRTC_LOG(environment_, Debug, "peer", "channel {} \"{}\": {} -> {} ({})",

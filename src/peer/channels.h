@@ -31,6 +31,8 @@ class Channels {
   Status abandon_message(Time now, ChannelHandle handle);
   Status receive_in_pieces(ChannelHandle handle, bool on);
   std::optional<MessageView> receive(ChannelHandle handle);
+  // Before something comes in: what receive() gave may go (MessageView).
+  void drop_currents();
   Status set_buffer_low_threshold(ChannelHandle handle, std::size_t bytes);
   Status close(Time now, ChannelHandle handle);
   void release(Time now, ChannelHandle handle);
@@ -80,10 +82,11 @@ class Channels {
     Close reason = Close::Local;       // of its end: who began it, or what
     bool above_low_threshold = false;  // a send() lifted the buffered amount over it
     bool released = false;
+    bool opened_by_peer = false;    // its label counts in Limits::dc_labels
     bool in_pieces = false;         // as the user wants to receive
     std::uint64_t piece_bytes = 0;  // of the message in pieces that is being sent; 0: none is
   };
-  // In handle_by_id_: a stream that could not be reset, and so is never used again.
+  // In handle_by_id_: a stream that could not be reset, and so is never used again, when there was no memory for a set of them.
   static constexpr std::uint32_t kUnusable = 0xffffffff;
 
   Channel* find(ChannelHandle handle) const;
@@ -113,6 +116,12 @@ class Channels {
   void become(Channel& channel, ChannelState next, std::string_view why);
   void empty_inbox(Channel& channel);
   void forget(Channel& channel);
+  void never_use_again(std::uint16_t id);
+  bool is_unusable(std::uint16_t id) const;
+  static std::size_t text_size(const Channel& channel) {
+    return channel.label.size() + channel.protocol.size();
+  }
+  void keep_current(Channel& channel, Buffer payload);
   bool wrong_parity_for_peer(std::uint16_t id) const;
 
   const Environment& environment_;
@@ -121,6 +130,9 @@ class Channels {
   FlatMap<std::uint16_t, std::uint32_t> handle_by_id_;  // channels whose stream is in use
   Vec<sctp::Message> kept_;                             // for streams whose channel is not there yet
   std::size_t kept_bytes_ = 0;
+  std::size_t current_bytes_ = 0;  // of all `current` together
+  std::size_t label_bytes_ = 0;    // of the channels that the other end opened
+  sctp::StreamSet unusable_;       // never used again, since they could not be reset
   // Streams without a channel that we have reset first, and the other end has not yet: nobody may use them.
   sctp::StreamSet refused_;
   // Streams to reset once more when the reset under way is done: a channel came and went on them meanwhile.

@@ -107,15 +107,12 @@ Drop Channels::deliver(Time now, Channel& channel, sctp::Message&& message) {
 // DEVIATION RFC 8832 §6: data on a stream without a channel is kept, not refused at once, since a negotiated
 // channel may be created late, and an OPEN that was sent first may arrive second.
 Drop Channels::keep_for_later(Time now, sctp::Message message) {
-  const std::size_t size = message.payload.size();
   const std::size_t charge = message.charge;
   const std::uint16_t stream = message.stream;
-  const std::uint32_t* const handle = handle_by_id_.find(stream);
-  const bool unusable =
-      (handle != nullptr && *handle == kUnusable) || refused_.contains(sctp::StreamId{stream});
-  if (!unusable && kept_bytes_ + size <= environment_.limits.dc_pre_open &&
+  const bool unusable = is_unusable(stream) || refused_.contains(sctp::StreamId{stream});
+  if (!unusable && kept_bytes_ + charge <= environment_.limits.dc_pre_open &&
       kept_.push_back(std::move(message))) {
-    kept_bytes_ += size;
+    kept_bytes_ += charge;
     return Drop::None;
   }
   association_->release(charge);
@@ -127,7 +124,7 @@ void Channels::deliver_kept(Time now, Channel& channel) {
   std::size_t others = 0;
   for (std::size_t i = 0; i < kept_.size(); ++i) {
     if (kept_[i].stream == *channel.id) {
-      kept_bytes_ -= kept_[i].payload.size();
+      kept_bytes_ -= kept_[i].charge;
       (void)deliver(now, channel, std::move(kept_[i]));
     } else {
       if (others != i) kept_[others] = std::move(kept_[i]);
@@ -169,7 +166,9 @@ Drop Channels::on_open(Time now, std::uint16_t stream, Channel* channel, Bytes m
     refuse_stream(now, stream);
     return open ? Drop::DcepUnexpected : Drop::DcepMalformed;
   }
-  if (channels_.size() >= environment_.limits.dc_channels) {
+  const std::size_t text = open->label.size() + open->protocol.size();
+  if (channels_.size() >= environment_.limits.dc_channels ||
+      label_bytes_ + text > environment_.limits.dc_labels) {
     refuse_stream(now, stream);
     return Drop::ChannelLimit;
   }
@@ -190,6 +189,8 @@ Drop Channels::on_open(Time now, std::uint16_t stream, Channel* channel, Bytes m
     return Drop::OutOfMemory;
   }
   Channel& fresh = **added;
+  fresh.opened_by_peer = true;
+  label_bytes_ += text;
   static constexpr std::uint8_t kAckMessage[1] = {dcep::kAck};
   if (!assign_id(fresh, stream) || !send_dcep(now, stream, kAckMessage)) {
     handle_by_id_.erase(stream);
@@ -227,7 +228,7 @@ void Channels::drop_kept(std::optional<std::uint16_t> stream) {
   std::size_t others = 0;
   for (std::size_t i = 0; i < kept_.size(); ++i) {
     if (!stream || kept_[i].stream == *stream) {
-      kept_bytes_ -= kept_[i].payload.size();
+      kept_bytes_ -= kept_[i].charge;
       association_->release(kept_[i].charge);
     } else {
       if (others != i) kept_[others] = std::move(kept_[i]);
@@ -241,8 +242,7 @@ void Channels::on_stream_reset(Time now, const sctp::Association::StreamsReset& 
   if (!reset.all) {
     drop_kept(reset.stream);  // it was for a channel that is no more, not for the next one with its id
     if (refused_.erase(sctp::StreamId{reset.stream})) return;
-    const std::uint32_t* const handle = handle_by_id_.find(reset.stream);
-    if (handle != nullptr && *handle == kUnusable) return;
+    if (is_unusable(reset.stream)) return;
     Channel* const channel = find_by_id(reset.stream);
     if (channel != nullptr && !channel->peer_reset_done) return close_after_peer(now, *channel);
     // RFC 8831 §6.7: a channel that never was one here (negotiated, and not created; or opened and closed while the one before
@@ -265,7 +265,7 @@ void Channels::close_after_peer(Time now, Channel& channel) {
     channel.reason = Close::Remote;
     if (!channel.released) events_.push(Peer::ChannelClosing{channel.handle});
     if (!reset_own(now, *channel.id)) {
-      *handle_by_id_.find(*channel.id) = kUnusable;
+      never_use_again(*channel.id);
       channel.own_reset_done = true;
     }
   }
@@ -279,7 +279,7 @@ void Channels::on_reset_done(Time now, std::uint16_t stream, bool performed) {
   channel->own_reset_done = true;
   if (!performed) {  // RFC 6525 §5.2.7 H3: the stream goes on with its old numbers, so nobody else may use it
     POLLRTC_LOG(environment_, Warning, "peer", "the other end refused to reset stream {}", stream);
-    *handle_by_id_.find(stream) = kUnusable;
+    never_use_again(stream);
     channel->peer_reset_done = true;
   }
   finish_closing_if_done(*channel);

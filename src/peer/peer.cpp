@@ -361,7 +361,10 @@ void Peer::stream_opened(Time now, StreamId stream) { impl_->stream_opened(now, 
 void Peer::stream_closed(Time now, StreamId stream, std::string_view why) {
   impl_->stream_closed(now, stream, why);
 }
-void Peer::handle_stream(Time now, StreamId stream, Bytes bytes) { impl_->handle_stream(now, stream, bytes); }
+void Peer::handle_stream(Time now, StreamId stream, Bytes bytes) {
+  impl_->channels.drop_currents();
+  impl_->handle_stream(now, stream, bytes);
+}
 std::size_t Peer::poll_stream(Time now, StreamId stream, MutBytes out) {
   return impl_->poll_stream(now, stream, out);
 }
@@ -422,6 +425,7 @@ void Peer::release_channel(Time now, ChannelHandle channel) { impl_->channels.re
 
 void Peer::close(Time now) { impl_->close(now); }
 Drop Peer::handle_datagram(Time now, const Path& path, Bytes datagram) {
+  impl_->channels.drop_currents();
   return impl_->handle_datagram(now, path, datagram);
 }
 std::optional<Transmit> Peer::poll_transmit(Time now, MutBytes out) {

@@ -52,7 +52,7 @@ class FragmentTable {
  public:
   // `by_tsn`: keys are not TSNs, but find_tsn() is wanted all the same.
   FragmentTable(const Memory& memory, bool by_tsn)
-      : fragments_(memory), by_key_(memory), by_tsn_(memory), memory_(memory), has_tsn_index_(by_tsn) {}
+      : pages_(memory), by_key_(memory), by_tsn_(memory), memory_(memory), has_tsn_index_(by_tsn) {}
 
   Fragment* find(const FragmentKey& key);
   Fragment* find_tsn(Tsn tsn);
@@ -60,12 +60,16 @@ class FragmentTable {
   // Pointers are good until the next insert or erase.
   Fragment* insert(const FragmentKey& key, Tsn tsn);
   bool erase(const FragmentKey& key);
-  std::size_t size() const { return fragments_.size(); }
+  std::size_t size() const { return size_; }
   // In no order; erase(key) of fragment i puts another one at i.
-  Fragment& at(std::size_t i) { return fragments_[i]; }
+  Fragment& at(std::size_t i) { return pages_[i / kPage][i % kPage]; }
 
  private:
-  // Open addressing, at most half full, a power of two: places in fragments_.
+  const Fragment& at(std::size_t i) const { return pages_[i / kPage][i % kPage]; }
+  bool push(Fragment&& fragment);
+  void pop();
+
+  // Open addressing, at most half full, a power of two: places in the table.
   using Index = Vec<std::uint32_t>;
   static constexpr std::uint32_t kFree = 0xFFFFFFFF;
 
@@ -77,10 +81,14 @@ class FragmentTable {
                       const FragmentKey& key) const;  // its slot, or the free one where it would go
   Fragment* find_in(const Index& index, const FragmentKey& key);
   bool grow(Index& index);
-  bool make_room(Index& index) { return 2 * (fragments_.size() + 1) <= index.size() || grow(index); }
+  bool make_room(Index& index) { return 2 * (size_ + 1) <= index.size() || grow(index); }
   void close_hole(Index& index, std::size_t hole);
 
-  Vec<Fragment> fragments_;  // dense
+  // Dense: pages that are full, one that is not, and one that is empty, so that what they take is what they hold. A vector that
+  // doubles would take three times that while it grows, and keep it.
+  static constexpr std::size_t kPage = 64;
+  Vec<Vec<Fragment>> pages_;
+  std::size_t size_ = 0;
   Index by_key_, by_tsn_;
   Memory memory_;
   bool has_tsn_index_;

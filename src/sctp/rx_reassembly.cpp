@@ -6,7 +6,13 @@ namespace pollrtc::sctp {
 
 namespace {
 constexpr std::size_t kSmallestWindow = 1500;  // less is announced as 0
-constexpr std::size_t kMaxNotes = 64;          // MessageTooLarge events not yet taken; more say nothing new
+// Of the numbers of streams: one for each channel wherever its stream lies, and for all streams when that is an eighth of the
+// window.
+std::size_t most_pages(const Limits& limits) {
+  constexpr std::size_t kPageBytes = 320;
+  return std::max<std::size_t>({limits.dc_channels, limits.sctp_rx_window_max / 8 / kPageBytes, 1});
+}
+constexpr std::size_t kMaxNotes = 64;  // MessageTooLarge events not yet taken; more say nothing new
 }  // namespace
 
 RxReassembly::RxReassembly(const Environment& env, std::size_t max_message, bool interleaving)
@@ -21,8 +27,8 @@ RxReassembly::RxReassembly(const Environment& env, std::size_t max_message, bool
       held_(env.memory),
       waiting_(env.memory),
       deferred_(env.memory),
-      next_number_(env.memory),
-      unordered_skipped_(env.memory),
+      next_number_(env.memory, most_pages(env.limits)),
+      unordered_skipped_(env.memory, most_pages(env.limits)),
       reset_streams_(env.memory),
       in_pieces_(env.memory),
       too_large_(env.memory) {}

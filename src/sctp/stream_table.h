@@ -3,7 +3,6 @@
 #pragma once
 
 #include <array>
-#include <optional>
 
 #include "base/memory.h"
 #include "sctp/internal_types.h"
@@ -13,36 +12,50 @@ namespace pollrtc::sctp {
 template <class T>
 class StreamTable {
  public:
-  explicit StreamTable(const Memory& memory) : memory_(memory), pages_(memory) {}
+  static constexpr std::uint16_t kPage = 64;
+
+  // `most_pages`: for so many times kPage streams next to each other, or so many far from each other.
+  explicit StreamTable(const Memory& memory, std::size_t most_pages = 65536 / kPage)
+      : memory_(memory), pages_(memory), most_pages_(most_pages) {}
 
   // Null: the stream has none. A pointer is good until erase() or clear().
   T* find(StreamId stream) {
     Owned<Page>* const page = pages_.find(page_of(stream));
     if (page == nullptr) return nullptr;
-    std::optional<T>& place = (**page)[index_of(stream)];
-    return place ? &*place : nullptr;
+    return (*page)->is_set(index_of(stream)) ? &(*page)->values[index_of(stream)] : nullptr;
   }
   const T* find(StreamId stream) const { return const_cast<StreamTable*>(this)->find(stream); }
   // Sets it, whether it had one or not. Null: no memory.
   T* set(StreamId stream, const T& value) {
     Owned<Page>* page = pages_.find(page_of(stream));
     if (page == nullptr) {
+      if (pages_.size() >= most_pages_) drop_empty_pages();
+      if (pages_.size() >= most_pages_) return nullptr;
       Owned<Page> fresh = Owned<Page>::make(memory_);
       if (!fresh) return nullptr;
       page = pages_.insert(page_of(stream), std::move(fresh));
       if (page == nullptr) return nullptr;
     }
-    return &(**page)[index_of(stream)].emplace(value);
+    (*page)->set |= bit(index_of(stream));
+    return &((*page)->values[index_of(stream)] = value);
   }
   // The page stays for others: a peer that sets and erases by turns must not make us move them each time.
   void erase(StreamId stream) {
-    if (Owned<Page>* const page = pages_.find(page_of(stream))) (**page)[index_of(stream)].reset();
+    if (Owned<Page>* const page = pages_.find(page_of(stream))) (*page)->set &= ~bit(index_of(stream));
   }
   void clear() { pages_.clear(); }
 
  private:
-  static constexpr std::uint16_t kPage = 64;
-  using Page = std::array<std::optional<T>, kPage>;
+  void drop_empty_pages() {
+    for (std::size_t i = pages_.size(); i-- > 0;)
+      if (pages_.begin()[i].value->set == 0) pages_.erase(std::uint16_t{pages_.begin()[i].key});
+  }
+  static constexpr std::uint64_t bit(std::size_t index) { return std::uint64_t{1} << index; }
+  struct Page {
+    bool is_set(std::size_t index) const { return (set & bit(index)) != 0; }
+    std::uint64_t set = 0;
+    std::array<T, kPage> values{};
+  };
 
   static constexpr std::uint16_t page_of(StreamId stream) {
     return static_cast<std::uint16_t>(value_of(stream) / kPage);
@@ -51,6 +64,7 @@ class StreamTable {
 
   Memory memory_;
   FlatMap<std::uint16_t, Owned<Page>> pages_;
+  std::size_t most_pages_;
 };
 
 }  // namespace pollrtc::sctp

@@ -27,7 +27,7 @@ SctpSetup setup_of(const AssociationOptions& options) {
   setup.rx_window = std::max(options.limits.sctp_rx_window, options.limits.sctp_rx_window_max);
   // lim.mem.peer: 3 MiB and the window, 384 KiB and the window in the small profile.
   const bool is_small = options.limits.sctp_tsn_span <= Limits::small().sctp_tsn_span;
-  setup.memory = (is_small ? 384u * 1024 : 3u * 1024 * 1024) + setup.rx_window;
+  setup.memory = (is_small ? 384u : 1536u) * 1024 + setup.rx_window;
   return setup;
 }
 

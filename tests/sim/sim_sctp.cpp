@@ -1,11 +1,16 @@
 // sim_sctp: seeded runs of two associations over bad networks (sctp_scenario.h).
 //
-//   sim_sctp [--seeds N] [--from S] [--fresh] [--log]      --fresh: one more seed, drawn anew and printed
+//   sim_sctp [--seeds N] [--from S] [--fresh] [--log] [--hashes] [--traces FILE]
+//
+//   --fresh    one more seed, drawn anew and printed
+//   --hashes   for each seed the hash of its trace: every datagram, its bytes, its time and its fate
+//   --traces   the seeds of a list that --hashes printed, each of which must give the same trace here
 //
 // Each failing seed is named with the command that runs it again; the exit status says whether there was one.
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <fstream>
 #include <iostream>
 #include <map>
 #include <random>
@@ -87,25 +92,53 @@ void run_seed(std::uint64_t seed, bool log, const char* program, Totals& totals)
   }
 }
 
+void print_hashes(std::uint64_t from, std::uint64_t seeds) {
+  for (std::uint64_t seed = from; seed - from < seeds; ++seed)
+    std::cout << std::dec << seed << ' ' << std::hex << run_sctp_scenario(seed).trace_hash << std::endl;
+}
+
+// 0: all the same.
+int compare_traces(const char* file) {
+  std::ifstream list(file);
+  std::uint64_t seed = 0, expected = 0, seeds = 0, others = 0;
+  while (list >> std::dec >> seed >> std::hex >> expected) {
+    ++seeds;
+    const std::uint64_t hash = run_sctp_scenario(seed).trace_hash;
+    if (hash == expected) continue;
+    ++others;
+    std::cout << std::dec << "seed " << seed << std::hex << ": " << hash << ", not " << expected << std::endl;
+  }
+  std::cout << std::dec << seeds << " traces, " << others << " other than expected\n";
+  return seeds != 0 && others == 0 ? 0 : 1;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   std::uint64_t seeds = 100, from = 1;
-  bool fresh = false, log = false;
+  bool fresh = false, log = false, hashes = false;
   for (int i = 1; i < argc; ++i) {
     const std::string argument = argv[i];
     if (argument == "--seeds" && i + 1 < argc) {
       seeds = std::strtoull(argv[++i], nullptr, 0);
     } else if (argument == "--from" && i + 1 < argc) {
       from = std::strtoull(argv[++i], nullptr, 0);
+    } else if (argument == "--traces" && i + 1 < argc) {
+      return compare_traces(argv[i + 1]);
+    } else if (argument == "--hashes") {
+      hashes = true;
     } else if (argument == "--fresh") {
       fresh = true;
     } else if (argument == "--log") {
       log = true;
     } else {
-      std::cerr << "usage: sim_sctp [--seeds N] [--from S] [--fresh] [--log]\n";
+      std::cerr << "usage: sim_sctp [--seeds N] [--from S] [--fresh] [--log] [--hashes] [--traces FILE]\n";
       return 2;
     }
+  }
+  if (hashes) {
+    print_hashes(from, seeds);
+    return 0;
   }
   Totals totals;
   for (std::uint64_t seed = from; seed - from < seeds; ++seed) run_seed(seed, log, argv[0], totals);

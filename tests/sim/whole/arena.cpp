@@ -16,7 +16,7 @@ const CertificatePem& any_certificate() {
 }  // namespace
 
 Arena::Arena(std::uint64_t seed, const Limits& limits)
-    : world_(seed), random_(seed), to_honest_(2 * seed), to_attacker_(2 * seed + 1) {
+    : limits_(limits), world_(seed), random_(seed), to_honest_(2 * seed), to_attacker_(2 * seed + 1) {
   world_.trace().hash_without_bytes();
   add_machine("victim", Address::v4(192, 0, 2, 1, 0));
   add_machine("honest", Address::v4(192, 0, 2, 2, 0));

@@ -38,6 +38,7 @@ class Arena {
   Figures attack(const std::string& what, Duration length);
 
   World& world() { return world_; }
+  const Limits& limits() const { return limits_; }
   Side& victim() { return *to_attacker_.a; }   // its end of the connection to the attacker
   Side& vehicle() { return *to_attacker_.b; }  // the attacker's
   Side& honest() { return *to_honest_.b; }
@@ -56,6 +57,7 @@ class Arena {
   void make(Connection& connection, std::size_t peer, std::uint16_t port, const Limits& limits,
             bool is_hostile);
 
+  const Limits limits_;
   World world_;
   Random random_;
   std::deque<Participant> machines_;

@@ -1,10 +1,8 @@
 // Attackers, each against a victim that has an honest connection too, with both profiles of limits. `./run attackers` prints
 // what each costs.
-#include <cstdio>
-
 #include "base/bytes.h"
 #include "ice/stun_message.h"
-#include "sim/whole/arena.h"
+#include "sim/whole/attack.h"
 #include "support/catch.h"
 
 using namespace pollrtc;
@@ -13,84 +11,6 @@ using namespace std::chrono_literals;
 using test::ByteVector;
 
 namespace {
-
-constexpr std::size_t kMemory = 4 << 20, kMemorySmall = 512 << 10;  // lim.mem.peer
-
-void print(const Figures& f, bool is_small) {
-  static bool has_head = false;
-  if (!std::exchange(has_head, true))
-    std::printf("%-44s %-8s %10s %10s %6s %9s %8s %s\n", "attack", "limits", "bytes in", "bytes out", "ratio",
-                "heap KiB", "ns/byte", "victim's connection");
-  std::printf("%-44s %-8s %10llu %10llu %6.3f %9zu %8.1f %s\n", f.what.c_str(),
-              is_small ? "small" : "default", static_cast<unsigned long long>(f.bytes_in),
-              static_cast<unsigned long long>(f.bytes_out), f.amplification(), f.heap / 1024,
-              f.nanoseconds_per_byte, f.lives_on ? "lives" : f.why_ended.c_str());
-  std::fflush(stdout);
-}
-
-struct Bounds {
-  double amplification = 1.0;
-  // Some hundred times what it takes: an attack that is not linear takes more.
-  double nanoseconds_per_byte = 2000;
-  // Beyond lim.mem.peer at the starting window.
-  std::size_t more_memory = 0, more_memory_small = 0;
-};
-// Consent, its answers and HEARTBEATs go on beside any attack.
-constexpr double kOwnBytesPerSecond = 100;
-
-// Runs an attack with both profiles; `begin` sets it up, and gives what to look at when it is over.
-void run_attack(const std::string& what, Duration length, const std::function<void(Arena&)>& begin,
-                const Bounds& bounds = {}, const std::function<void(Arena&, const Figures&)>& then = {}) {
-  for (const bool is_small : {false, true}) {
-    Arena arena(is_small ? 71 : 70, is_small ? Limits::small() : Limits{});
-    arena.connect();
-    begin(arena);
-    const Figures figures = arena.attack(what, length);
-    print(figures, is_small);
-    CAPTURE(what, is_small);
-    CHECK(figures.bytes_in > 1000);
-    CHECK(figures.heap <=
-          (is_small ? kMemorySmall + bounds.more_memory_small : kMemory + bounds.more_memory));
-    const double own = kOwnBytesPerSecond * static_cast<double>(length.count()) * 1e-6;
-    CHECK(static_cast<double>(figures.bytes_out) <=
-          bounds.amplification * static_cast<double>(figures.bytes_in) + own);
-    CHECK(figures.nanoseconds_per_byte <= bounds.nanoseconds_per_byte);
-    CHECK(figures.honest_messages > 10);
-    if (then) then(arena, figures);
-  }
-}
-
-// A part of a message as I-DATA: RFC 8260 §2.1.
-ByteVector fragment(std::uint32_t tsn, std::uint16_t stream, std::uint32_t mid, std::uint32_t fsn_or_ppid,
-                    std::uint8_t flags, std::size_t size) {
-  ByteVector value(16 + size);
-  store_u32(value.data(), tsn);
-  store_u16(value.data() + 4, stream);
-  store_u32(value.data() + 8, mid);
-  store_u32(value.data() + 12, fsn_or_ppid);
-  return SctpAttacker::chunk(wire::kIData, flags, value);
-}
-constexpr std::uint8_t kBegin = 2, kUnordered = 4;
-
-ByteVector open_message(std::size_t label) {
-  ByteVector open(12 + label);
-  open[0] = 3;
-  store_u16(open.data() + 8, static_cast<std::uint16_t>(label));
-  std::fill(open.begin() + 12, open.end(), std::uint8_t{'x'});
-  return open;
-}
-
-ByteVector reset_request(std::uint32_t number, std::uint32_t last_tsn,
-                         std::initializer_list<std::uint16_t> streams) {
-  ByteVector value(16 + 2 * streams.size());
-  store_u16(value.data(), 13);
-  store_u16(value.data() + 2, static_cast<std::uint16_t>(value.size()));
-  store_u32(value.data() + 4, number);
-  store_u32(value.data() + 12, last_tsn);
-  std::size_t at = 16;
-  for (const std::uint16_t stream : streams) store_u16(value.data() + at, stream), at += 2;
-  return SctpAttacker::chunk(wire::kReConfig, 0, value);
-}
 
 Path path_to(Side& victim, const Address& from) { return {victim.last_path().local, from}; }
 
@@ -157,8 +77,6 @@ TEST_CASE("an authenticated peer that speaks random SCTP for ten minutes", "[ATK
 }
 
 TEST_CASE("reassembly: fragments that never end, on every stream, and with gaps", "[attackers]") {
-  // A window that parts of messages alone fill grows, up to its maximum: 3 MiB and the current window (docs/limits.md).
-  const Limits limits;
   run_attack("never-ending first fragments on all streams", 20s,
              [](Arena& arena) {
                arena.attacker().tick = 2ms;
@@ -167,7 +85,7 @@ TEST_CASE("reassembly: fragments that never end, on every stream, and with gaps"
                  a.send(fragment(a.next_tsn++, n++, 0, 51, kBegin | kUnordered, 1000));
                };
              },
-             {.more_memory = limits.sctp_rx_window_max - limits.sctp_rx_window});
+             {});
   run_attack("one byte each, every other TSN", 20s,
              [](Arena& arena) {
                arena.attacker().tick = 2ms;

@@ -85,7 +85,7 @@ SctpSetup setup_of(const sctp::AssociationConfig& config, const Limits& limits, 
   setup.accepts_zero_checksum = config.announce_zero_checksum;
   setup.rx_window = std::max(limits.sctp_rx_window, limits.sctp_rx_window_max);
   const bool is_small = limits.sctp_tsn_span <= Limits::small().sctp_tsn_span;
-  setup.memory = (is_small ? 384u * 1024 : 3u * 1024 * 1024) + setup.rx_window;
+  setup.memory = (is_small ? 384u : 1536u) * 1024 + setup.rx_window;
   return setup;
 }
 
@@ -195,12 +195,11 @@ void CheckedPeer::check() {
   if (!broken_.empty()) throw Violation(broken_);
   const auto& impl = inside(*peer_);
   if (!sctp_ || !impl.association) {
-    // lim.mem.peer, with the window as wide as it may become; and what each stream costs that an attacker made us refuse.
+    // lim.mem.peer, with the window as wide as it may become.
     const Limits& limits = options_.limits;
     const bool is_small = limits.sctp_tsn_span <= Limits::small().sctp_tsn_span;
-    const std::size_t streams = options_.is_against_attacker ? 128u * limits.sctp_streams : 0;
-    const std::size_t most = (is_small ? 384u : 3072u) * 1024 +
-                             std::max(limits.sctp_rx_window, limits.sctp_rx_window_max) + streams;
+    const std::size_t most =
+        (is_small ? 384u : 1536u) * 1024 + std::max(limits.sctp_rx_window, limits.sctp_rx_window_max);
     if (environment_.bytes_in_use() > most)
       throw Violation("INV-5: " + std::to_string(environment_.bytes_in_use()) + " bytes of memory");
     return;

@@ -375,6 +375,11 @@ class Run {
                 K::InterfaceLoss, K::InterfaceChange, K::Pause, K::ClockStep, K::SendErrors,
                 K::AllocationFailure, K::Corrupt});
   }
+  // Nothing proves the first flights of a handshake: what was changed on the way, or comes from another session under the peer's
+  // own address, spoils a try; and the other end, which has said its hello, says it no more.
+  bool spoils_handshakes() const {
+    return has({FaultKind::Corrupt, FaultKind::Replayer, FaultKind::SessionMixer});
+  }
   void check_end(Connection& c) {
     if (c.plan.is_hostile) return;
     for (Side* side : c.sides())
@@ -407,10 +412,11 @@ class Run {
             side.silence_at_end() >= kConsent - 1s,
             "an answer came " + std::to_string(side.silence_at_end().count() / 1000) + " ms before");
       case Close::IceFailed:
-      case Close::HandshakeTimeout:
         return refuse(is_hard(), "the network was good enough");
-      case Close::DtlsFailed:  // nothing proves the first flights of a handshake
-        return refuse(has({FaultKind::Corrupt}) && !side.was_up(), "nothing was changed on the way");
+      case Close::HandshakeTimeout:
+        return refuse(is_hard() || spoils_handshakes(), "the network was good enough");
+      case Close::DtlsFailed:
+        return refuse(spoils_handshakes() && !side.was_up(), "nothing was changed on the way");
       case Close::OutOfMemory:
         return refuse(side.checked().environment().refused_allocations() != 0, "no allocation failed");
       case Close::SctpSetupFailed:

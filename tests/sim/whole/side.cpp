@@ -250,6 +250,7 @@ std::map<std::uint16_t, Side::Channel>::iterator Side::find(ChannelHandle handle
 }
 
 void Side::on_channel_event(const Peer::Event& event) {
+  if (on_foreign) on_foreign(event);
   if (const auto* announced = std::get_if<Peer::ChannelAnnounced>(&event)) {
     on_announced(announced->channel);
   } else if (const auto* opened = std::get_if<Peer::ChannelOpened>(&event)) {

@@ -65,7 +65,9 @@ class Side {
   const Path& last_path() const { return last_path_; }
   std::vector<Address> stun_servers, turn_servers;
   bool may_restart = true;
-  bool knows_no_labels = false;                   // the other end is an attacker: its channels are not ours
+  bool knows_no_labels = false;  // the other end is an attacker: its channels are not ours
+  // What an attacker's channels do: for who plays the user of this end.
+  std::function<void(const Peer::Event& event)> on_foreign;
   std::function<void(std::string&)> edit_offer;   // before it is set
   std::function<void(std::string&)> edit_answer;  // before it is signalled
 

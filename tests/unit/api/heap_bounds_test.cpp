@@ -131,7 +131,7 @@ TEST_CASE("a channel that the other end opens costs a fixed amount, however long
   live = most = 0;
   std::vector<ChannelPtr> ours;
   for (int i = 0; i < 150; ++i) {
-    const auto made = t.a.connection->create_data_channel(std::string(4000, 'l'));
+    const auto made = t.a.connection->create_data_channel(std::string(800, 'l'));
     REQUIRE(made);
     ours.push_back(*made);
     t.world.run_for(50ms);

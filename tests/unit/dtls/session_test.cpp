@@ -159,7 +159,7 @@ TEST_CASE("the retransmission timer starts where it is told and doubles", "[DTLS
   CHECK(floor.next_timeout() == now + 50ms);
 }
 
-TEST_CASE("a handshake that takes too long ends", "[DTLS-10]") {
+TEST_CASE("a handshake that takes too long ends", "[DTLS-10][lim.dtls.handshake_timeout]") {
   TestEnvironment env;
   env.env.limits.dtls_handshake_timeout = 5s;
   const Role role = GENERATE(Role::Client, Role::Server);

@@ -291,7 +291,7 @@ TEST_CASE("the second part of USERNAME picks the password: an unknown one trigge
   CHECK(s.agent.stats().pairs == 0);
 }
 
-TEST_CASE("peer-reflexive candidates stop at their limit", "[ATK-06]") {
+TEST_CASE("peer-reflexive candidates stop at their limit", "[ATK-06][lim.ice.prflx]") {
   Limits limits;
   limits.ice_prflx = 16;
   Solo s(false, true, limits);
@@ -541,7 +541,7 @@ TEST_CASE("loopback is checked from loopback, or when the configuration says so"
 }
 
 TEST_CASE("a thousand candidates of a third party: the limit, paced, and a bounded number of packets",
-          "[ATK-02][ATK-03]") {
+          "[ATK-02][ATK-03][lim.ice.pairs]") {
   Limits limits;
   limits.ice_pairs = 20;
   Solo s(true, true, limits);
@@ -756,7 +756,7 @@ TEST_CASE("the RTO of a check grows with the checks that wait, from 500 ms to 2 
   CHECK(copies[1] - copies[0] == rto);
 }
 
-TEST_CASE("transactions under way: one below, at, and above their limit") {
+TEST_CASE("transactions under way: one below, at, and above their limit", "[lim.stun.pending]") {
   Limits limits;
   limits.stun_pending = GENERATE(std::uint16_t{3}, std::uint16_t{4}, std::uint16_t{5});
   Solo s(false, true, limits);

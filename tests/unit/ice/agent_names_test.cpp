@@ -140,7 +140,8 @@ TEST_CASE("under policy relay, and by a lite end, names are not even asked for",
   }
 }
 
-TEST_CASE("so many names at once, and so many in all", "[ICE-MDNS-01][ATK-31]") {
+TEST_CASE("so many names at once, and so many in all",
+          "[ICE-MDNS-01][ATK-31][lim.ice.remote_candidates][lim.ice.mdns_names]") {
   Limits limits;
   limits.ice_mdns_names = 16;
   limits.ice_remote_candidates = 64;

@@ -148,7 +148,7 @@ TEST_CASE("RTO of gathering grows with the questions", "[ICE-GATH-08]") {
   CHECK(small.gatherer.rto(50ms) == 500ms);
 }
 
-TEST_CASE("limits: one below, at, and above") {
+TEST_CASE("limits: one below, at, and above", "[lim.ice.local_candidates]") {
   Limits limits;
   limits.ice_local_candidates = 2;
   Fixture f(limits);

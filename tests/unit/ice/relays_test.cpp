@@ -238,7 +238,7 @@ TEST_CASE("streams race as RFC 8305 has it", "[TURN-36][STUN-30]") {
 }
 
 TEST_CASE("a stream carries requests and data, and its end is the allocation's",
-          "[TURN-37][TURN-16][STUN-15]") {
+          "[TURN-37][TURN-16][STUN-15][lim.turn.stream_buffer]") {
   Rig rig;
   TurnServer& server = rig.add_host("203.0.113.1");
   REQUIRE(rig.add({server.address}, TurnTransport::Tls));
@@ -382,7 +382,8 @@ TEST_CASE("a server that relays from an address of our own is not believed", "[A
   CHECK_FALSE(rig.relays->owns(kBase));
 }
 
-TEST_CASE("servers and allocations are limited, and what is given is checked") {
+TEST_CASE("servers and allocations are limited, and what is given is checked",
+          "[lim.turn.servers][lim.turn.allocations]") {
   Limits limits;
   limits.turn_servers = 2;
   limits.turn_allocations = 3;

@@ -248,7 +248,8 @@ TEST_CASE("the connections in all are bounded, those we open too", "[ATK-29]") {
   CHECK(rig.count<TcpConnections::Needed>() == 3);
 }
 
-TEST_CASE("what waits to be written is bounded, and no packet goes in half", "[ICE-TCP-01]") {
+TEST_CASE("what waits to be written is bounded, and no packet goes in half",
+          "[ICE-TCP-01][lim.ice.tcp_buffer]") {
   Limits limits;
   limits.ice_tcp_buffer = 10000;
   Rig rig(limits);

@@ -42,7 +42,8 @@ TEST_CASE("the first Allocate is bare, the second is signed, and there is no thi
   CHECK(wrong.server.requests.size() == 2);
 }
 
-TEST_CASE("a stale nonce is replaced, for each kind of request, but not for ever", "[TURN-02]") {
+TEST_CASE("a stale nonce is replaced, for each kind of request, but not for ever",
+          "[TURN-02][lim.turn.auth_retries]") {
   TurnRig rig;
   rig.start();
   rig.server.nonce = "second";
@@ -229,7 +230,7 @@ TEST_CASE("after a refusal the server is left alone", "[TURN-25]") {
   CHECK(none.server.count(Method::Allocate) == 3);
 }
 
-TEST_CASE("a server that asks to try another one", "[TURN-07][TURN-39][STUN-25]") {
+TEST_CASE("a server that asks to try another one", "[TURN-07][TURN-39][STUN-25][lim.turn.redirects]") {
   const Address next = at("203.0.113.10", 3479), six = at("2001:db8::10", 3479);
   // The first is of the other family: the one of ours is taken.
   TurnRig rig;

@@ -103,7 +103,7 @@ TEST_CASE("who asks again for a refused permission gets another answer", "[TURN-
   CHECK(rig.permit(kPeer));
 }
 
-TEST_CASE("permissions are limited", "[TURN-10]") {
+TEST_CASE("permissions are limited", "[TURN-10][lim.turn.permissions]") {
   Limits limits;
   limits.turn_permissions = 3;
   TurnRig rig(false, true, limits);
@@ -237,7 +237,7 @@ TEST_CASE("channels: numbers, one peer each way, renewed in time", "[TURN-12][TU
   CHECK(rig.server.last(Method::ChannelBind).u32(Attribute::ChannelNumber) == 0x40000000u);
 }
 
-TEST_CASE("channels are limited, and a refused one costs nothing", "[TURN-12]") {
+TEST_CASE("channels are limited, and a refused one costs nothing", "[TURN-12][lim.turn.channels]") {
   Limits limits;
   limits.turn_channels = 1;
   TurnRig rig(false, true, limits);

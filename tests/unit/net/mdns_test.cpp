@@ -387,7 +387,8 @@ TEST_CASE("an asker on another port is answered as a DNS server would", "[ICE-MD
   CHECK(f.run(10s).empty());
 }
 
-TEST_CASE("unicast answers are limited, at once and in a second", "[ICE-MDNS-09][ATK-20]") {
+TEST_CASE("unicast answers are limited, at once and in a second",
+          "[ICE-MDNS-09][ATK-20][lim.mdns.replies_per_second]") {
   Fixture f;
   f.environment.env.limits.mdns_replies_per_second = 10;
   REQUIRE(f.mdns.publish(f.now, kName, kOwn));

@@ -227,7 +227,7 @@ TEST_CASE("a server that stays silent costs five seconds", "[ATK-19]") {
   CHECK(answer.addresses.empty());
 }
 
-TEST_CASE("both families share the limit on addresses, each once", "[ATK-19]") {
+TEST_CASE("both families share the limit on addresses, each once", "[ATK-19][lim.dns.answers]") {
   NameServer server([](const NameServer::Question& asked) {
     NameServer::Reply reply;
     for (int i = 0; i < 30; ++i) {

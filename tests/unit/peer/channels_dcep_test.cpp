@@ -292,7 +292,9 @@ TEST_CASE("a message of unknown payload protocol is dropped and counted, and clo
 }
 
 TEST_CASE("labels and protocols have 0 to 65535 bytes, and arrive byte for byte", "[DCEP-09]") {
-  ChannelsFixture t({.delay = 1ms});
+  Limits limits;
+  limits.dc_labels *= 2;  // several of the longest
+  ChannelsFixture t({.delay = 1ms}, limits);
   t.connect();
   std::string longest;
   while (longest.size() + 3 < 65535) longest += "\xe2\x82\xac";

@@ -139,7 +139,7 @@ TEST_CASE("restart: everything begins anew, the application is told once, old me
   CHECK(peer.events<Association::Restarted>().empty());
 }
 
-TEST_CASE("a storm of restarts is slowed down", "[ATK-13]") {
+TEST_CASE("a storm of restarts is slowed down", "[ATK-13][lim.sctp.ootb_replies_per_second]") {
   ScriptedPeer peer;
   peer.establish_passively();
   std::size_t restarts = 0;

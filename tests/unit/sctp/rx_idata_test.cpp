@@ -381,7 +381,7 @@ TEST_CASE("messages side by side that no window can hold: the largest is given u
 }
 
 TEST_CASE("messages side by side that fill the window: it grows as far as it may before one is given up",
-          "[SCTP-DATA-11][SCTP-DATA-12][lim.sctp.rx_window]") {
+          "[SCTP-DATA-11][SCTP-DATA-12][lim.sctp.rx_window][lim.sctp.rx_window_max]") {
   Limits limits;
   limits.sctp_rx_window = 20 * 1024;
   limits.sctp_rx_window_max = 50 * 1024;

@@ -153,6 +153,18 @@ TEST_CASE("a table of streams has what was set and not erased, on any stream, th
     }
     REQUIRE(environment.bytes_in_use() == 0);
   }
+  // So many pages and no more: those that hold nothing any more make room.
+  TestEnvironment environment;
+  StreamTable<Mid> narrow(environment.env.memory, 3);
+  const auto on_page = [](int page) { return StreamId{static_cast<std::uint16_t>(64 * page)}; };
+  for (int page = 0; page < 3; ++page) REQUIRE(narrow.set(on_page(page), Mid(7)) != nullptr);
+  CHECK(narrow.set(on_page(3), Mid(7)) == nullptr);
+  narrow.erase(on_page(1));
+  CHECK(narrow.set(on_page(3), Mid(8)) != nullptr);
+  CHECK(narrow.find(on_page(1)) == nullptr);
+  CHECK(*narrow.find(on_page(0)) == Mid(7));
+  CHECK(*narrow.find(on_page(2)) == Mid(7));
+  CHECK(narrow.set(on_page(4), Mid(7)) == nullptr);
   TestEnvironment poor;
   StreamTable<Mid> table(poor.env.memory);
   for (std::size_t successes = 0; successes < 2; ++successes) {

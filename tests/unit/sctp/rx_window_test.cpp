@@ -91,7 +91,7 @@ TEST_CASE("a maximum below the start means a fixed window", "[SCTP-DATA-11][lim.
   CHECK(window.size() == kStart);
   CHECK(Limits::small().sctp_rx_window_max == Limits::small().sctp_rx_window);
   CHECK(Limits{}.sctp_rx_window == 1 << 20);
-  CHECK(Limits{}.sctp_rx_window_max == 16 << 20);
+  CHECK(Limits{}.sctp_rx_window_max == 2560 << 10);
 }
 
 TEST_CASE("after silence an empty window goes back to its start, one that holds something does not",

@@ -256,7 +256,7 @@ TEST_CASE("tie-tags are two random numbers of each association, whoever began it
 }
 
 TEST_CASE("an INIT ACK that asks for more streams than we take is taken; ids above are refused one by one",
-          "[SCTP-INIT-20]") {
+          "[SCTP-INIT-20][lim.sctp.streams]") {
   ScriptedPeer peer;
   peer.environment.env.limits.sctp_streams = 10;
   peer.connect();

@@ -225,6 +225,59 @@ TEST_CASE(
   CHECK(f.take() == 11);
 }
 
+TEST_CASE("streams that were reset take no memory: one after the other, used and reset, however many",
+          "[SCTP-RST-01]") {
+  Fixture f;
+  for (std::uint32_t round = 0; round < 3; ++round) {
+    const std::size_t before = f.environment.bytes_in_use();
+    for (std::uint32_t i = 0; i < 20'000; ++i) {
+      const StreamId stream{static_cast<std::uint16_t>(i)};
+      REQUIRE(f.push(value_of(stream), 10));
+      REQUIRE(f.take() == value_of(stream));
+      REQUIRE(f.last_ssn == 0);
+      if (i % 2 == 0) REQUIRE(f.queue->pop_low() == stream);
+      REQUIRE(f.queue->pause(stream));
+      f.queue->resume(stream, true);
+      if (i % 2 == 1) REQUIRE(f.queue->pop_low() == stream);
+    }
+    CHECK(f.environment.bytes_in_use() <= before + 20'000);
+  }
+  // One that is given up, though it could not be reset.
+  REQUIRE(f.push(1, 10));
+  f.queue->forget(StreamId{1});
+  CHECK(f.take() == 1);
+  CHECK(f.queue->pop_low() == StreamId{1});
+  CHECK(f.queue->buffered_amount(StreamId{1}) == 0);
+}
+
+TEST_CASE("a stream is not forgotten with what waited for its reset: its numbers go on from there",
+          "[SCTP-RST-01]") {
+  Fixture f;
+  REQUIRE(f.push(1, 10));
+  f.take();
+  REQUIRE(f.queue->pause(StreamId{1}));
+  REQUIRE(f.push(1, 10));
+  f.queue->resume(StreamId{1}, true);
+  for (std::uint16_t number = 0; number < 5; ++number) {
+    CHECK(f.take() == 1);
+    CHECK(f.last_ssn == number);
+    while (f.queue->pop_low()) {
+    }
+    REQUIRE(f.push(1, 10));
+  }
+  // Nor is one that is used again before its last report of little buffered has been heard.
+  f.take();
+  REQUIRE(f.queue->pause(StreamId{1}));
+  f.queue->resume(StreamId{1}, true);
+  REQUIRE(f.push(1, 10));
+  CHECK(f.queue->pop_low() == StreamId{1});
+  CHECK(f.take() == 1);
+  CHECK(f.last_ssn == 0);
+  REQUIRE(f.push(1, 10));
+  CHECK(f.take() == 1);
+  CHECK(f.last_ssn == 1);
+}
+
 TEST_CASE("a refused reset goes on with the old numbers", "[SCTP-RST-12]") {
   Fixture f;
   REQUIRE(f.push(1, 10));

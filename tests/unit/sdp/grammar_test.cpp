@@ -231,7 +231,8 @@ TEST_CASE("a group has no more mids than there may be sections", "[SDP-19]") {
   CHECK(error_of(session("s=-\r\nt=0 0\r\n" + group + "\r\n")).line() == 5);
 }
 
-TEST_CASE("limits on size, line, sections and candidates hold", "[SDP-19]") {
+TEST_CASE("limits on size, line, sections and candidates hold",
+          "[SDP-19][lim.sdp.size][lim.sdp.line][lim.sdp.sections]") {
   Limits limits;
   const std::string text = chrome_offer();
   limits.sdp_size = static_cast<std::uint32_t>(text.size());
