@@ -164,6 +164,7 @@ class Ring {
   void clear() {
     while (size_ != 0) pop_front();
   }
+  std::size_t capacity() const { return block_.capacity(); }
   // Gives the block back if it is empty and has room for more than `capacity`.
   void trim(std::size_t capacity) {
     if (size_ == 0 && block_.capacity() > capacity) *this = Ring(block_.memory());

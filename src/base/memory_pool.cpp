@@ -16,10 +16,10 @@ Memory MemoryPool::memory() { return {allocate, release, this}; }
 MemoryPool::Class MemoryPool::class_of(std::size_t bytes) {
   if (bytes <= kSmallest) return {0, kSmallest};
   const auto octave = static_cast<std::size_t>(std::bit_width(bytes - 1)) - 1;  // 2^octave <= bytes - 1
-  const std::size_t step = std::size_t{1} << (octave - 2);
-  const std::size_t quarter = (bytes - 1 - (std::size_t{1} << octave)) / step;
+  const std::size_t step = std::size_t{1} << (octave - 3);
+  const std::size_t eighth = (bytes - 1 - (std::size_t{1} << octave)) / step;
   constexpr std::size_t kFirstOctave = std::bit_width(kSmallest) - 1;
-  return {(octave - kFirstOctave) * 4 + quarter + 1, (std::size_t{1} << octave) + (quarter + 1) * step};
+  return {(octave - kFirstOctave) * 8 + eighth + 1, (std::size_t{1} << octave) + (eighth + 1) * step};
 }
 
 void* MemoryPool::allocate(void* context, std::size_t bytes, std::size_t align) {
@@ -27,7 +27,13 @@ void* MemoryPool::allocate(void* context, std::size_t bytes, std::size_t align) 
   if (!is_pooled(bytes, align)) return self.source_.allocate(self.source_.context, bytes, align);
   const Class of = class_of(bytes);
   Free* const block = self.free_[of.index];
-  if (block == nullptr) return self.source_.allocate(self.source_.context, of.bytes, kAlign);
+  if (block == nullptr) {
+    if (self.waiting_ != 0 && self.used_ + self.waiting_ + of.bytes > self.most_) self.trim();
+    void* const fresh = self.source_.allocate(self.source_.context, of.bytes, kAlign);
+    if (fresh != nullptr) self.used_ += of.bytes;
+    return fresh;
+  }
+  self.used_ += of.bytes;
   self.free_[of.index] = block->next;
   self.waiting_ -= of.bytes;
   return block;
@@ -37,7 +43,8 @@ void MemoryPool::release(void* context, void* block, std::size_t bytes, std::siz
   MemoryPool& self = *static_cast<MemoryPool*>(context);
   if (!is_pooled(bytes, align)) return self.source_.release(self.source_.context, block, bytes, align);
   const Class of = class_of(bytes);
-  if (self.waiting_ + of.bytes > self.most_)
+  self.used_ -= of.bytes;
+  if (self.used_ + self.waiting_ + of.bytes > self.most_)
     return self.source_.release(self.source_.context, block, of.bytes, kAlign);
   self.free_[of.index] = new (block) Free{self.free_[of.index]};
   self.waiting_ += of.bytes;
@@ -46,8 +53,8 @@ void MemoryPool::release(void* context, void* block, std::size_t bytes, std::siz
 // The inverse of class_of().
 std::size_t MemoryPool::bytes_of(std::size_t index) {
   if (index == 0) return kSmallest;
-  const std::size_t octave = (index - 1) / 4, quarter = (index - 1) % 4;
-  return (kSmallest << octave) + (quarter + 1) * ((kSmallest / 4) << octave);
+  const std::size_t octave = (index - 1) / 8, eighth = (index - 1) % 8;
+  return (kSmallest << octave) + (eighth + 1) * ((kSmallest / 8) << octave);
 }
 
 void MemoryPool::trim() {

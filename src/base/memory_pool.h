@@ -4,8 +4,8 @@
 // Of bytes, which is what asks for no alignment: messages and their fragments come and go, while tables grow and stay, and what
 // they leave behind as they grow nobody would ask for again.
 //
-// Sizes are rounded up to a class, four to each doubling, so a fifth is lost at the most. What waits is at most `most` bytes;
-// the rest goes back where it came from.
+// Sizes are rounded up to a class, eight to each doubling, so a ninth is lost at the most. What waits and what is in use
+// are at most `most` bytes together; when more is in use nothing waits, so the pool adds nothing to the most that is held.
 #pragma once
 
 #include <array>
@@ -30,7 +30,7 @@ class MemoryPool {
 
  private:
   static constexpr std::size_t kSmallest = 16, kLargest = 128 * 1024;
-  static constexpr std::size_t kClasses = 4 * 13 + 1;  // 16, 20, 24, 28, 32, 40 ... 131072
+  static constexpr std::size_t kClasses = 8 * 13 + 1;  // 16, 18, 20 ... 30, 32, 36 ... 131072
   struct Free {
     Free* next;
   };
@@ -45,7 +45,7 @@ class MemoryPool {
 
   Memory source_;
   std::size_t most_;
-  std::size_t waiting_ = 0;
+  std::size_t waiting_ = 0, used_ = 0;
   std::array<Free*, kClasses> free_{};
 };
 

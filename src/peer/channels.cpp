@@ -228,7 +228,11 @@ std::optional<MessageView> Channels::receive(ChannelHandle handle) {
   if (association_ != nullptr) association_->release(message.charge);
   const MessageView view{channel->current, message.is_text, message.begins, message.ends, message.abandoned};
   channel->inbox.pop_front();
-  if (channel->inbox.empty()) channel->inbox.trim(kInboxKept);
+  // Room for many messages stays with the channel that needed it last, not with each that ever did.
+  if (channel->inbox.empty() && channel->inbox.capacity() > kInboxKept && roomy_ != handle) {
+    if (Channel* const other = find(roomy_)) other->inbox.trim(kInboxKept);
+    roomy_ = handle;
+  }
   return view;
 }
 

@@ -130,9 +130,10 @@ class Channels {
   FlatMap<std::uint16_t, std::uint32_t> handle_by_id_;  // channels whose stream is in use
   Vec<sctp::Message> kept_;                             // for streams whose channel is not there yet
   std::size_t kept_bytes_ = 0;
-  std::size_t current_bytes_ = 0;  // of all `current` together
-  std::size_t label_bytes_ = 0;    // of the channels that the other end opened
-  sctp::StreamSet unusable_;       // never used again, since they could not be reset
+  std::size_t current_bytes_ = 0;    // of all `current` together
+  ChannelHandle roomy_{0xffffffff};  // whose inbox may have more room than it uses
+  std::size_t label_bytes_ = 0;      // of the channels that the other end opened
+  sctp::StreamSet unusable_;         // never used again, since they could not be reset
   // Streams without a channel that we have reset first, and the other end has not yet: nobody may use them.
   sctp::StreamSet refused_;
   // Streams to reset once more when the reset under way is done: a channel came and went on them meanwhile.
