@@ -207,7 +207,7 @@ TEST_CASE(
     "others",
     "[DCEP-05]") {
   Limits limits;
-  limits.dc_pre_open = 1000;
+  limits.dc_pre_open = 600 + 400 + 2 * 128;  // with what each message costs besides
   ChannelsFixture t({}, limits);
   t.connect();
   t.say_text(100, std::string(600, 'a'));
