@@ -52,7 +52,7 @@ bool count(const Workload& load) {
   }
   const std::vector<std::uint8_t> message(load.size, 7);
   if (!pair.connect(options)) return false;
-  run(pair, load, message, load.messages / 2);
+  run(pair, load, message, load.messages);  // all that steady traffic holds at a time
   CALLGRIND_START_INSTRUMENTATION;
   CALLGRIND_ZERO_STATS;
   const std::size_t came = run(pair, load, message, load.messages);

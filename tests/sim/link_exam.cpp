@@ -61,6 +61,8 @@ FlowConfig flow_of(CongestionAlgorithm algorithm) {
   FlowConfig flow;
   flow.association.parameters = sctp::Parameters::over_watched_path();
   flow.association.parameters.congestion = algorithm;
+  // It is the controller that is examined: the window that suffices by default would be too small for some of the links.
+  flow.limits.sctp_rx_window_max = 16 * 1024 * 1024;
   return flow;
 }
 
