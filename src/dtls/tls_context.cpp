@@ -114,8 +114,9 @@ TlsResult TlsContext::save([[maybe_unused]] Buffer& saved) {
   if (mbedtls_ssl_context_save(&ssl_, nullptr, 0, &size) != MBEDTLS_ERR_SSL_BUFFER_TOO_SMALL)
     return TlsResult::Again;
   if (!saved.resize_discarding(size)) return TlsResult::Again;
-  // What fails from here on is the clearing of the context, and then nobody says how far it went.
-  if (mbedtls_ssl_context_save(&ssl_, saved.data(), saved.size(), &size) == 0) return TlsResult::Done;
+  // The lack of memory is that of clearing the context, which comes after writing and which we shall not use again.
+  const int code = mbedtls_ssl_context_save(&ssl_, saved.data(), saved.size(), &size);
+  if (code == 0 || code == MBEDTLS_ERR_SSL_ALLOC_FAILED) return TlsResult::Done;
   crypto::wipe(saved.data(), saved.size());
   saved.clear();
   return TlsResult::Failed;

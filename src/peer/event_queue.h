@@ -26,8 +26,14 @@ class EventQueue {
     return true;
   }
   void clear() { events_.clear(); }
-  // As clear(), and its memory goes as well.
-  void release() { events_ = Ring<Peer::Event>(events_.memory()); }
+  // As clear(), and the memory of a burst goes as well. Room for a few events stays, or the next one could be lost for want
+  // of memory.
+  void release() {
+    Ring<Peer::Event> fresh(events_.memory());
+    if (!fresh.push_back(Peer::Event())) return clear();
+    fresh.pop_front();
+    events_ = std::move(fresh);
+  }
   bool empty() const { return events_.empty(); }
   // Reports on messages are asked for only while there is room; meanwhile the association keeps them, and bounds them.
   bool has_room() const { return events_.size() < message_limit_; }

@@ -96,6 +96,22 @@ TEST_CASE("without memory to wake up a session stays at rest, and the next recor
   CHECK(pair.data_flows());
 }
 
+TEST_CASE("whichever allocation fails while a session goes to rest, it stays connected") {
+  bool has_rested = false, has_stayed = false;
+  for (std::size_t n = 0; n < 12; ++n) {
+    CAPTURE(n);
+    Talking pair;
+    pair.client_env.fail_allocations_after(n);
+    const bool rests = pair.client.rest(pair.now);
+    (rests ? has_rested : has_stayed) = true;
+    CHECK(pair.client.state() == SessionState::Connected);
+    pair.client_env.fail_allocations_after(1000);
+    CHECK(pair.data_flows());
+  }
+  CHECK(has_rested);
+  CHECK(has_stayed);
+}
+
 TEST_CASE("one at rest says goodbye, hears it, and refuses what is forged") {
   Talking pair;
   REQUIRE(pair.client.rest(pair.now));
