@@ -450,7 +450,7 @@ void SctpInvariants::check_buffered(std::uint16_t stream, std::size_t amount) co
 
 void SctpInvariants::check(Time now, const SctpFacts& facts) const {
   demand(facts.accounts_agree, "INV-3: the bytes outstanding are not the sum of the chunks in flight");
-  demand(facts.state != SctpState::Established || facts.outstanding <= unacked_wire_,
+  demand(facts.state != SctpState::Established || facts.lacked_memory || facts.outstanding <= unacked_wire_,
          "INV-3: " + std::to_string(facts.outstanding) + " outstanding, " + std::to_string(unacked_wire_) +
              " not acknowledged");
   demand(facts.cwnd >= facts.pmdcs, "INV-3: cwnd below a packet");

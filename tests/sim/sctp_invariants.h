@@ -54,6 +54,7 @@ struct SctpFacts {
   bool dont_fragment = false;   // of the packet just written
   bool accounts_agree = true;   // outstanding bytes = sum over the chunks in flight
   bool t3_runs = false, t3_must_run = false;
+  bool lacked_memory = false;  // ever: gap blocks are passed over then, and what they name stays outstanding
   Time next_timeout = kNever;
 };
 

@@ -176,6 +176,7 @@ void CheckedPeer::look(SctpFacts& facts) const {
   facts.outstanding = stats.outstanding_bytes;
   facts.buffered_total = 0;  // with what DCEP has waiting; the streams are looked at one by one
   facts.heap = environment_.bytes_in_use();
+  facts.lacked_memory = environment_.refused_allocations() != 0;
   facts.next_timeout = association.next_timeout();
   facts.packet_size = stats.mtu;
   facts.dont_fragment = association.dont_fragment();
