@@ -189,6 +189,9 @@ Drop Agent::on_request(const Path& path, const stun::Message& request) {
   if (verdict.drop != Drop::None) return verdict.drop;
   if (const Drop conflict = settle_role(path, request, verdict.integrity); conflict != Drop::None)
     return conflict;
+  // RFC 7675 §5.1: nothing of ours goes there any more, so the other end must not think that the pair works, and nominate it.
+  const Pair* const known = checklist_.find(path);
+  if (known != nullptr && known->is_spent) return Drop::UnknownPath;
 
   Reply reply;
   reply.path = path;

@@ -27,8 +27,11 @@ void give_back(void* block) {
 
 }  // namespace
 
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+  return std::calloc(1, std::max<std::size_t>(size, 1));
+}
 void* operator new(std::size_t size) {
-  void* const block = std::calloc(1, std::max<std::size_t>(size, 1));
+  void* const block = operator new(size, std::nothrow);
   if (block == nullptr) std::abort();
   return block;
 }
