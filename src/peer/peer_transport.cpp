@@ -74,8 +74,12 @@ Drop Peer::Impl::handle_inner(Time now, const Path& from, Bytes datagram) {
 }
 
 Drop Peer::Impl::handle_dtls(Time now, const Path& from, Bytes datagram) {
-  // Until our own check of the path has succeeded, whoever sent this may be anyone (RFC 8827 §6.3, RFC 8445 §12.1).
-  if (!dtls_started || !agent.is_validated(from)) return keep_early(from, datagram);
+  // Until our own check of the path has succeeded, whoever sent this may be anyone (RFC 8827 §6.3, RFC 8445 §12.1): a handshake
+  // waits for it. A record of a connection that stands says itself who sealed it, and is taken on any candidate of the
+  // exchange (RFC 8445 §12.2): after a restart a browser may prefer a pair that we, having nominated another, never check.
+  const bool is_up = dtls_started && dtls->state() == dtls::SessionState::Connected;
+  const bool is_taken = agent.is_validated(from) || (is_up && agent.is_expected(from));
+  if (!dtls_started || !is_taken) return keep_early(from, datagram);
   data_at = now;
   return dtls->handle_packet(now, datagram);
 }

@@ -164,6 +164,8 @@ void add_peer_options(CLI::App& app, PeerOptions& options) {
   app.add_option("--max-packet", options.max_packet,
                  "bytes of the largest IP packet that path MTU discovery tries; 0: no discovery");
   app.add_flag("--no-offload", options.no_offload, "datagrams go and come one by one: no GSO, no GRO");
+  app.add_option("--trace", options.trace,
+                 "pcapng file for Wireshark: each datagram, and each SCTP packet in the clear");
   app.add_flag("--loopback", options.loopback, "loopback addresses are candidates too");
 }
 

@@ -23,6 +23,7 @@ struct PeerOptions {
   std::optional<std::size_t> given_size, given_count;
   std::string label = "bench", protocol;
   std::vector<std::string> ice_servers;
+  std::string trace;  // file; empty: none
   std::string ice_policy = "all", transports = "udp";
   bool hide_addresses = false;
   bool no_offload = false;

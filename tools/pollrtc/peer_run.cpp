@@ -20,6 +20,17 @@ PeerRun::PeerRun(const PeerOptions& run_options)
 
 PeerRun::~PeerRun() = default;
 
+bool PeerRun::open_trace() {
+  if (options.trace.empty()) return true;
+  trace_file_.open(options.trace, std::ios::binary);
+  if (!trace_file_) return false;
+  configuration_.tap.context = &trace_.emplace(trace_file_);
+  configuration_.tap.packet = [](void* trace, const TappedPacket& packet) {
+    static_cast<capture::PcapngWriter*>(trace)->write(packet.time, packet);
+  };
+  return true;
+}
+
 int PeerRun::run(std::unique_ptr<Mode> (*make_mode)(PeerRun&)) {
   put({{"type", "hello"}, {"peer", "pollrtc"}, {"version", POLLRTC_VERSION}});
   loop.watch(
@@ -30,7 +41,10 @@ int PeerRun::run(std::unique_ptr<Mode> (*make_mode)(PeerRun&)) {
   loop.after(std::chrono::duration<double>(options.timeout),
              [this] { fail("timeout", "not done after " + Json(options.timeout).dump() + " s", 3); });
   mode_ = make_mode(*this);
-  mode_->on_start();
+  if (open_trace())
+    mode_->on_start();
+  else
+    fail("trace", "cannot write " + options.trace);
   const int status = loop.run();
   // Closing tells the other end within the call; then what is still to be written gets its chance.
   for (const auto& [number, link] : links_) link->pc.close();

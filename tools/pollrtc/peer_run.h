@@ -1,13 +1,16 @@
 // One run of `pollrtc peer`: its connections, the lines that come in and go out, and the mode that gives them a purpose.
 #pragma once
 
+#include <fstream>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
+#include "capture/pcapng.h"
 #include "pollrtc/event_loop.h"
 #include "pollrtc/json.h"
 #include "pollrtc/line_io.h"
@@ -105,8 +108,12 @@ class PeerRun {
   Channel* hook_channel(Link& link, std::shared_ptr<DataChannel> dc);
   void opened(Channel& channel);
 
+  bool open_trace();
+
   LineWriter writer_;
   LineReader reader_;
+  std::ofstream trace_file_;
+  std::optional<capture::PcapngWriter> trace_;
   Configuration configuration_;
   std::unique_ptr<Mode> mode_;
   std::unordered_map<int, std::shared_ptr<Link>> links_;

@@ -22,8 +22,8 @@
 #include <sstream>
 #include <string>
 
+#include "capture/pcapng.h"
 #include "sim/violation.h"
-#include "sim/whole/pcapng.h"
 #include "sim/whole/run.h"
 
 using namespace pollrtc;
@@ -137,12 +137,15 @@ void run_seed(std::uint64_t seed, const Options& options, Totals& totals) {
   const Plan plan(seed, options.without);
   ++totals.runs;
   std::ofstream file;
-  std::optional<PcapngWriter> trace;
+  std::optional<capture::PcapngWriter> trace;
   WholeOptions whole{options.log ? &std::cerr : nullptr, {}};
   if (!options.trace.empty()) {
     file.open(options.trace, std::ios::binary);
     trace.emplace(file);
-    whole.sink = [&trace](Time now, const TappedPacket& packet) { trace->write(now, packet); };
+    // What comes in was sent by somebody too: only what is sent is written, so each packet stands there once.
+    whole.sink = [&trace](Time now, const TappedPacket& packet) {
+      if (packet.is_sent) trace->write(now, packet);
+    };
   }
   try {
     const WholeReport report = run_whole(plan, whole);

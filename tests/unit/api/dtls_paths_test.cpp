@@ -112,6 +112,40 @@ TEST_CASE("another pair, and an ICE restart: the same DTLS and SCTP associations
   CHECK(t.both_connected());
 }
 
+TEST_CASE(
+    "once DTLS is up, records come by any candidate of the exchange, whether our own check of it succeeded "
+    "or not",
+    "[ICE-NOM-08][ICE-GATH-11]") {
+  const auto ip = [](std::uint8_t last) { return Address::v4(192, 0, 2, last, 0); };
+  TwoPeers t(
+      4, [&](sim::World& world) -> sim::Host& { return world.add_host({ip(1)}); },
+      [&](sim::World& world) -> sim::Host& {
+        return world.add_host({ip(2), ip(3)});
+      });
+  // What Bob sends from his second address is lost, so that he never has an answer to a check of that pair.
+  t.world.link(ip(3), ip(1)).config.cut = true;
+  Sent sent;
+  t.alice.peer = [&] {  // the same end with a tap
+    auto peer = Peer::create(t.alice.environment.env, sent.config(), t.world.now());
+    REQUIRE(peer);
+    return *std::move(peer);
+  }();
+  const auto channels = t.connect();
+  t.world.run_for(2s);
+  const Path used = *t.bob.peer.stats().selected_path;
+  REQUIRE(used.local.same_ip(ip(2)));
+  const Path unchecked{ip(3).with_port(5000), used.remote};
+
+  // What Alice seals from here on comes by the other pair alone.
+  t.world.link(ip(1), ip(2)).config.cut = true;
+  int taken = 0;
+  sent.on_record = [&](Bytes record) {
+    if (t.bob.peer.handle_datagram(t.world.now(), unchecked, record) == Drop::None) ++taken;
+  };
+  speak(t, channels);
+  CHECK(taken > 0);
+}
+
 TEST_CASE("all secrets come from the application's generator: reseeded, two copies share none", "[DTLS-25]") {
   // A fork, or a machine that is woken twice, goes on with the state it had, unless its generator is seeded anew.
   struct Secrets {

@@ -1,17 +1,17 @@
 // Traces for Wireshark (pcapng, draft-ietf-opsawg-pcapng): two interfaces, both of raw IP. On the first every datagram as UDP,
-// on the second every SCTP packet in the clear, as if it had gone by IP (protocol 132), with the ports of its path as addresses say.
+// on the second every SCTP packet in the clear, as if it had gone by IP (protocol 132). Each packet says whether it was sent or received.
 #pragma once
 
 #include <iosfwd>
 
 #include "pollrtc/packet_tap.h"
 
-namespace pollrtc::sim {
+namespace pollrtc::capture {
 
 class PcapngWriter {
  public:
   explicit PcapngWriter(std::ostream& out);
-  // What comes in was sent by somebody too: only what is sent is written, so each packet stands there once.
+  // `now` is the time that the trace tells.
   void write(Time now, const TappedPacket& packet);
 
  private:
@@ -19,4 +19,4 @@ class PcapngWriter {
   std::ostream& out_;
 };
 
-}  // namespace pollrtc::sim
+}  // namespace pollrtc::capture

@@ -1,12 +1,14 @@
-#include "sim/whole/pcapng.h"
+#include "capture/pcapng.h"
 
 #include <ostream>
 #include <vector>
 
-namespace pollrtc::sim {
+namespace pollrtc::capture {
 namespace {
 
 constexpr std::uint16_t kRawIp = 101;  // LINKTYPE_RAW
+constexpr std::uint16_t kFlags = 2;    // option of a packet: the direction in its lowest bits
+constexpr std::uint32_t kInbound = 1, kOutbound = 2;
 constexpr std::uint8_t kUdp = 17, kSctp = 132;
 
 // pcapng numbers are in the writer's byte order, which the section header tells; ours is little-endian everywhere.
@@ -85,18 +87,19 @@ PcapngWriter::PcapngWriter(std::ostream& out) : out_(out) {
 }
 
 void PcapngWriter::write(Time now, const TappedPacket& packet) {
-  if (!packet.is_sent) return;
+  const Address& from = packet.is_sent ? packet.path.local : packet.path.remote;
+  const Address& to = packet.is_sent ? packet.path.remote : packet.path.local;
   std::vector<std::uint8_t> ip;
   if (packet.layer == PacketLayer::Udp) {
     Body udp;
-    udp.be16(packet.path.local.port);
-    udp.be16(packet.path.remote.port);
+    udp.be16(from.port);
+    udp.be16(to.port);
     udp.be16(8 + packet.bytes.size());
     udp.be16(0);
     udp.append(packet.bytes);
-    ip = ip_packet(packet.path.local, packet.path.remote, kUdp, udp.bytes);
+    ip = ip_packet(from, to, kUdp, udp.bytes);
   } else {
-    ip = ip_packet(packet.path.local, packet.path.remote, kSctp, packet.bytes);
+    ip = ip_packet(from, to, kSctp, packet.bytes);
   }
   const auto microseconds = static_cast<std::uint64_t>(now.time_since_epoch().count());
   Body enhanced;
@@ -106,6 +109,11 @@ void PcapngWriter::write(Time now, const TappedPacket& packet) {
   enhanced.u32(static_cast<std::uint32_t>(ip.size()));
   enhanced.u32(static_cast<std::uint32_t>(ip.size()));
   enhanced.append(ip);
+  enhanced.bytes.resize((enhanced.bytes.size() + 3) / 4 * 4);
+  enhanced.u16(kFlags);
+  enhanced.u16(4);
+  enhanced.u32(packet.is_sent ? kOutbound : kInbound);
+  enhanced.u32(0);  // the end of the options
   block(6, enhanced.bytes);
 }
 
@@ -121,4 +129,4 @@ void PcapngWriter::block(std::uint32_t type, Bytes body) {
              static_cast<std::streamsize>(whole.bytes.size()));
 }
 
-}  // namespace pollrtc::sim
+}  // namespace pollrtc::capture
