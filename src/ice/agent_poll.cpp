@@ -192,7 +192,7 @@ std::optional<Transmit> Agent::poll_transmit(Time now, MutBytes out) {
     const std::size_t size = write_request(transaction, out);
     if (size == 0) continue;
     ++counters_.checks_sent;
-    if (transaction.timer.copies() > 1 && !transaction.is_cancelled) ++counters_.retransmissions;
+    if (transaction.timer.copies() > 1) ++counters_.retransmissions;
     if (transaction.purpose == stun::Purpose::Consent) ++counters_.consent_checks_sent;
     const Pair* const pair = checklist_.find(transaction.target);
     if (transaction.purpose != stun::Purpose::Server && (pair == nullptr || !pair->is_valid)) {

@@ -19,7 +19,7 @@ Retransmission::Step Retransmission::step(Time now) {
 }
 
 void Retransmission::cancel() {
-  copies_ = rc_;
+  rc_ = copies_;  // they are counted as they were: a single one, answered late, still measures the round trip
   due_ = give_up_;
 }
 

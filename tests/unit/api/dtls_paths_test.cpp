@@ -7,7 +7,7 @@ using namespace pollrtc::scenario;
 
 namespace {
 
-constexpr std::uint8_t kHandshake = 22, kInit = 1;
+constexpr std::uint8_t kHandshake = 22, kClientHello = 1, kInit = 1;
 
 // What one end sends, as its tap sees it.
 struct Sent {
@@ -195,4 +195,28 @@ TEST_CASE("what asks for a new DTLS association is refused as a whole, and nothi
     }
   }
   speak(t, channels);
+}
+
+TEST_CASE("the ClientHello is sent again after one and a half round trips, as ICE measured them",
+          "[DTLS-34]") {
+  for (const auto& [delay, wait] :
+       std::initializer_list<std::pair<Duration, Duration>>{{10ms, 50ms}, {100ms, 300ms}, {200ms, 600ms}}) {
+    sim::LinkConfig link;
+    link.delay = delay;
+    Sent sent;
+    TwoPeers t(3, link, {}, sent.config());
+    std::vector<Time> hellos;
+    sent.on_record = [&](Bytes record) {  // the type of the record, and of the message in it
+      if (record[0] != kHandshake || record[13] != kClientHello) return;
+      hellos.push_back(t.world.now());
+      for (const auto& [from, to] : {std::pair(t.kAlice, t.kBob), std::pair(t.kBob, t.kAlice)})
+        t.world.link(from, to).config.cut = true;  // nothing answers it
+    };
+    t.alice.create({.label = "chat"});
+    t.negotiate();
+    t.run_until([&] { return hellos.size() == 3; }, 10s);
+    INFO(delay.count());
+    CHECK(hellos[1] - hellos[0] == wait);
+    CHECK(hellos[2] - hellos[1] == 2 * wait);
+  }
 }
