@@ -2,17 +2,18 @@
 
 #include <algorithm>
 
+#include "common/connection.h"
 #include "common/statistics.h"
 
 namespace pollrtc::godot_plugin {
 
 Channel::Channel(std::shared_ptr<DataChannel> of, std::shared_ptr<ChannelList> in)
     : channel(std::move(of)), list(std::move(in)) {
-  list->push_back(this);
+  list->channels.push_back(this);
 }
 
 Channel::~Channel() {
-  if (list != nullptr) std::erase(*list, this);
+  if (list != nullptr) std::erase(list->channels, this);
 }
 
 GodotError Channel::get_packet(const std::uint8_t*& data, std::int32_t& size) {
@@ -28,8 +29,9 @@ GodotError Channel::get_packet(const std::uint8_t*& data, std::int32_t& size) {
 
 GodotError Channel::put_packet(const std::uint8_t* data, std::int64_t size) {
   if (channel == nullptr || size < 0) return GodotError::FAILED;
-  return channel->put_packet(Bytes(data, static_cast<std::size_t>(size))) ? GodotError::OK
-                                                                          : GodotError::FAILED;
+  if (!channel->put_packet(Bytes(data, static_cast<std::size_t>(size)))) return GodotError::FAILED;
+  if (list->connection != nullptr) list->connection->flush_soon();
+  return GodotError::OK;
 }
 
 int Channel::get_available_packet_count() const {

@@ -12,8 +12,13 @@
 
 namespace pollrtc::godot_plugin {
 
-// The channel objects of one connection object. Either may be freed first, so they share it.
-using ChannelList = std::vector<Channel*>;
+struct Connection;
+
+// A connection object and its channel objects. Either may be freed first, so they share it.
+struct ChannelList {
+  Connection* connection = nullptr;  // null: gone
+  std::vector<Channel*> channels;
+};
 
 struct Channel {
   Channel() = default;  // an orphan

@@ -189,12 +189,13 @@ Settings::~Settings() {
 
 Result<Settings> read_settings(const Dictionary& dictionary) {
   Settings settings;
-  settings.library.pull_events = true;
+  settings.library.pull_events = settings.library.hold_messages = true;
   Reader reader(dictionary);
   read_servers(dictionary, settings.library, reader);
   read_identity(settings.library, reader);
   read_network(settings.library, reader);
   read_limits(settings.library.limits, reader);
+  reader.read("bundleMessages", settings.library.hold_messages, "bundleMessages is no bool");
   reader.read("reportDisconnected", settings.report_disconnected, "reportDisconnected is no bool");
   read_mux(dictionary, settings.library, reader);
   if (reader.fault()) return Unexpected{*reader.fault()};

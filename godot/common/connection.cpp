@@ -21,14 +21,18 @@ GodotError report(const char* function, const Status& status) {
 }  // namespace
 
 Connection::Connection() {
+  channels->connection = this;
   (void)start({});  // an empty configuration is refused by nobody
 }
+
+Connection::~Connection() { channels->connection = nullptr; }
 
 Status Connection::start(const Dictionary& dictionary) {
   const Result<Settings> settings = read_settings(dictionary);
   if (!settings) return Unexpected{settings.error()};
   if (const Status status = library.initialize(settings->library); !status) return status;
   report_disconnected = settings->report_disconnected;
+  is_bundling = settings->library.hold_messages;
   return {};
 }
 
@@ -67,6 +71,17 @@ GodotError Connection::add_ice_candidate(std::string_view media, std::int64_t in
   return report("add_ice_candidate", library.add_ice_candidate(media, static_cast<int>(index), name));
 }
 
+void Connection::flush_soon() {
+  if (!is_bundling || is_flush_owed) return;
+  is_flush_owed = host::call_soon(object, "flush");
+  if (!is_flush_owed) library.flush();
+}
+
+void Connection::flush() {
+  is_flush_owed = false;
+  library.flush();
+}
+
 int Connection::get_connection_state() const {
   const ConnectionState state = library.get_connection_state();
   return static_cast<int>(
@@ -92,6 +107,11 @@ Value restart_ice(void* instance, std::span<const Value>) {
   return static_cast<std::int64_t>(report("restart_ice", self(instance).library.restart_ice()));
 }
 
+Value flush(void* instance, std::span<const Value>) {
+  self(instance).flush();
+  return {};
+}
+
 Value generate_certificate(void*, std::span<const Value>) {
   Result<CertificatePem> made = pollrtc::generate_certificate();
   if (!made) {
@@ -108,6 +128,7 @@ constexpr Method kMethods[] = {
     {"get_loss", Method::Scope::Const, Kind::Float, {}, get_loss},
     {"get_max_message_size", Method::Scope::Const, Kind::Int, {}, get_max_message_size},
     {"restart_ice", Method::Scope::Mutable, Kind::Int, {}, restart_ice},
+    {"flush", Method::Scope::Mutable, Kind::Nil, {}, flush},
     {"generate_certificate", Method::Scope::Static, Kind::Dict, {}, generate_certificate},
 };
 

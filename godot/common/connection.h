@@ -9,6 +9,7 @@ namespace pollrtc::godot_plugin {
 
 struct Connection {
   Connection();  // scripts use the object at once, with or without initialize()
+  ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
@@ -22,6 +23,9 @@ struct Connection {
   // Emits; the object may be gone when this returns.
   GodotError poll();
   void close() { library.close(); }
+  // The packets of a frame leave together, once its scripts have run; or at the next poll(), or flush().
+  void flush_soon();
+  void flush();
   // As Settings::report_disconnected says why: CONNECTED until it is known that nobody is there any more.
   int get_connection_state() const;
   int get_gathering_state() const { return static_cast<int>(library.get_gathering_state()); }
@@ -30,6 +34,8 @@ struct Connection {
   EngineObject* object = nullptr;
   PeerConnection library;
   bool report_disconnected = false;
+  bool is_bundling = true;
+  bool is_flush_owed = false;
   std::shared_ptr<ChannelList> channels = std::make_shared<ChannelList>();
 
  private:

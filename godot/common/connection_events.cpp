@@ -43,9 +43,10 @@ void emit_to_connection(const Connection& at, const PeerConnection::Event& event
 template <class... Arguments>
 void emit_to_channel(const Connection& at, const std::shared_ptr<DataChannel>& channel, SignalName signal,
                      Arguments... arguments) {
-  const auto found = std::find_if(at.channels->begin(), at.channels->end(),
-                                  [&](const Channel* c) { return c->channel == channel; });
-  if (found == at.channels->end()) return;  // its object is gone already
+  const std::vector<Channel*>& channels = at.channels->channels;
+  const auto found =
+      std::find_if(channels.begin(), channels.end(), [&](const Channel* c) { return c->channel == channel; });
+  if (found == channels.end()) return;  // its object is gone already
   EngineObject* const object = (*found)->object;
   const Held held(object);
   emit(object, signal, std::move(arguments)...);
@@ -68,6 +69,7 @@ void emit_to_channels(const Connection& at, const PeerConnection::Event& event) 
 }  // namespace
 
 GodotError Connection::poll() {
+  is_flush_owed = false;
   const GodotError result = godot_error(library.poll());
   PeerConnection::Event event;
   if (!library.next_event(event)) return result;

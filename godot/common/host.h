@@ -57,6 +57,10 @@ void emit(EngineObject* object, SignalName signal, std::span<const Value> argume
 // The same with an object that nobody holds yet: when no handler keeps it, it is gone afterwards.
 void emit_with_object(EngineObject* object, SignalName signal, EngineObject* argument);
 
+// Has the engine call this method of ours once the scripts that run now have run, unless the object is gone by then. False: it
+// cannot, as we are not in the engine's main thread, where that happens.
+bool call_soon(EngineObject* object, const char* method);
+
 // An object of the engine's for the channel, which it owns from now on. Nobody holds it yet.
 EngineObject* make_channel_object(std::unique_ptr<Channel> channel);
 

@@ -1,6 +1,7 @@
 #include "gdextension/engine.h"
 
 #include <cstring>
+#include <thread>
 
 namespace pollrtc::gdextension {
 namespace {
@@ -8,6 +9,7 @@ namespace {
 Interface table;
 Methods the_methods;
 Library* the_library = nullptr;
+std::thread::id main_thread;
 
 using godot_plugin::kMostEntries;
 using godot_plugin::kMostLevels;
@@ -185,16 +187,19 @@ bool load_methods() {
   };
   the_methods = {
       .emit_signal = find("Object", "emit_signal", 4047867050),
+      .call_deferred = find("Object", "call_deferred", 3400424181),
       .notification = find("Object", "notification", 4023243586),
       .reference = find("RefCounted", "reference", 2240911060),
       .unreference = find("RefCounted", "unreference", 2240911060),
       .set_default_extension = find("WebRTCPeerConnection", "set_default_extension", 3304788590),
   };
-  return the_methods.emit_signal != nullptr && the_methods.notification != nullptr &&
-         the_methods.reference != nullptr && the_methods.unreference != nullptr &&
-         the_methods.set_default_extension != nullptr;
+  main_thread = std::this_thread::get_id();
+  return the_methods.emit_signal != nullptr && the_methods.call_deferred != nullptr &&
+         the_methods.notification != nullptr && the_methods.reference != nullptr &&
+         the_methods.unreference != nullptr && the_methods.set_default_extension != nullptr;
 }
 const Methods& methods() { return the_methods; }
+bool is_main_thread() { return std::this_thread::get_id() == main_thread; }
 
 StringName::StringName(const char* text) { engine().string_name_new_with_latin1_chars(&raw_, text, 0); }
 StringName::~StringName() { destroy(Type::StringName, &raw_); }

@@ -22,12 +22,14 @@ bool load_engine(GetProcAddress get, Library* library);
 // The engine's own methods that we call. They are found when its classes are there: at the scene level.
 struct Methods {
   MethodBind* emit_signal;
+  MethodBind* call_deferred;
   MethodBind* notification;
   MethodBind* reference;
   MethodBind* unreference;
   MethodBind* set_default_extension;
 };
 bool load_methods();
+bool is_main_thread();  // the one that loaded them
 const Methods& methods();
 
 class StringName {

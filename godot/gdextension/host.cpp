@@ -57,6 +57,17 @@ void emit_with_object(EngineObject* object, SignalName signal, EngineObject* arg
   emit_variants(object, signal, std::span(&variant, 1));
 }
 
+bool call_soon(EngineObject* object, const char* method) {
+  if (!gdextension::is_main_thread()) return false;
+  const gdextension::StringName name(method);
+  const Variant variant = Variant::of(name);
+  const void* arguments[] = {variant.get()};
+  Variant nothing;
+  CallError error{};
+  engine().object_method_bind_call(methods().call_deferred, object, arguments, 1, nothing.out(), &error);
+  return error.error == 0;
+}
+
 EngineObject* make_channel_object(std::unique_ptr<Channel> channel) {
   Channel* const instance = channel.release();  // the engine owns it until it calls free()
   instance->object = gdextension::make_object(gdextension::kChannelClass.base,

@@ -1,5 +1,7 @@
 #include "gdnative/engine.h"
 
+#include <thread>
+
 namespace pollrtc::gdnative {
 namespace {
 
@@ -7,6 +9,7 @@ using godot_plugin::kMostEntries;
 using godot_plugin::kMostLevels;
 
 Core the_core;
+std::thread::id main_thread;
 const NativeScriptTable* the_nativescript = nullptr;
 const NativeScriptTable11* the_nativescript11 = nullptr;
 const NetTable32* the_net = nullptr;
@@ -122,7 +125,10 @@ const NativeScriptTable& nativescript() { return *the_nativescript; }
 const NativeScriptTable11& nativescript11() { return *the_nativescript11; }
 const NetTable32& net() { return *the_net; }
 
+bool is_main_thread() { return std::this_thread::get_id() == main_thread; }
+
 bool load_engine(const CoreTable* table) {
+  main_thread = std::this_thread::get_id();
   const FunctionPointer* const functions = table->functions;
 #define POLLRTC_LOAD(place, result, name, arguments) \
   the_core.name = reinterpret_cast<result(*) arguments>(functions[place]);

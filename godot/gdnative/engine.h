@@ -20,6 +20,7 @@ const NativeScriptTable11& nativescript11();
 const NetTable32& net();
 // False: this engine is older than 3.2.
 bool load_engine(const CoreTable* table);
+bool is_main_thread();  // the one that loaded it
 
 class String {
  public:

@@ -66,6 +66,17 @@ void emit_with_object(EngineObject* object, SignalName signal, EngineObject* arg
   emit_variants(object, signal, std::span(&variant, 1));
 }
 
+// It is a method of our script.
+bool call_soon(EngineObject* object, const char* method) {
+  static MethodBind* const call_deferred = gdnative::find_method("Object", "call_deferred");
+  if (!gdnative::is_main_thread() || !gdnative::connection_object(object).has_our_script) return false;
+  const Variant name{Value(method)};
+  const RawVariant* arguments[] = {name.get()};
+  CallError error{};
+  const Variant nothing(core().method_bind_call(call_deferred, object, arguments, 1, &error));
+  return error.error == 0;
+}
+
 EngineObject* make_channel_object(std::unique_ptr<Channel> channel) {
   static const gdnative::Constructor constructor = core().get_class_constructor("WebRTCDataChannelGDNative");
   EngineObject* const object = constructor();

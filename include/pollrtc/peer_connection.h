@@ -81,6 +81,9 @@ struct Configuration {
   int dscp = -1;  // RFC 8837: 0..63 for all datagrams, checks included; negative: the system's
   // Instead of the handlers: what happened waits until next_event() takes it, after each poll().
   bool pull_events = false;
+  // Messages wait for flush() or poll(), and then leave together: many small ones share a packet. False: each leaves in the call
+  // that hands it in, in a packet of its own.
+  bool hold_messages = false;
   // Both empty: a fresh key pair for each connection. generate_certificate() makes one to keep and use again.
   CertificatePem certificate;
   // The largest IP packet, in bytes, that path MTU discovery tries (RFC 8899): PeerConfig::max_ip_packet. 0: no discovery.
@@ -229,6 +232,7 @@ class POLLRTC_API PeerConnection {
   // With Configuration::pull_events: what happened, oldest first; false when that was all. Without it false as well, and
   // nothing is taken: what happened is the handlers'.
   bool next_event(Event& event);
+  void flush();  // with Configuration::hold_messages: sends what waits, as far as the network lets it
   void close();  // everything the other end needs to know is sent inside this call
 
   // As of the last poll() or call.

@@ -193,6 +193,7 @@ typedef struct pollrtc_config {
   const pollrtc_limit* limits;
   size_t limit_count;                    /* how many there are */
   pollrtc_transport_goal transport_goal; /* of what this end sends */
+  int hold_messages; /* until pollrtc_connection_flush() or poll: small ones share packets */
 } pollrtc_config;
 
 /* What happened, and what is in the event then. */
@@ -344,6 +345,8 @@ POLLRTC_C_API pollrtc_result pollrtc_connection_poll(pollrtc_connection* connect
 POLLRTC_C_API pollrtc_result pollrtc_connection_wait(pollrtc_connection* connection, int timeout_ms);
 /* 1: `event` is the next one. 0: that was all. */
 POLLRTC_C_API int pollrtc_connection_next_event(pollrtc_connection* connection, pollrtc_event* event);
+/* With hold_messages: sends what waits, as far as the network lets it. */
+POLLRTC_C_API void pollrtc_connection_flush(pollrtc_connection* connection);
 POLLRTC_C_API void pollrtc_connection_close(pollrtc_connection* connection);
 POLLRTC_C_API pollrtc_connection_state pollrtc_connection_get_state(const pollrtc_connection* connection);
 POLLRTC_C_API pollrtc_gathering_state

@@ -45,6 +45,7 @@ std::optional<Limits> limits_of(const pollrtc_config& given) {
 Configuration configuration_of(Hooks& hooks, Platform& platform, const pollrtc_config& given) {
   Configuration configuration;
   configuration.pull_events = true;
+  configuration.hold_messages = given.hold_messages != 0;
   for (std::size_t i = 0; given.ice_servers != nullptr && i < given.ice_server_count; ++i) {
     const pollrtc_ice_server& server = given.ice_servers[i];
     IceServer copy;
@@ -303,6 +304,10 @@ int pollrtc_connection_next_event(pollrtc_connection* connection, pollrtc_event*
     if (!connection->connection->next_event(connection->event)) return 0;
   } while (!describe(*connection, *event));
   return 1;
+}
+
+void pollrtc_connection_flush(pollrtc_connection* connection) {
+  if (connection != nullptr) connection->connection->flush();
 }
 
 void pollrtc_connection_close(pollrtc_connection* connection) {

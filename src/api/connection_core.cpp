@@ -172,6 +172,7 @@ void ConnectionCore::close() {
   buffered_low_.clear();
   lost_servers_.clear();
   if (!peer_ && !ensure_peer()) return;  // a connection closed before its first use is closed all the same
+  if (gathered_ != 0) flush();           // what was handed in before goes before it
   peer_->close(now());
   while (!flush()) {
   }
@@ -383,6 +384,12 @@ ConnectionCore::ChannelEntry* ConnectionCore::entry(ChannelHandle handle) {
 std::shared_ptr<DataChannel> ConnectionCore::channel(ChannelHandle handle) {
   const ChannelEntry* e = entry(handle);
   return e == nullptr ? nullptr : e->channel.lock();
+}
+
+void ConnectionCore::send_held() {
+  if (!check_no_hook() || !peer_) return;
+  const Call call(*this);
+  flush();
 }
 
 Status ConnectionCore::send(ChannelHandle handle, Bytes data, bool is_text,

@@ -53,6 +53,7 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   Status add_candidate(std::string_view mid, int index, std::string_view line);
   Status poll();
   Status wait(Duration timeout);
+  void send_held();
   void close();
   // As close(), when nobody will ask for its state any more.
   void end();

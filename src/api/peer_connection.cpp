@@ -126,6 +126,7 @@ bool PeerConnection::next_event(Event& event) {
   const std::shared_ptr<ConnectionCore> core = core_;  // a hook may drop this object
   return core->pull_event(event);
 }
+void PeerConnection::flush() { core().send_held(); }
 void PeerConnection::close() { core().close(); }
 
 Status poll_all(std::span<PeerConnection* const> connections, Duration timeout) {

@@ -222,7 +222,7 @@ func test_configuration_that_cannot_be_used() -> void:
 			{"portRangeBegin": 9, "portRangeEnd": 8}, {"mtu": "big"}, {"mtu": -1}, {"certificate": 5}, {"dscp": 64}, {"transportGoal": "fast"}, {"transportGoal": 1},
 			{"certificate": {"certificate": "x", "privateKey": "y"}}, {"maxMessageSize": 1}, {"sendBufferSize": 1},
 			{"nat1to1": {"internal": "10.0.0.1"}}, {"nat1to1": "x"}, {"includeLoopback": "yes"},
-			{"udpMuxPort": -1}, {"udpMuxPort": 65536}, {"udpMuxPort": "x"}, {"trustedCertificates": 1}, {"restartIceAutomatically": []}, {"iceLite": "no"}, {"reportDisconnected": "no"}]:
+			{"udpMuxPort": -1}, {"udpMuxPort": 65536}, {"udpMuxPort": "x"}, {"bundleMessages": "x"}, {"trustedCertificates": 1}, {"restartIceAutomatically": []}, {"iceLite": "no"}, {"reportDisconnected": "no"}]:
 		check(connection.initialize(configuration) != OK, str(configuration))
 	equal(connection.get_connection_state(), WebRTCPeerConnection.STATE_NEW, "state")
 	done()

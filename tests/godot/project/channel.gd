@@ -122,6 +122,68 @@ func test_a_packet_leaves_without_poll_of_the_sender() -> void:
 	done()
 
 
+func packets_sent() -> int:
+	return pair.a.get_stats().packets_sent
+
+
+func test_packets_of_a_frame_leave_together_when_its_scripts_have_run() -> void:
+	var ends := await connected()
+	await frames(20)
+	pollables = [pair.b]
+	var packet := PackedByteArray()
+	packet.resize(64)
+	var before := packets_sent()
+	for i in 60:
+		ends[0].put_packet(packet)
+	equal(packets_sent(), before, "packets that have left in put_packet()")
+	await process_frame
+	await process_frame
+	check(packets_sent() > before and packets_sent() <= before + 10, "%d packets" % (packets_sent() - before))
+	equal((await take(ends[1], 60)).size(), 60, "messages")
+	before = packets_sent()
+	ends[0].put_packet(packet)
+	pair.a.flush()
+	equal(packets_sent(), before + 1, "flush()")
+	ends[0].put_packet(packet)
+	pair.a.poll()
+	check(packets_sent() > before + 1, "poll()")
+	equal((await take(ends[1], 2)).size(), 2, "messages")
+	done()
+
+
+func test_packets_leave_at_once_without_bundling_and_in_other_threads() -> void:
+	var ends := await connected()
+	await frames(20)
+	pollables.clear()
+	var before := packets_sent()
+	var thread := Thread.new()
+	thread.start(ends[0].put_packet.bind(PackedByteArray([1])))
+	equal(thread.wait_to_finish(), OK, "put in a thread")
+	equal(packets_sent(), before + 1, "packets of another thread")
+	pair = Pair.new()
+	pollables = [pair]
+	pair.a.initialize({"bundleMessages": false})
+	var channel := pair.a.create_data_channel("x")
+	pair.a.create_offer()
+	check(await until(func() -> bool: return is_channel_open(channel)), "open")
+	await frames(20)
+	before = packets_sent()
+	for i in 3:
+		channel.put_packet(PackedByteArray([i]))
+	equal(packets_sent(), before + 3, "packets")
+	done()
+
+
+func test_what_was_put_before_the_end_leaves_before_it() -> void:
+	for deed in ["close", "initialize"]:
+		var ends := await connected()
+		ends[0].put_packet(PackedByteArray([7]))
+		pair.a.call(deed)
+		pollables = [pair.b]
+		equal(await take(ends[1], 1, 2.0), [PackedByteArray([7])], deed)
+	done()
+
+
 func test_text_with_nul_and_utf8_arrives_as_it_is() -> void:
 	var ends := await connected()
 	var text := "a\u00e4\u4f60\U01f600".to_utf8_buffer()

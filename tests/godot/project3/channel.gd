@@ -87,6 +87,36 @@ func test_a_packet_leaves_without_poll_of_the_sender():
 	done()
 
 
+func test_packets_of_a_frame_leave_together_when_its_scripts_have_run():
+	var made = yield(connected(), "completed")
+	var a = made[0].a
+	yield(frames(20), "completed")
+	pollables = [made[0].b]
+	var packet := PoolByteArray()
+	packet.resize(64)
+	var before: int = a.get_stats().packets_sent
+	for _i in 60:
+		made[1].put_packet(packet)
+	equal(a.get_stats().packets_sent, before, "packets that have left in put_packet()")
+	yield(self, "idle_frame")
+	yield(self, "idle_frame")
+	var sent: int = a.get_stats().packets_sent - before
+	check(sent > 0 and sent <= 10, "%d packets" % sent)
+	equal(yield(take(made[2], 60), "completed").size(), 60, "messages")
+	before = a.get_stats().packets_sent
+	made[1].put_packet(packet)
+	a.flush()
+	equal(a.get_stats().packets_sent, before + 1, "flush()")
+	var thread := Thread.new()
+	thread.start(made[1], "put_packet", packet)
+	thread.wait_to_finish()
+	equal(a.get_stats().packets_sent, before + 2, "from another thread at once")
+	made[1].put_packet(packet)
+	a.close()
+	equal(yield(take(made[2], 3), "completed").size(), 3, "what was put before the end")
+	done()
+
+
 func test_text_with_nul_and_utf8_arrives_as_it_is():
 	var made = yield(connected(), "completed")
 	var text := "aä你😀".to_utf8()

@@ -313,6 +313,43 @@ static void test_transport_goal(void) {
   CHECK(pollrtc_connection_create(&config, &connection) == POLLRTC_INVALID_ARGUMENT);
 }
 
+/* --- Messages that wait for flush(). */
+static void test_hold_messages(void) {
+  side ends[2] = {{0}, {0}};
+  pollrtc_network network;
+  pollrtc_config config = {0};
+  pollrtc_channel* channel = NULL;
+  int i = 0, k = 0;
+  set_up_machines();
+  config.size = sizeof config;
+  config.hold_messages = 1;
+  for (i = 0; i < 2; ++i) {
+    network = network_of(&machines[i]);
+    config.network = &network;
+    CHECK(pollrtc_connection_create(&config, &ends[i].connection) == POLLRTC_OK);
+  }
+  CHECK(pollrtc_connection_create_channel(ends[0].connection, "chat", NULL, &channel) == POLLRTC_OK);
+  CHECK(pollrtc_connection_create_offer(ends[0].connection) == POLLRTC_OK);
+  for (i = 0; i < 2000 && ends[1].messages < 20; ++i) {
+    the_time += 20000;
+    for (k = 0; k < 2; ++k) CHECK(pollrtc_connection_poll(ends[k].connection) == POLLRTC_OK);
+    pass_events(&ends[0], &ends[1]);
+    pass_events(&ends[1], &ends[0]);
+    if (i == 100) {
+      CHECK(ends[0].opened && ends[1].received && machines[1].count == 0);
+      for (k = 0; k < 20; ++k) CHECK(pollrtc_channel_send_text(channel, "small", 5) == POLLRTC_OK);
+      CHECK(machines[1].count == 0);
+      pollrtc_connection_flush(ends[0].connection);
+      CHECK(machines[1].count == 1);
+    }
+  }
+  CHECK(ends[1].messages == 20);
+  pollrtc_connection_flush(NULL);
+  pollrtc_channel_destroy(channel);
+  pollrtc_channel_destroy(ends[1].received);
+  for (k = 0; k < 2; ++k) pollrtc_connection_destroy(ends[k].connection);
+}
+
 /* --- MultiplayerPeer. */
 static void test_multiplayer(void) {
   pollrtc_multiplayer* peer = NULL;
@@ -333,6 +370,7 @@ int main(void) {
   test_statistics();
   test_hidden_addresses();
   test_transport_goal();
+  test_hold_messages();
   test_multiplayer();
   if (failures == 0) printf("all is well\n");
   return failures == 0 ? 0 : 1;

@@ -51,6 +51,41 @@ TEST_CASE("what a call brings about is told by the next poll, not by it nor by t
   CHECK(t.a.count("opened") == 2);
 }
 
+TEST_CASE("messages that are held leave together, by flush() or by poll()", "[API-01]") {
+  SimPair t([](Configuration& configuration) { configuration.hold_messages = true; });
+  t.connect();
+  t.a.machine.poll = nullptr;
+  t.a.machine.time_to_deadline = nullptr;
+  const std::string message(64, 'x');
+  const std::size_t before = t.a.machine.sends;
+  for (int i = 0; i < 30; ++i) REQUIRE(t.ours->send(message));
+  CHECK(t.a.machine.sends == before);
+  CHECK(t.a.connection->get_time_to_next_deadline() == Duration::zero());
+  t.a.connection->flush();
+  CHECK(t.a.machine.sends > before);
+  CHECK(t.a.machine.sends <= before + 3);
+  REQUIRE(t.run_until([&] { return t.theirs->get_available_packet_count() == 30; }, 1s));
+  REQUIRE(t.a.connection->poll());
+  const std::size_t between = t.a.machine.sends;
+  REQUIRE(t.ours->send_piece(as_bytes(message), false));
+  REQUIRE(t.ours->send_piece(as_bytes(message), true));
+  CHECK(t.a.machine.sends == between);
+  REQUIRE(t.a.connection->poll());
+  CHECK(t.a.machine.sends > between);
+  REQUIRE(t.run_until([&] { return t.theirs->get_available_packet_count() == 31; }, 1s));
+}
+
+TEST_CASE("what is sent before the end leaves before it, gathered or held as it may be", "[API-01]") {
+  for (const bool holds : {false, true}) {
+    SimPair t([&](Configuration& configuration) { configuration.hold_messages = holds; });
+    t.connect();
+    for (int i = 0; i < 40; ++i) REQUIRE(t.ours->send("x"));
+    t.a.connection->close();
+    REQUIRE(t.run_until([&] { return t.theirs->get_ready_state() == ChannelState::Closed; }, 1s));
+    CHECK(t.theirs->get_available_packet_count() == 40);
+  }
+}
+
 TEST_CASE("an unused connection costs nothing, and an idle one takes no memory to poll", "[API-16]") {
   SimPair t;
   const std::size_t before = t.a.machine.environment.allocations();

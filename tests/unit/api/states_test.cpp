@@ -55,6 +55,13 @@ const Method kMethods[] = {
      [](SimPair& t) { return said(t.a.connection->add_ice_candidate("0", 0, "")); },
      {"OK", "OK", "OK", "OK", "OK", "OK", "OK", "Closed", "Closed", "Closed", "OK", "OK"}},
     {"poll", [](SimPair& t) { return said(t.a.connection->poll()); }, {"OK"}},
+    {"flush",
+     [](SimPair& t) {
+       t.a.connection->flush();
+       return std::string(name_of(t.a.connection->get_connection_state()));
+     },
+     {"new", "new", "connecting", "connecting", "connected", "disconnected", "failed", "failed", "closed",
+      "closed", "new", "new"}},
     {"wait",
      [](SimPair& t) { return said(t.a.connection->wait(1s)); },
      {"NotSupported", "NotSupported", "NotSupported", "NotSupported", "NotSupported", "NotSupported",

@@ -46,6 +46,13 @@ void hold(EngineObject*) {}
 void let_go(EngineObject*) {}
 void emit(EngineObject*, SignalName, std::span<const Value>) {}
 void emit_with_object(EngineObject*, SignalName, EngineObject*) {}
+// What the engine was asked to call, and whether it says that it will.
+std::vector<std::string> called_soon;
+bool can_call_soon = true;
+bool call_soon(EngineObject*, const char* method) {
+  if (can_call_soon) called_soon.emplace_back(method);
+  return can_call_soon;
+}
 EngineObject* make_channel_object(std::unique_ptr<Channel> channel) { return channel.release(); }
 
 }  // namespace pollrtc::godot_plugin::host
@@ -159,6 +166,7 @@ TEST_CASE("each key goes where it belongs, and a value out of its range is refus
                      {"mtu", std::int64_t{1400}},
                      {"trustedCertificates", "pem"},
                      {"reportDisconnected", true},
+                     {"bundleMessages", false},
                      {"nat1to1", Dictionary{{"internal", "10.0.0.1"}, {"external", "192.0.2.1"}}},
                      {"certificate", Dictionary{{"certificate", "c"}, {"privateKey", "k"}}},
                      {"somebodyElses", Array{}}});
@@ -174,6 +182,8 @@ TEST_CASE("each key goes where it belongs, and a value out of its range is refus
   CHECK(c.max_ip_packet == 1400);
   CHECK(c.trusted_certificates == "pem");
   CHECK(settings->report_disconnected);
+  CHECK_FALSE(c.hold_messages);
+  CHECK(read_settings({})->library.hold_messages);
   CHECK(c.nat_1_1_internal == "10.0.0.1");
   CHECK(c.nat_1_1_external == "192.0.2.1");
   CHECK(c.certificate.certificate == "c");
@@ -196,7 +206,7 @@ TEST_CASE("each key goes where it belongs, and a value out of its range is refus
     CHECK(read_settings({{range.key, range.most}}));
   }
   for (const char* key : {"includeLoopback", "restartIceAutomatically", "iceLite", "reportDisconnected",
-                          "certificate", "nat1to1"})
+                          "bundleMessages", "certificate", "nat1to1"})
     CHECK(is_refused({{key, "yes"}}, key));
   for (const char* key : {"iceTransportPolicy", "trustedCertificates"})
     CHECK(is_refused({{key, std::int64_t{1}}}, key));
@@ -298,4 +308,35 @@ TEST_CASE("the threshold that a script sets is the channel's, and the signal com
   CHECK(*call(channel_methods, &orphan, "get_buffered_amount_low_threshold").as<std::int64_t>() == 7);
   CHECK(orphan.get_ready_state() == static_cast<int>(ChannelState::Closed));
   CHECK(orphan.put_packet(nullptr, 0) == GodotError::FAILED);
+}
+
+TEST_CASE(
+    "the packets of a frame are one call of flush() that the engine owes, or each its own where it can owe "
+    "none") {
+  test::SimPair t([](Configuration& configuration) { configuration.hold_messages = true; });
+  t.connect();
+  Connection connection;
+  Channel channel(t.ours, connection.channels);
+  const std::uint8_t byte = 1;
+  const auto put = [&] { REQUIRE(channel.put_packet(&byte, 1) == GodotError::OK); };
+  using Calls = std::vector<std::string>;
+  host::called_soon.clear();
+  put();
+  put();
+  CHECK(host::called_soon == Calls{"flush"});
+  connection.flush();
+  put();
+  CHECK(host::called_soon == Calls{"flush", "flush"});
+  connection.flush();
+
+  host::can_call_soon = false;  // another thread
+  put();
+  host::can_call_soon = true;
+  put();
+  CHECK(host::called_soon.size() == 3);
+  connection.flush();
+
+  REQUIRE(connection.initialize({{"bundleMessages", false}}) == GodotError::OK);
+  put();
+  CHECK(host::called_soon.size() == 3);
 }
