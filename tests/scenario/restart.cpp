@@ -80,7 +80,7 @@ TEST_CASE("a restart by either end: new credentials on both, and no message is l
 }
 
 TEST_CASE("a restart that is refused or rolled back leaves all as it was, and the next one works",
-          "[ICE-RST-04][SDP-59]") {
+          "[ICE-RST-04][SDP-59][SDP-47]") {
   for (const bool alice_restarts : {true, false}) {
     TwoPeers t(21);
     const auto channels = t.connect();
@@ -123,7 +123,7 @@ TEST_CASE("a restart that is refused or rolled back leaves all as it was, and th
 }
 
 TEST_CASE("an offer without a restart repeats credentials and candidates and disturbs nothing",
-          "[ICE-RST-08]") {
+          "[ICE-RST-08][SDP-53]") {
   TwoPeers t(31);
   const auto channels = t.connect();
   t.world.run_for(2s);

@@ -206,3 +206,34 @@ TEST_CASE("fragments that break their format are not taken", "[DTLS-11]") {
   CHECK_FALSE(takes(Bytes(make_fragment(1, 10, 0, 0, ten)).first(21)));
   CHECK_FALSE(takes(Bytes(ten)));
 }
+
+TEST_CASE("of four messages in progress the one that waited longest for a fragment makes room", "[DTLS-12]") {
+  TestEnvironment env;
+  HandshakeReassembly reassembly(env.env.memory, 32 * 1024);
+  std::uint64_t sequence = 0;
+  // Told apart by their number and their length.
+  const auto part = [&](std::size_t message, std::size_t from, std::size_t to) {
+    const ByteVector body = body_of(100 + message / 2);
+    return add(reassembly,
+               piece(sequence++, body, from, std::min(to, body.size()), static_cast<std::uint16_t>(message % 2)));
+  };
+  for (std::size_t message = 0; message < 4; ++message) CHECK(part(message, 0, 40).empty());
+  CHECK(part(0, 40, 60).empty());  // so 1 is the oldest now
+  CHECK(reassembly.messages_in_progress() == 4);
+  CHECK(part(4, 0, 40).empty());
+  CHECK(reassembly.messages_in_progress() == 4);
+  CHECK_FALSE(part(0, 60, 200).empty());
+  CHECK_FALSE(part(2, 40, 200).empty());
+  CHECK_FALSE(part(3, 40, 200).empty());
+  CHECK_FALSE(part(4, 40, 200).empty());
+  CHECK(part(1, 40, 200).empty());  // its first part is gone
+}
+
+TEST_CASE("the sequence number of the record that completes a message is the message's, all 48 bits") {
+  TestEnvironment env;
+  HandshakeReassembly reassembly(env.env.memory, 32 * 1024);
+  const ByteVector body = body_of(10);
+  const ByteVector whole = add(reassembly, piece(0x123456789ABCu, body, 0, 10));
+  REQUIRE(whole.size() > 11);
+  CHECK(to_hex(Bytes(whole).subspan(5, 6)) == "123456789abc");
+}

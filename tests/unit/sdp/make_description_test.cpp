@@ -302,6 +302,13 @@ TEST_CASE("a tls-id is 20 characters or more, and another each time", "[SDP-72]"
   REQUIRE(a.has_value());
   CHECK(a->size() == 24);  // six random bits each: 144
   CHECK(*a != *b);
+  std::array<std::string, 24> seen;  // no place has the same character each time
+  for (int i = 0; i < 64; ++i) {
+    const std::string id = *make_tls_id(environment.env.rng);
+    for (std::size_t at = 0; at < seen.size(); ++at)
+      if (seen[at].find(id[at]) == std::string::npos) seen[at] += id[at];
+  }
+  for (const std::string& characters : seen) CHECK(characters.size() > 20);
   LocalParameters local = local_parameters();
   local.tls_id = *a;
   CHECK(make_offer(local).has_value());
@@ -329,4 +336,27 @@ TEST_CASE("the version goes up by one with each change, and only then", "[SDP-08
   Description unchanged = *make_offer(local, &last);  // made with the first version
   stamp(unchanged, last);
   CHECK(unchanged.origin == last.origin);
+}
+
+TEST_CASE("a ufrag has four characters at the least and 32 at the most", "[ICE-CRED-02]") {
+  for (const std::size_t size : {3u, 4u, 32u, 33u}) {
+    LocalParameters local = local_parameters();
+    local.ufrag = std::string(size, 'u');
+    const auto made = make_offer(local);
+    CHECK(made.has_value() == (size >= 4 && size <= 32));
+    if (!made) CHECK(made.error() == ErrorCode::InvalidArgument);
+  }
+}
+
+TEST_CASE("an end that is lite says so in its offers and its answers") {
+  LocalParameters local = local_parameters();
+  CHECK_FALSE(has_line(offer_text(local), "a=ice-lite"));
+  local.ice_lite = true;
+  CHECK(has_line(offer_text(local), "a=ice-lite"));
+  CHECK(has_line(write_description(answer_to(chrome_offer(), local)), "a=ice-lite"));
+}
+
+TEST_CASE("an answer is ours, whatever the offer's origin") {
+  const Description answer = answer_to(chrome_offer());
+  CHECK(answer.origin == local_parameters().origin);
 }

@@ -133,6 +133,20 @@ TEST_CASE("a c= line may be absent, a name, or no candidate's address", "[SDP-40
        {"c=IN IP4 0.0.0.0", "c=IN IP6 ::", "c=IN IP4 host.example.org", "c=IN IP4 203.0.113.9"})
     CHECK_FALSE(is_refused(replace_line(chrome_offer(), "c=", line)));
   CHECK(is_refused(replace_line(chrome_offer(), "c=", "c=IN IP4")));
+  // We write one right behind every m= line, also of a section that we reject.
+  const std::string two = replace(chrome_offer(), "m=application", "m=audio 9 RTP/AVP 0\r\na=mid:a\r\nm=application");
+  const auto remote = offered(two);
+  REQUIRE(remote.has_value());
+  for (const std::string& text : {write_description(*make_offer(local_parameters())),
+                                  write_description(*make_answer(local_parameters(), parsed(two), *remote))}) {
+    std::size_t sections = 0;
+    for (std::size_t at = text.find("\r\nm="); at != std::string::npos; at = text.find("\r\nm=", at + 1)) {
+      ++sections;
+      const std::size_t end = text.find("\r\n", at + 2);
+      CHECK(text.compare(end, 20, "\r\nc=IN IP4 0.0.0.0\r\n") == 0);
+    }
+    CHECK(sections >= 1);
+  }
 }
 
 TEST_CASE("attributes that may stand at both levels are read at both", "[SDP-41][SDP-38]") {

@@ -130,6 +130,15 @@ TEST_CASE("an answer restarts ICE exactly when the offer did", "[SDP-52]") {
   CHECK(answered_again(restarted(good_answer()), true).has_value());
   CHECK(answered_again(restarted(good_answer()), false).error() == ErrorCode::Refused);
   CHECK(answered_again(good_answer(), true).error() == ErrorCode::Refused);
+  // One of the two is enough.
+  for (const std::string& text :
+       {replace_line(good_answer(), "a=ice-ufrag", "a=ice-ufrag:newUfrag"),
+        replace_line(good_answer(), "a=ice-pwd", "a=ice-pwd:newPasswordOf24Characters")}) {
+    const auto unasked = answered_again(text, false);
+    REQUIRE_FALSE(unasked.has_value());
+    CHECK(unasked.error() == ErrorCode::Refused);
+    CHECK(answered_again(text, true).has_value());
+  }
 }
 
 TEST_CASE("after a provisional answer the credentials may change, and with them the association",

@@ -1,0 +1,75 @@
+// What an agent measures, announces and refuses, to the value.
+#include "solo.h"
+
+namespace pollrtc::test {
+
+using namespace std::chrono_literals;
+
+TEST_CASE("the round trip is seven eighths of what it was and one eighth of what is new") {
+  Solo s;
+  REQUIRE(s.add_candidate(kRemote));
+  const auto first = s.requests_for(0ms);
+  REQUIRE(first.size() == 1);
+  CHECK_FALSE(s.agent.round_trip_time());
+  s.now += 80ms;
+  REQUIRE(s.receive(s.peer.success(first[0].second, kLocal)) == Drop::None);
+  CHECK(s.agent.round_trip_time() == std::optional<Duration>(80ms));
+  std::optional<ByteVector> question;  // of consent
+  while (!question) {
+    s.now = std::max(s.now, s.agent.next_timeout());
+    s.agent.handle_timeout(s.now);
+    for (const auto& [path, bytes] : s.sent())
+      if (is_request(bytes)) question = bytes;
+  }
+  s.now += 160ms;
+  REQUIRE(s.receive(s.peer.success(*question, kLocal)) == Drop::None);
+  CHECK(s.agent.round_trip_time() == std::optional<Duration>(90ms));
+}
+
+TEST_CASE("credentials have 48 and 144 random bits", "[ICE-CRED-01]") {
+  Solo s;
+  CHECK(s.agent.local_ufrag().size() == 8);
+  CHECK(s.agent.local_pwd().size() == 24);
+}
+
+TEST_CASE("an address that a check brought to light is not announced: the peer told us of it") {
+  Solo s;
+  REQUIRE(s.add_candidate(kRemote));
+  const auto first = s.requests_for(0ms);
+  REQUIRE(first.size() == 1);
+  REQUIRE(s.receive(s.peer.success(first[0].second, addr("203.0.113.7", 777))) == Drop::None);
+  ice::Agent::Event event;
+  while (s.agent.poll_event(event)) CHECK_FALSE(std::holds_alternative<ice::Agent::LocalCandidate>(event));
+  CHECK(s.agent.stats().local_candidates == 2);
+}
+
+TEST_CASE("a request that is shorter than the error would be gets none", "[ATK-02]") {
+  const auto asked = [](std::size_t filler) {
+    Solo s;
+    ByteVector buffer(400);
+    stun::Writer w(buffer, stun::Class::Request, s.peer.next_id());
+    if (filler != 0) w.text(stun::Attribute::Software, std::string(filler, 'x'));
+    w.fingerprint();
+    buffer.resize(w.finish());
+    (void)s.receive(buffer);
+    const auto answer = s.answer();
+    if (answer) CHECK(answer->size() <= buffer.size());
+    return answer.has_value();
+  };
+  CHECK_FALSE(asked(0));
+  CHECK(asked(200));
+}
+
+TEST_CASE("the class of a message is bits 4 and 8 of its type, whatever the method") {
+  for (const int method_bits : {0x0001, 0x0081, 0x0201, 0x00EF}) {
+    ByteVector bytes(20);
+    store_u16(bytes.data(), static_cast<std::uint16_t>(method_bits & 0x3EEF));
+    store_u32(bytes.data() + 4, 0x2112A442);
+    const auto message = stun::Message::parse(bytes);
+    if (!message) continue;
+    INFO(method_bits);
+    CHECK(message->message_class() == stun::Class::Request);
+  }
+}
+
+}  // namespace pollrtc::test
