@@ -214,8 +214,8 @@ TEST_CASE("of four messages in progress the one that waited longest for a fragme
   // Told apart by their number and their length.
   const auto part = [&](std::size_t message, std::size_t from, std::size_t to) {
     const ByteVector body = body_of(100 + message / 2);
-    return add(reassembly,
-               piece(sequence++, body, from, std::min(to, body.size()), static_cast<std::uint16_t>(message % 2)));
+    return add(reassembly, piece(sequence++, body, from, std::min(to, body.size()),
+                                 static_cast<std::uint16_t>(message % 2)));
   };
   for (std::size_t message = 0; message < 4; ++message) CHECK(part(message, 0, 40).empty());
   CHECK(part(0, 40, 60).empty());  // so 1 is the oldest now

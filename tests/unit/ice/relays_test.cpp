@@ -270,7 +270,8 @@ TEST_CASE("a stream carries requests and data, and its end is the allocation's",
   CHECK(as_text(rig.data[0].second) == "back");
   // Half of the buffer is for data; more waits where it is.
   std::size_t taken = 0;
-  for (; rig.relays->can_send(path); taken += 1004) static_cast<void>(rig.relays->wrap(rig.now, path, out, 1000));
+  for (; rig.relays->can_send(path); taken += 1004)
+    static_cast<void>(rig.relays->wrap(rig.now, path, out, 1000));
   CHECK(taken >= rig.environment.env.limits.turn_stream_buffer / 2);
   CHECK(taken < rig.environment.env.limits.turn_stream_buffer / 2 + 1004);
   // A full connection takes no more, and says so; what is sent all the same is lost.

@@ -391,3 +391,15 @@ TEST_CASE(
   CHECK(ahead == (interleaving ? 0 : 1));
   for (const auto& message : t.heard) CHECK(message.bytes.size() == (message.stream == 0 ? 200'000 : 1));
 }
+
+TEST_CASE("what comes after our close is not for the user any more", "[DCEP-20]") {
+  ChannelsFixture t;
+  t.connect();
+  const ChannelHandle ours = t.open();
+  const std::uint16_t id = *t.info(ours).id;
+  REQUIRE(t.channels.close(t.net.now, ours));
+  REQUIRE(t.state(ours) == ChannelState::Closing);
+  t.say_text(id, "late");
+  t.run(1s);
+  CHECK(std::find(t.told.begin(), t.told.end(), "message late") == t.told.end());
+}

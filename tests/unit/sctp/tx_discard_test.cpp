@@ -121,4 +121,20 @@ TEST_CASE("a stream that is told it has room again reports it", "[sctp]") {
   CHECK(f.queue->messages().count() == 1);
 }
 
+TEST_CASE("a message that is given up for its age does not hide those that may be discarded", "[sctp]") {
+  Fixture f(1 << 20, 5000 + 3 * TxQueue::kMessageOverhead);
+  SendOptions mortal;
+  mortal.stream = 2;
+  mortal.lifetime = 10ms;
+  REQUIRE(f.send(3000, mortal));
+  REQUIRE(f.packet().size() == 1);  // begun
+  REQUIRE(f.push(2000, 9));
+  f.now += 1s;
+  f.sack(1000, {}, 0);
+  CHECK(f.packet().empty());  // it has expired, and the peer has no room for the other
+  REQUIRE(f.queue->buffered_amount(StreamId{2}) == 0);
+  CHECK(f.push(4500, 1));
+  CHECK(f.queue->buffered_amount(StreamId{1}) == 4500);
+}
+
 }  // namespace pollrtc::sctp::test

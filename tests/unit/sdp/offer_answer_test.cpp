@@ -134,11 +134,13 @@ TEST_CASE("a c= line may be absent, a name, or no candidate's address", "[SDP-40
     CHECK_FALSE(is_refused(replace_line(chrome_offer(), "c=", line)));
   CHECK(is_refused(replace_line(chrome_offer(), "c=", "c=IN IP4")));
   // We write one right behind every m= line, also of a section that we reject.
-  const std::string two = replace(chrome_offer(), "m=application", "m=audio 9 RTP/AVP 0\r\na=mid:a\r\nm=application");
+  const std::string two =
+      replace(chrome_offer(), "m=application", "m=audio 9 RTP/AVP 0\r\na=mid:a\r\nm=application");
   const auto remote = offered(two);
   REQUIRE(remote.has_value());
-  for (const std::string& text : {write_description(*make_offer(local_parameters())),
-                                  write_description(*make_answer(local_parameters(), parsed(two), *remote))}) {
+  for (const std::string& text :
+       {write_description(*make_offer(local_parameters())),
+        write_description(*make_answer(local_parameters(), parsed(two), *remote))}) {
     std::size_t sections = 0;
     for (std::size_t at = text.find("\r\nm="); at != std::string::npos; at = text.find("\r\nm=", at + 1)) {
       ++sections;
