@@ -206,6 +206,11 @@ Status Peer::Impl::set_remote_answer(Time now, SignalingState next, const sdp::D
     const sdp::Changes changes = sdp::changes(*remote_current, *remote);
     if (changes.dtls || changes.sctp)
       return fail(ErrorCode::NotSupported, "an answer that restarts DTLS or SCTP is not supported");
+    // DEVIATION RFC 9429 §5.10: an answer that comes from elsewhere than the provisional one, with other ICE credentials, is
+    // refused. Calls of two peers are not forked.
+    if (changes.ice && !agent.is_restarting())
+      return fail(ErrorCode::NotSupported,
+                  "other ICE credentials than in the provisional answer are not supported");
   }
   const std::optional<sdp::Remote> before = remote_pending;
   remote_pending = *remote;

@@ -2,6 +2,7 @@
 #include "sctp/chunk_reconfig.h"
 #include "sctp/congestion_choice.h"
 #include "sctp/path_mtu.h"
+#include "sctp/rx_data.h"
 #include "sctp/rx_fragments.h"
 #include "sctp/rx_reassembly.h"
 #include "tx_fixture.h"
@@ -158,6 +159,27 @@ TEST_CASE("CUBIC: the estimate of Reno grows as Reno once it has reached the win
   REQUIRE(c.cwnd() == 100 * kP);
   c.on_ack(Time{}, acked(100 * kP, 100 * kP, 50ms));
   CHECK(c.cwnd() == 101 * kP);
+}
+
+TEST_CASE("a message too large to be kept leaves nothing behind when FORWARD TSN passes a part of it") {
+  TestEnvironment environment;
+  RxData rx(environment.env, Parameters{}, Tsn(100), std::uint16_t{100}, 1000);
+  const std::size_t window = rx.reassembly().a_rwnd();
+  const ByteVector payload(600, 7);
+  const auto data = [&](std::uint32_t tsn, bool begin) {
+    DataChunk c;
+    c.tsn = Tsn(tsn);
+    c.stream = StreamId{1};
+    c.begin = begin;
+    c.payload = payload;
+    return rx.on_data(c);
+  };
+  data(101, true);
+  for (std::uint32_t tsn = 102; tsn < 106; ++tsn) data(tsn, false);
+  CHECK(rx.reassembly().a_rwnd() < window);
+  REQUIRE(rx.on_forward_tsn({Tsn(103), {}}));
+  CHECK(rx.reassembly().a_rwnd() == window);
+  CHECK(rx.tracker().cumulative() == Tsn(105));
 }
 
 }  // namespace pollrtc::sctp::test
