@@ -72,4 +72,19 @@ TEST_CASE("the class of a message is bits 4 and 8 of its type, whatever the meth
   }
 }
 
+TEST_CASE("a number has the size of its attribute, or is none") {
+  for (const std::size_t size : {0u, 4u, 7u, 8u, 9u, 12u}) {
+    ByteVector buffer(100);
+    stun::Writer w(buffer, stun::Class::Request, {});
+    w.text(stun::Attribute::IceControlling, std::string(size, 'x'));
+    w.text(stun::Attribute::Priority, std::string(size, 'x'));
+    buffer.resize(w.finish());
+    const auto message = stun::Message::parse(buffer);
+    REQUIRE(message);
+    INFO(size);
+    CHECK(message->u64(stun::Attribute::IceControlling).has_value() == (size == 8));
+    CHECK(message->u32(stun::Attribute::Priority).has_value() == (size == 4));
+  }
+}
+
 }  // namespace pollrtc::test

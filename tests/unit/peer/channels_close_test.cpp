@@ -403,3 +403,23 @@ TEST_CASE("what comes after our close is not for the user any more", "[DCEP-20]"
   t.run(1s);
   CHECK(std::find(t.told.begin(), t.told.end(), "message late") == t.told.end());
 }
+
+TEST_CASE("what was not read of a channel that is let go is in the window no longer") {
+  ChannelsFixture t;
+  t.connect();
+  const ChannelHandle ours = t.open(), other = t.open({.label = "other"});
+  const std::uint16_t id = *t.info(ours).id, other_id = *t.info(other).id;
+  t.user_reads = false;
+  std::size_t said = 0;  // more than any window takes
+  while (t.net.b.association->send(t.net.now, {.stream = id, .ppid = 51}, ByteVector(10'000, 'x')) &&
+         said < 5'000'000)
+    said += 10'000, t.run(10ms);
+  t.run(2s);
+  t.channels.release(t.net.now, ours);
+  t.user_reads = true;
+  t.run(2s);
+  t.told.clear();
+  t.say_text(other_id, std::string(1000, 'y'));
+  t.run(5s);
+  CHECK(t.told.size() == 1);
+}

@@ -119,3 +119,15 @@ TEST_CASE("a shutdown that the peer keeps waiting is given up after five times R
   }
   CHECK(peer.now == begun + 5 * config.parameters.rto_max);
 }
+
+TEST_CASE("no HEARTBEAT is sent once the SHUTDOWN is", "[SCTP-HB-05]") {
+  ScriptedPeer peer;
+  peer.establish_passively();
+  peer.association.shutdown(peer.now);
+  REQUIRE(peer.association.state() == State::ShutdownSent);
+  while (peer.association.state() == State::ShutdownSent && peer.now < Time{200s}) {
+    for (SeenPacket seen = peer.poll(); seen.size != 0; seen = peer.poll())
+      CHECK(seen.find(ChunkType::Heartbeat) == nullptr);
+    peer.next_timeout();
+  }
+}

@@ -148,6 +148,15 @@ TEST_CASE("CUBIC: slow start ends when round trip after round trip is slower") {
   CHECK(c.ssthresh() <= c.cwnd());
 }
 
+TEST_CASE("CUBIC: a window grows while seven eighths of it, less three packets, are used") {
+  for (const std::size_t flight : {5749u, 5750u}) {
+    CubicController c(kP);
+    REQUIRE(c.cwnd() == 10 * kP);
+    c.on_ack(Time{}, acked(kP, flight, 50ms));
+    CHECK((c.cwnd() > 10 * kP) == (flight == 5750));
+  }
+}
+
 TEST_CASE("CUBIC: the estimate of Reno grows as Reno once it has reached the window before the loss") {
   CubicController c(kP);
   while (c.cwnd() < 100 * kP) c.on_ack(Time{}, acked(kP, c.cwnd(), 50ms));
