@@ -1,4 +1,6 @@
 // What an agent measures, announces and refuses, to the value.
+#include <set>
+
 #include "solo.h"
 
 namespace pollrtc::test {
@@ -85,6 +87,40 @@ TEST_CASE("a number has the size of its attribute, or is none") {
     CHECK(message->u64(stun::Attribute::IceControlling).has_value() == (size == 8));
     CHECK(message->u32(stun::Attribute::Priority).has_value() == (size == 4));
   }
+}
+
+namespace {
+// The ports that are asked within 400 ms, nobody answering.
+std::set<std::uint16_t> asked(Solo& s) {
+  std::set<std::uint16_t> ports;
+  const Time end = s.now + 400ms;
+  for (;;) {
+    for (const auto& [path, bytes] : s.sent())
+      if (is_request(bytes)) ports.insert(path.remote.port);
+    if (s.agent.next_timeout() > end) break;
+    s.now = std::max(s.now, s.agent.next_timeout());
+    s.agent.handle_timeout(s.now);
+  }
+  return ports;
+}
+}  // namespace
+
+TEST_CASE(
+    "of pairs with one foundation one is checked first, and a peer-reflexive candidate takes the signalled "
+    "one",
+    "[ICE-CHK-11]") {
+  Solo s;
+  REQUIRE(s.add_candidate(kRemote.with_port(1), 900, "a"));
+  REQUIRE(s.add_candidate(kRemote.with_port(2), 800, "a"));
+  REQUIRE(s.add_candidate(kRemote.with_port(3), 700, "b"));
+  CHECK(asked(s) == std::set<std::uint16_t>{1, 3});
+
+  Solo t;
+  REQUIRE(t.receive(t.peer.request(t.agent, {}), Path{kLocal, kRemote.with_port(1)}) == Drop::None);
+  REQUIRE(t.add_candidate(kRemote.with_port(1), 900, "a"));
+  REQUIRE(t.add_candidate(kRemote.with_port(2), 800, "a"));
+  REQUIRE(t.add_candidate(kRemote.with_port(3), 700, "b"));
+  CHECK(asked(t) == std::set<std::uint16_t>{1, 3});
 }
 
 }  // namespace pollrtc::test

@@ -221,6 +221,8 @@ TEST_CASE("the old form of the section is answered in the old form, and offered 
   CHECK(offered(other_port)->is_legacy);
   for (const char* map : {"a=sctpmap:5001 webrtc-datachannel 1024", "a=sctpmap:5000 other 1024", "a=x"})
     CHECK_FALSE(offered(replace_line(vector_text("offer-opera-legacy.sdp"), "a=sctpmap", map))->has_data);
+  // Of several lines for the port the first counts.
+  CHECK(offered(vector_text("offer-opera-legacy.sdp") + "a=sctpmap:5000 other 1024\r\n")->has_data);
 }
 
 TEST_CASE("an answer takes of the ICE options what the offer had", "[SDP-60][ICE-CRED-03]") {
