@@ -332,3 +332,15 @@ TEST_CASE("a flight that comes when our timer is due is read all the same", "[DT
     }
   CHECK(answers);
 }
+
+TEST_CASE("the deadline of a handshake is nothing to a session that stands", "[DTLS-10]") {
+  Pair pair;
+  pair.start();
+  pair.run();
+  REQUIRE(pair.connected());
+  for (Session* session : {&pair.client, &pair.server}) {
+    session->handle_timeout(pair.now + 1h);
+    CHECK(session->state() == SessionState::Connected);
+    CHECK_FALSE(events_of(*session).ended);
+  }
+}

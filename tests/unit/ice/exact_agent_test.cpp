@@ -123,4 +123,17 @@ TEST_CASE(
   CHECK(asked(t) == std::set<std::uint16_t>{1, 3});
 }
 
+TEST_CASE("an agent is started once, and not at all when it is closed") {
+  Solo s;
+  const Status again = s.agent.start(s.now);
+  REQUIRE_FALSE(again);
+  CHECK(again.error() == ErrorCode::InvalidState);
+  s.agent.close(s.now);
+  CHECK_FALSE(s.agent.start(s.now));
+  TestEnvironment environment;
+  ice::Agent fresh(environment.env, ice::AgentConfig{});
+  fresh.close(s.now);
+  CHECK_FALSE(fresh.start(s.now));
+}
+
 }  // namespace pollrtc::test

@@ -131,3 +131,18 @@ TEST_CASE("no HEARTBEAT is sent once the SHUTDOWN is", "[SCTP-HB-05]") {
     peer.next_timeout();
   }
 }
+
+TEST_CASE("an ERROR about another parameter leaves partial reliability as it was, one about it ends it") {
+  const auto supports_after = [](std::string_view parameter) {
+    ScriptedPeer peer;
+    peer.establish_passively();
+    const ByteVector bytes = hex(parameter);
+    const std::string cause = "0008" + ScriptedPeer::u16_hex(4 + bytes.size()) + to_hex(bytes);
+    CHECK(peer.give(peer.local_tag, ScriptedPeer::chunk(ChunkType::Error, hex(cause))) == Drop::None);
+    const std::array<std::uint8_t, 1> byte = {1};
+    // What may have to be given up in the middle is refused to those who could not be told.
+    return peer.association.send_piece(peer.now, {.stream = 1}, byte, false).has_value();
+  };
+  CHECK(supports_after("80080006 82c00000"));
+  CHECK_FALSE(supports_after("c0000004"));
+}
