@@ -120,7 +120,11 @@ std::size_t CheckedAssociation::poll_packet(Time now, MutBytes out) {
   now_ = now;
   const SctpFacts before = facts();
   const std::size_t size = association_->poll_packet(now, out);
-  if (size != 0) invariants_.on_sent(out.first(size), before, facts());
+  if (size != 0) {
+    invariants_.on_sent(out.first(size), before, facts());
+  } else {
+    invariants_.on_silence();
+  }
   check(now);
   return size;
 }

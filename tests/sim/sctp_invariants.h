@@ -75,7 +75,8 @@ class SctpInvariants {
   void on_received(Bytes packet, SctpState before);  // before the engine has seen it
   void on_sent(Bytes packet, const SctpFacts& before, const SctpFacts& after);
   void on_message(std::uint16_t stream, std::size_t bytes, bool reliable);  // send() took it
-  void on_user_abort() { ++packets_in_; }  // the ABORT answers the user, not a packet
+  void on_silence() { packets_in_ = reply_packets_; }  // it has nothing to say: all that came is answered
+  void on_user_abort() { ++packets_in_; }              // the ABORT answers the user, not a packet
   void on_edge(std::string_view from, std::string_view to);
   // After every event.
   void check(Time now, const SctpFacts& facts) const;

@@ -251,6 +251,8 @@ TEST_CASE("each broken invariant is called by its name",
       {"INV-15: the number",
        [](Watched& w) { w.send("82000016 000d0012 000003e9 000007cf 000003e8 0001 0000"); }},
       {"INV-16",
+       [](Watched& w) { w.invariants.on_silence(), w.send("82000010 0010000c 00000001 00000001"); }},
+      {"INV-16",
        [](Watched& w) {
          for (int i = 0; i < 3; ++i) w.send("82000010 0010000c 00000001 00000001");
        }},
