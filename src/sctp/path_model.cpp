@@ -27,8 +27,12 @@ constexpr Duration kLeastRtt = 1ms;
 // Goal::LowLatency: what may wait in the queue, and what tells that it begins to.
 constexpr Duration kMostQueue = 10ms, kQueueSeen = 5ms;
 
-std::size_t bytes_in(std::uint64_t rate, Duration time) {
-  return static_cast<std::size_t>(rate * static_cast<std::uint64_t>(time.count()) / 1'000'000);
+// Rates and what they bring are of 64 bits on every machine; a window is a size_t, and none is larger than this.
+constexpr std::uint64_t kMostWindow = 1u << 30;
+std::size_t as_window(std::uint64_t bytes) { return static_cast<std::size_t>(std::min(bytes, kMostWindow)); }
+
+std::uint64_t bytes_in(std::uint64_t rate, Duration time) {
+  return rate * static_cast<std::uint64_t>(time.count()) / 1'000'000;
 }
 }  // namespace
 
@@ -43,7 +47,7 @@ std::uint64_t PathModel::bandwidth() const {
 }
 
 std::size_t PathModel::product(std::uint64_t percent) const {
-  return static_cast<std::size_t>(bytes_in(bandwidth(), std::max(min_rtt_, kLeastRtt)) * percent / 100);
+  return as_window(bytes_in(bandwidth(), std::max(min_rtt_, kLeastRtt)) * percent / 100);
 }
 
 void PathModel::on_ack(Time now, const AckedBytes& acked) {
@@ -112,14 +116,14 @@ void PathModel::note_extra(Time now, const AckedBytes& acked) {
     extra_.rounds = 0;
   }
   if (extra_.since == kNever) extra_.since = now;
-  const std::size_t expected = bytes_in(bandwidth(), now - extra_.since);
+  const std::uint64_t expected = bytes_in(bandwidth(), now - extra_.since);
   if (extra_.acked <= expected) {
     extra_.acked = 0;
     extra_.since = now;
   }
   extra_.acked += acked.newly_acked;
-  const std::size_t due = extra_.since == now ? 0 : expected;
-  const std::size_t extra = extra_.acked > due ? static_cast<std::size_t>(extra_.acked - due) : 0;
+  const std::uint64_t due = extra_.since == now ? 0 : expected;
+  const std::size_t extra = extra_.acked > due ? as_window(extra_.acked - due) : 0;
   if (is_full_) extra_.now = std::max(extra_.now, std::min(extra, cwnd_));
 }
 
@@ -218,10 +222,10 @@ void PathModel::adapt_to_losses(Time now, const AckedBytes& acked) {
     if (is_crowded()) {
       // All give the same share back, and take equal steps up again: whoever has most gives most.
       rate_limit_ = bandwidth() * kSharedPercent / 100;
-      inflight_limit_ = std::max(inflight * kSharedPercent / 100, least());
+      inflight_limit_ = std::max(as_window(inflight * kSharedPercent / 100), least());
     } else {
       rate_limit_ = std::max(latest_rate_, bandwidth() * kBetaPercent / 100);
-      inflight_limit_ = std::max({latest_delivered_, inflight * kBetaPercent / 100, least()});
+      inflight_limit_ = std::max({latest_delivered_, as_window(inflight * kBetaPercent / 100), least()});
     }
   }
 }
@@ -273,27 +277,28 @@ void PathModel::enter(Time now, Phase phase) {
 }
 
 std::size_t PathModel::inflight_with_headroom() const {
-  return inflight_most_ == kUnknown ? kUnknown : std::max(inflight_most_ * 85 / 100, least());
+  return inflight_most_ == kUnknown ? kUnknown
+                                    : std::max(as_window(inflight_most_ * std::uint64_t{85} / 100), least());
 }
 
 // Of Up: what is in flight when its rate has filled a round trip as long as the one it began in.
 std::size_t PathModel::inflight_that_proves() const {
-  if (is_latency_bound()) return product(100) + bytes_in(bandwidth(), kQueueSeen);
-  return bytes_in(bandwidth(), std::max(phase_rtt_, min_rtt_)) * up_percent_ / 100 + 2 * pmdcs_;
+  if (is_latency_bound()) return product(100) + as_window(bytes_in(bandwidth(), kQueueSeen));
+  return as_window(bytes_in(bandwidth(), std::max(phase_rtt_, min_rtt_)) * up_percent_ / 100) + 2 * pmdcs_;
 }
 
 void PathModel::set_cwnd(const AckedBytes& acked) {
-  const std::size_t batch =
+  const std::uint64_t batch =
       bytes_in(bandwidth(), 2ms) + (is_latency_bound() ? 1 : 3) * pmdcs_;  // pacing and delayed SACKs
-  std::size_t target = product(phase_ == Phase::Up ? 225 : 200);
-  if (phase_ == Phase::Up) target = std::max(target, inflight_that_proves());
+  std::uint64_t target = product(phase_ == Phase::Up ? 225 : 200);
+  if (phase_ == Phase::Up) target = std::max<std::uint64_t>(target, inflight_that_proves());
   target += std::max(extra_.now, extra_.before) + batch;
   if (is_latency_bound() && !is_full_) target = product(130) + batch;
   if (is_latency_bound() && is_full_) target = product(100) + bytes_in(bandwidth(), kMostQueue) + batch;
   if (is_full_) {
-    cwnd_ = std::min(cwnd_ + acked.newly_acked, target);
+    cwnd_ = as_window(std::min<std::uint64_t>(cwnd_ + acked.newly_acked, target));
   } else if (cwnd_ < target || acked.delivered < kInitialPackets * pmdcs_) {
-    cwnd_ += acked.newly_acked;
+    cwnd_ = as_window(cwnd_ + acked.newly_acked);
   }
   std::size_t most = kUnknown;
   if (phase_ == Phase::Refill || phase_ == Phase::Up) most = inflight_most_;

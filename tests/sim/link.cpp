@@ -25,7 +25,7 @@ Link::Result Link::send(Time now, Bytes datagram, std::size_t header_bytes, bool
   if (config.mtu != 0 && size > config.mtu && !may_be_cut) return {Fate::TooLarge, {}};
   Time departure = now;
   if (config.bits_per_second != 0) {
-    const auto microseconds = [&](std::size_t bytes) {
+    const auto microseconds = [&](std::uint64_t bytes) {
       return Duration(static_cast<Duration::rep>((bytes * 8 * 1'000'000 + config.bits_per_second - 1) /
                                                  config.bits_per_second));
     };

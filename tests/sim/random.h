@@ -1,6 +1,7 @@
 // Random: the one source of chance in a simulated world. Same seed, same world.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "pollrtc/types.h"
@@ -18,6 +19,7 @@ class Random {
     return z ^ (z >> 31);
   }
   std::uint64_t below(std::uint64_t n) { return n == 0 ? 0 : next() % n; }
+  std::size_t index(std::size_t n) { return static_cast<std::size_t>(below(n)); }
   double real() { return static_cast<double>(next() >> 11) * 0x1p-53; }  // [0, 1)
   bool chance(double probability) { return probability > 0 && real() < probability; }
   Duration up_to(Duration longest) {

@@ -81,7 +81,7 @@ void Conditions::draw_limits(AssociationOptions& end) {
 void Conditions::draw_end(EndPlan& end, std::size_t peer_window, std::size_t peer_max_message) {
   const std::size_t largest =
       std::min<std::size_t>(peer_max_message, end.association.limits.sctp_tx_buffer / 2);
-  const std::size_t channels = 1 + random.below(12);
+  const std::size_t channels = 1 + random.index(12);
   for (std::size_t i = 0; i < channels; ++i)
     end.channels.push_back(
         draw_channel(random, static_cast<std::uint16_t>(random.below(4) == 0 ? 1000 + i : i), largest));
@@ -89,15 +89,15 @@ void Conditions::draw_end(EndPlan& end, std::size_t peer_window, std::size_t pee
     for (const ChannelPlan& channel : end.channels)
       end.association.first_numbers[channel.stream] =
           0xFFFFFFFFu - static_cast<std::uint32_t>(random.below(20));
-  end.messages = random.chance(0.1) ? 2000 : 10 + random.below(400);
+  end.messages = random.chance(0.1) ? 2000 : 10 + random.index(400);
   if (random.chance(0.1)) end.messages = 0;
   end.send_interval = log_between(random, 1ms, 300ms);
-  end.messages_at_once = 1 + random.below(random.chance(0.3) ? 50 : 4);
+  end.messages_at_once = 1 + random.index(random.chance(0.3) ? 50 : 4);
   // What waits when the faults stop must fit the 120 s: the peer's window for each round trip.
   end.most_buffered = std::min<std::size_t>(300 * 1024, 20 * peer_window);
   end.reads = random.chance(0.5) ? ReadStyle::AtOnce : static_cast<ReadStyle>(1 + random.below(3));
   end.read_interval = log_between(random, 1ms, end.reads == ReadStyle::Slowly ? 300ms : 20s);
-  end.held_messages = random.chance(0.3) ? random.below(6) : 0;
+  end.held_messages = random.chance(0.3) ? random.index(6) : 0;
   end.resets = random.chance(0.5) ? static_cast<int>(random.below(8)) : 0;
 }
 
@@ -113,10 +113,10 @@ LinkConfig Conditions::draw_link() {
   }
   link.duplicate = random.chance(0.4) ? random.real() * 0.2 : 0;
   link.corrupt = corrupts_ && random.chance(0.4) ? random.real() * 0.1 : 0;
-  if (random.chance(0.12)) link.mtu = 28 + 300 + random.below(900);
+  if (random.chance(0.12)) link.mtu = 28 + 300 + random.index(900);
   if (random.chance(0.2)) {
     link.bits_per_second = 100'000 + random.below(20'000'000);
-    link.queue_bytes = 8000 + random.below(64'000);
+    link.queue_bytes = 8000 + random.index(64'000);
   }
   return link;
 }

@@ -73,9 +73,9 @@ class User {
   }
   bool send_one() {
     if (association().association().buffered_total() > plan_.most_buffered) return false;
-    const ChannelPlan& channel = plan_.channels[random_.below(plan_.channels.size())];
+    const ChannelPlan& channel = plan_.channels[random_.index(plan_.channels.size())];
     sctp::SendOptions options = channel.options(random_);
-    const std::size_t size = channel.smallest + random_.below(channel.largest - channel.smallest + 1);
+    const std::size_t size = channel.smallest + random_.index(channel.largest - channel.smallest + 1);
     const auto message = out_.next(options, size);
     if (!association().send(world_.now(), options, message)) return false;
     out_.sent(options, size);
@@ -83,7 +83,7 @@ class User {
     return true;
   }
   void reset_a_stream() {
-    const ChannelPlan& channel = plan_.channels[random_.below(plan_.channels.size())];
+    const ChannelPlan& channel = plan_.channels[random_.index(plan_.channels.size())];
     if (association().reset_stream(world_.now(), channel.stream)) out_.reset(channel.stream);
   }
 
