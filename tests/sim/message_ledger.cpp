@@ -1,7 +1,6 @@
 #include "sim/message_ledger.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "sim/random.h"
 
@@ -21,7 +20,9 @@ void MessageLedger::fill(std::uint16_t stream, std::size_t index, std::vector<st
   for (std::size_t at = 0; at < bytes.size(); at += 8) {
     std::uint64_t word = random.next();
     if (at == 0 && bytes.size() >= kSizeOfNumber) word = index;
-    std::memcpy(bytes.data() + at, &word, std::min<std::size_t>(8, bytes.size() - at));
+    // The lowest byte first, whatever the machine: they are part of the trace.
+    for (std::size_t i = at; i < std::min(at + 8, bytes.size()); ++i, word >>= 8)
+      bytes[i] = static_cast<std::uint8_t>(word);
   }
 }
 
@@ -46,7 +47,7 @@ void MessageLedger::sent(const sctp::SendOptions& options, std::size_t size) {
 std::size_t MessageLedger::index_of(const Stream& stream, Bytes payload) {
   if (payload.size() >= kSizeOfNumber) {
     std::uint64_t index = 0;
-    std::memcpy(&index, payload.data(), 8);
+    for (std::size_t i = kSizeOfNumber; i-- != 0;) index = index << 8 | payload[i];
     return static_cast<std::size_t>(index);
   }
   return stream.first_missing;

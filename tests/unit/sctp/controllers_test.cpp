@@ -310,6 +310,15 @@ TEST_CASE("the path model never paces below its least window in a round trip, wh
   CHECK(m.pacing_rate(100ms) >= 4 * kP * 10);
 }
 
+TEST_CASE("a window of the path model is at most 1 GiB, however fast the path seems") {
+  PathModel m(kP);
+  AckedBytes a = acked(1'500'000'000, kP, 10s);
+  a.rate.delivered = a.newly_acked;
+  a.rate.interval = 1ms;
+  for (int i = 0; i < 3; ++i) m.on_ack(Time(1s * (i + 1)), a);
+  CHECK(m.cwnd() == std::size_t{1} << 30);
+}
+
 TEST_CASE("each controller says which of the rules it replaces, and the choice is the one asked for",
           "[SCTP-CC-09]") {
   const auto has = [](auto list, std::string_view id) {
