@@ -44,13 +44,20 @@ double seconds_since(steady_clock::time_point start) {
   return std::chrono::duration<double>(steady_clock::now() - start).count();
 }
 
+double seconds_of(const timeval& t) {
+  return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
+}
+
+// Of this process, and the part of it that the kernel took.
 double cpu_seconds() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& t) {
-    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+  return seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime);
+}
+double kernel_seconds() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return seconds_of(usage.ru_stime);
 }
 
 // Bytes of this process: "Rss", "Pss", of the kernel's summary.
@@ -255,11 +262,12 @@ class End {
         {"rss_bytes", resident("Rss")},
     };
     const auto start = steady_clock::now();
-    const double cpu = cpu_seconds();
+    const double cpu = cpu_seconds(), kernel = kernel_seconds();
     const std::size_t rounds = rounds_;
     idle(options_.seconds);
     const double took = seconds_since(start);
     figures["idle_percent_of_core"] = (cpu_seconds() - cpu) / took * 100;
+    figures["of_that_in_the_kernel"] = (kernel_seconds() - kernel) / took * 100;
     figures["polls_per_second"] = static_cast<double>(rounds_ - rounds) / took;
     figures["connected"] = std::count_if(links_.begin(), links_.end(), [](const auto& link) {
       return link && link->connection.get_connection_state() == ConnectionState::Connected;

@@ -95,6 +95,7 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
 
  private:
   using Event = PeerConnection::Event;
+  static constexpr std::size_t kScratch = 8192;  // on the stack, for one datagram at a time
   struct ChannelEntry {
     ChannelHandle handle;
     std::weak_ptr<DataChannel> channel;
@@ -115,7 +116,7 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
     net::Resolver::Id id;
     std::size_t server;  // index
   };
-  struct Outgoing {  // datagrams in send_buffer_, all of one size but the last, which may be smaller
+  struct Outgoing {  // datagrams in a buffer, all of one size but the last, which may be smaller
     std::size_t socket = 0;
     Address remote;
     std::size_t begin = 0, size = 0, segment = 0;
@@ -181,18 +182,18 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   void report_lost_server(std::size_t server, std::string_view why);
   std::string url_of(const Address& server, TurnTransport transport) const;
   void step_resolver();
-  void step_names();
-  void read_sockets();
-  std::size_t read_run(const Socket& socket);
+  void step_names(MutBytes scratch);
+  void read_sockets(MutBytes scratch);
+  std::size_t read_run(const Socket& socket, MutBytes scratch);
   void count_overflows(Socket& socket);
-  void read_errors(const Socket& socket);
+  void read_errors(const Socket& socket, MutBytes scratch);
   void step();
   bool flush();
   void flush_sent(std::size_t bytes);
   bool flush_datagrams();
-  int collect(int most);
-  bool send_collected();
-  Network::Outcome send_out(Outgoing& run);
+  int collect(int most, MutBytes room);
+  bool send_collected(Bytes room);
+  Network::Outcome send_out(Outgoing& run, Bytes room);
   // One that has Failed may come back by a restart of ICE.
   bool has_ended() const { return peer_->signaling_state() == SignalingState::Closed; }
   bool is_blocked() const { return !outgoing_.empty(); }
@@ -241,7 +242,7 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
       outgoing_;  // between two calls: the socket's buffer is full, and they go first once it is not
   Time send_again_ = kNever;      // when to try, should nobody watch for writing
   std::size_t largest_datagram_;  // that the peer writes
-  // Both empty while nothing but checks goes by, from one poll() to the next.
+  // Both empty unless much goes by, or a datagram may be larger than what lies on the stack.
   std::vector<std::uint8_t> receive_buffer_;
   std::vector<std::uint8_t> send_buffer_;  // holds what is blocked from one poll() to the next
   Time busy_at_ = Time::min();             // when something other than STUN last came, or was handed in

@@ -1,9 +1,10 @@
 // Datagrams between the Peer and the network, several at a time where the network takes and brings them so.
 //
-// An idle connection has small buffers, for one datagram each. While much goes on they are large: then consecutive datagrams
+// An idle connection has no buffers: what it reads and writes lies on the stack. While much goes on they are large: then consecutive datagrams
 // to one remote are written one behind another by the Peer itself, and go as one run without being copied (UDP GSO), and
 // what the network brings as one (UDP GRO) is cut where it lies.
 #include <algorithm>
+#include <array>
 
 #include "api/connection_core.h"
 
@@ -19,7 +20,7 @@ constexpr Duration kBlockedPoll = std::chrono::milliseconds(1);
 
 // From so many datagrams in a row on, large buffers are worth their memory.
 constexpr int kMany = 8;
-constexpr std::size_t kReceiveBuffer = 8192, kLargeBuffer = 65536;
+constexpr std::size_t kLargeBuffer = 65536;
 // After so long without any, poll() gives both back, and asks for them again when it needs them.
 constexpr Duration kIdle = std::chrono::seconds(1);
 
@@ -27,36 +28,34 @@ constexpr Duration kIdle = std::chrono::seconds(1);
 
 // ---- in
 
-void ConnectionCore::read_sockets() {
+void ConnectionCore::read_sockets(MutBytes scratch) {
   more_to_read_ = false;
-  if (receive_buffer_.empty()) receive_buffer_.resize(std::max(kReceiveBuffer, largest_datagram_));
   for (Socket& socket : sockets_) {
     int left = kReadsPerSocket;
     while (left > 0) {
-      const std::size_t count = read_run(socket);
+      const std::size_t count = read_run(socket, scratch);
       if (count == 0) break;
       left -= static_cast<int>(count);
     }
     if (left <= 0) more_to_read_ = true;
     reads_ = std::max(reads_, kReadsPerSocket - left);
     if (left < kReadsPerSocket) count_overflows(socket);
-    read_errors(socket);
+    read_errors(socket, scratch);
   }
   if (!takes_runs_ && reads_ >= kMany && network_.receive_run != nullptr) {
-    receive_buffer_.resize(std::max(receive_buffer_.size(), kLargeBuffer));
+    receive_buffer_.resize(kLargeBuffer);
     takes_runs_ = true;
   }
   if (streams_.read(*peer_)) more_to_read_ = true;
 }
 
 // How many datagrams came; 0 when there is nothing more.
-std::size_t ConnectionCore::read_run(const Socket& socket) {
+std::size_t ConnectionCore::read_run(const Socket& socket, MutBytes scratch) {
   using enum Network::Outcome;
   std::size_t size = 0, segment = 0;
   Address source;
-  const MutBytes room =
-      MutBytes(receive_buffer_)
-          .first(takes_runs_ ? receive_buffer_.size() : std::min(receive_buffer_.size(), kLargeBuffer - 1));
+  MutBytes room = receive_buffer_.empty() ? scratch : MutBytes(receive_buffer_);
+  if (!takes_runs_) room = room.first(std::min(room.size(), kLargeBuffer - 1));
   const Network& network = network_of(socket);
   const Network::Outcome outcome =
       network.receive_run != nullptr
@@ -89,13 +88,13 @@ void ConnectionCore::count_overflows(Socket& socket) {
   socket.overflows = all;
 }
 
-void ConnectionCore::read_errors(const Socket& socket) {
+void ConnectionCore::read_errors(const Socket& socket, MutBytes scratch) {
   std::size_t size = 0;
   Address remote;
   const Network& network = network_of(socket);
   for (int left = kErrorsPerSocket; left > 0 && network.receive_error != nullptr; --left) {
-    if (!network.receive_error(network.context, socket.number, receive_buffer_, size, remote)) return;
-    peer_->handle_icmp_error(now(), Path{socket.local, remote}, Bytes(receive_buffer_).first(size));
+    if (!network.receive_error(network.context, socket.number, scratch, size, remote)) return;
+    peer_->handle_icmp_error(now(), Path{socket.local, remote}, scratch.first(size));
   }
 }
 
@@ -134,13 +133,19 @@ bool ConnectionCore::flush() {
 bool ConnectionCore::flush_datagrams() {
   more_to_send_ = false;
   if (!peer_) return true;
-  if (!send_collected()) return true;
+  if (!send_collected(send_buffer_)) return true;
+  std::array<std::uint8_t, kScratch> scratch;
   for (int left = kWrites; left > 0;) {
-    const int count = collect(left);
+    if (send_buffer_.empty() && largest_datagram_ > scratch.size()) send_buffer_.resize(largest_datagram_);
+    const MutBytes room = send_buffer_.empty() ? MutBytes(scratch) : MutBytes(send_buffer_);
+    const int count = collect(left, room);
     if (count == 0) return true;
     left -= count;
     writes_ = std::max(writes_, kWrites - left);
-    if (!send_collected()) return true;
+    if (!send_collected(room)) {
+      if (send_buffer_.empty()) send_buffer_.assign(room.begin(), room.end());  // it must outlive this call
+      return true;
+    }
     if (writes_ >= kMany && send_buffer_.size() < kLargeBuffer && network_.send_run != nullptr)
       send_buffer_.resize(kLargeBuffer);
   }
@@ -156,14 +161,13 @@ bool ConnectionCore::Outgoing::takes(const Outgoing& next) const {
          (next.dont_fragment == dont_fragment || (dont_fragment && next.size < segment));
 }
 
-// Has the peer fill the buffer with at most so many datagrams that it owes; how many there were.
-int ConnectionCore::collect(int most) {
+// Has the peer fill `room` with at most so many datagrams that it owes; how many there were.
+int ConnectionCore::collect(int most, MutBytes room) {
   const Time time = now();
-  if (send_buffer_.empty()) send_buffer_.resize(largest_datagram_);
   std::size_t used = 0;
   int count = 0;
-  while (count < most && !outgoing_.full() && send_buffer_.size() - used >= largest_datagram_) {
-    const auto transmit = peer_->poll_transmit(time, MutBytes(send_buffer_).subspan(used));
+  while (count < most && !outgoing_.full() && room.size() - used >= largest_datagram_) {
+    const auto transmit = peer_->poll_transmit(time, room.subspan(used));
     if (!transmit) break;
     ++count;
     const auto socket = std::find_if(sockets_.begin(), sockets_.end(),
@@ -184,10 +188,10 @@ int ConnectionCore::collect(int most) {
   return count;
 }
 
-// False when a socket's buffer is full; what has not gone then waits in send_buffer_.
-bool ConnectionCore::send_collected() {
+// False when a socket's buffer is full; what has not gone then waits in `room`, which holds what was collected.
+bool ConnectionCore::send_collected(Bytes room) {
   for (std::size_t i = 0; i < outgoing_.size(); ++i) {
-    if (send_out(outgoing_[i]) != Network::Outcome::WouldBlock) continue;
+    if (send_out(outgoing_[i], room) != Network::Outcome::WouldBlock) continue;
     for (; i != 0; --i) outgoing_.erase(0);
     send_again_ = now() + kBlockedPoll;
     return false;
@@ -197,14 +201,14 @@ bool ConnectionCore::send_collected() {
 }
 
 // What has been dealt with is taken off the run.
-Network::Outcome ConnectionCore::send_out(Outgoing& run) {
+Network::Outcome ConnectionCore::send_out(Outgoing& run, Bytes room) {
   const Network& network = network_of(sockets_[run.socket]);
   const int socket = sockets_[run.socket].number;
   Network::Outcome outcome = Network::Outcome::Done;
   if (run.size > run.segment) {
     std::size_t taken = 0;
     outcome = network.send_run(network.context, socket, run.remote,
-                               Bytes(send_buffer_).subspan(run.begin, run.size), run.segment,
+                               room.subspan(run.begin, run.size), run.segment,
                                run.dont_fragment && network.send_whole != nullptr, taken);
     taken = std::min(taken, run.size);
     run.begin += taken;
@@ -213,7 +217,7 @@ Network::Outcome ConnectionCore::send_out(Outgoing& run) {
   }
   const bool whole = run.dont_fragment && network.send_whole != nullptr;
   return (whole ? network.send_whole : network.send)(network.context, socket, run.remote,
-                                                     Bytes(send_buffer_).subspan(run.begin, run.size));
+                                                     room.subspan(run.begin, run.size));
 }
 
 // ---- buffers
@@ -221,20 +225,16 @@ Network::Outcome ConnectionCore::send_out(Outgoing& run) {
 // Called once a second at most. Large ones go when a second has brought little: the receive buffer in two steps, since what
 // the system holds already may be a run.
 void ConnectionCore::fit_buffers() {
-  if (std::exchange(reads_, 0) < kMany && receive_buffer_.size() >= kLargeBuffer) {
-    if (!std::exchange(takes_runs_, false))
-      receive_buffer_ = std::vector<std::uint8_t>(std::max(kReceiveBuffer, largest_datagram_));
+  if (std::exchange(reads_, 0) < kMany && !receive_buffer_.empty()) {
+    if (!std::exchange(takes_runs_, false)) receive_buffer_ = std::vector<std::uint8_t>();
   }
   if (std::exchange(writes_, 0) < kMany && send_buffer_.size() > largest_datagram_ && !is_blocked())
-    send_buffer_ = std::vector<std::uint8_t>(largest_datagram_);
+    send_buffer_ = std::vector<std::uint8_t>();
 }
 
 void ConnectionCore::drop_idle_buffers() {
   if (is_blocked() || now() - kIdle < busy_at_) return;
-  if (receive_buffer_.size() < kLargeBuffer)  // a large one has its own way to go
-    receive_buffer_ = std::vector<std::uint8_t>();
-
-  send_buffer_ = std::vector<std::uint8_t>();
+  send_buffer_ = std::vector<std::uint8_t>();  // the large one for reading has its own way to go
 }
 
 }  // namespace pollrtc::detail

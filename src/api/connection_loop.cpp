@@ -249,8 +249,8 @@ void ConnectionCore::step_resolver() {
   peer_->local_addresses_done(now());
 }
 
-void ConnectionCore::step_names() {
-  if (names_.step(now(), receive_buffer_)) more_to_read_ = true;
+void ConnectionCore::step_names(MutBytes scratch) {
+  if (names_.step(now(), scratch)) more_to_read_ = true;
   net::Mdns::Event event;
   while (names_.poll_event(event)) peer_->name_resolved(now(), event.name.view(), event.address);
 }
@@ -260,10 +260,13 @@ void ConnectionCore::step_names() {
 void ConnectionCore::step() {
   const Call call(*this);
   sends_ = 0;
+  std::array<std::uint8_t, kScratch> scratch;
+  // Nobody knows what the other end sends, but one who sends so large datagrams will be sent them.
+  if (receive_buffer_.empty() && largest_datagram_ > scratch.size()) receive_buffer_.resize(largest_datagram_);
   for (int round = 0; round < kRounds; ++round) {
     step_resolver();
-    read_sockets();
-    step_names();
+    read_sockets(scratch);
+    step_names(scratch);
     watch_addresses();
     if (const Time time = now(); peer_->next_timeout() <= time) peer_->handle_timeout(time);
     if (flush() && !more_to_read_) break;

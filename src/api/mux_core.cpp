@@ -14,9 +14,6 @@ namespace {
 
 // The generation in force, the one before, and one that is on the table.
 constexpr std::size_t kMostUfrags = 3;
-// Checks and questions of all connections that wait for their answers. The oldest are forgotten first; their answers are then
-// told apart by their addresses, as everything else is.
-constexpr std::size_t kMostTransactions = 16384;
 constexpr std::size_t kReceiveBuffer = 65536;
 constexpr int kReads = 256;  // in one read()
 constexpr int kErrorReads = 64;
@@ -29,6 +26,9 @@ constexpr std::size_t kMostSpare = 256, kLargestSpare = 2048;
 constexpr Duration kHold = std::chrono::seconds(18);
 
 bool is_stun(Bytes datagram) { return datagram.size() >= stun::kHeaderSize && datagram[0] <= 3; }
+
+// RFC 8489 §5: the class is in two bits of the type, 10 for success and 11 for an error.
+bool is_answer(Bytes stun) { return (load_u16(stun.data()) & 0x0100) != 0; }
 
 stun::TransactionId transaction_of(Bytes message) {
   stun::TransactionId id;
@@ -47,7 +47,6 @@ std::size_t MuxCore::Hash::of(std::uint64_t state, Bytes bytes) const {
 std::size_t MuxCore::Hash::operator()(const Key& key) const {
   return of(seed ^ (std::uint64_t{key.remote.port} << 32) ^ key.socket, key.remote.ip_bytes());
 }
-std::size_t MuxCore::Hash::operator()(const stun::TransactionId& id) const { return of(seed, id); }
 
 MuxCore::MuxCore(const UdpMux::Config& config)
     : config_(config),
@@ -59,7 +58,6 @@ MuxCore::MuxCore(const UdpMux::Config& config)
       buffer_(kReceiveBuffer),
       hash_{random_u64(environment_.rng).value_or(0x9e3779b97f4a7c15u)},
       addresses_(0, hash_),
-      transactions_(0, hash_),
       error_limiter_(config.limits) {}
 
 MuxCore::~MuxCore() {
@@ -96,7 +94,7 @@ void MuxCore::leave(MuxMember& member) {
     const auto known = addresses_.find(Key{socket, remote});
     if (known != addresses_.end() && known->second.member == &member) addresses_.erase(known);
   }
-  std::erase_if(transactions_, [&](const auto& entry) { return entry.second == &member; });
+  transactions_.forget(member);
   --members_;
 }
 
@@ -129,15 +127,6 @@ void MuxCore::claim(MuxMember& member, const Key& key, bool is_proved) {
   }
   member.addresses_.emplace_back(key.socket, key.remote);
   if (member.addresses_.size() > std::max<std::size_t>(config_.max_addresses_each, 1)) forget_oldest(member);
-}
-
-void MuxCore::remember_transaction(MuxMember& member, Bytes request) {
-  const stun::TransactionId id = transaction_of(request);
-  if (!transactions_.emplace(id, &member).second) return;  // a copy
-  transactions_in_order_.push_back(id);
-  if (transactions_in_order_.size() <= kMostTransactions) return;
-  transactions_.erase(transactions_in_order_.front());
-  transactions_in_order_.pop_front();
 }
 
 // ---- what comes
@@ -230,9 +219,9 @@ void MuxCore::read_errors(std::size_t socket) {
     Address remote;
     if (!network_.receive_error(network_.context, sockets_[socket].number, buffer_, size, remote)) return;
     const Bytes quoted = Bytes(buffer_).first(std::min(size, buffer_.size()));
-    const auto asked = is_stun(quoted) ? transactions_.find(transaction_of(quoted)) : transactions_.end();
-    if (asked == transactions_.end()) continue;
-    MuxMember& member = *asked->second;
+    MuxMember* const asked = is_stun(quoted) ? transactions_.find(transaction_of(quoted)) : nullptr;
+    if (asked == nullptr) continue;
+    MuxMember& member = *asked;
     if (socket >= member.is_open_.size() || !member.is_open_[socket]) continue;
     if (member.errors_[socket].size() >= kMostErrors) continue;
     const Bytes header = quoted.first(stun::kHeaderSize);
@@ -246,13 +235,12 @@ MuxMember* MuxCore::owner_of(const Key& key, Bytes datagram) {
   const auto by_address = addresses_.find(key);
   MuxMember* const there = by_address == addresses_.end() ? nullptr : by_address->second.member;
   if (!is_stun(datagram)) return there;
-  const auto message = stun::Message::parse(datagram);
-  if (!message) return there;
-  if (message->message_class() == stun::Class::Success || message->message_class() == stun::Class::Error) {
-    const auto asked = transactions_.find(message->id());
-    return asked == transactions_.end() ? there : asked->second;
+  if (is_answer(datagram)) {  // whether it is a good one is for its connection to say
+    MuxMember* const asked = transactions_.find(transaction_of(datagram));
+    return asked != nullptr ? asked : there;
   }
-  if (message->message_class() != stun::Class::Request) return there;
+  const auto message = stun::Message::parse(datagram);
+  if (!message || message->message_class() != stun::Class::Request) return there;
   const auto username = message->text(stun::Attribute::Username);
   if (username) {
     const auto named = ufrags_.find(std::string(username->substr(0, username->find(':'))));
@@ -369,7 +357,7 @@ void MuxMember::close(void* context, int socket) {
 void MuxMember::note_sent(int socket, const Address& remote, Bytes datagram) {
   if (!is_stun(datagram)) return;
   core_->claim(*this, {static_cast<std::size_t>(socket), remote}, false);
-  if ((load_u16(datagram.data()) & 0x0110) == 0) core_->remember_transaction(*this, datagram);
+  if ((load_u16(datagram.data()) & 0x0110) == 0) core_->transactions_.add(transaction_of(datagram), *this);
 }
 
 Network::Outcome MuxMember::send(void* context, int socket, const Address& remote, Bytes datagram) {

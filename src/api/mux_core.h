@@ -3,7 +3,6 @@
 #pragma once
 
 #include <array>
-#include <deque>
 #include <list>
 #include <memory>
 #include <optional>
@@ -12,6 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "api/mux_transactions.h"
 #include "api/system_network.h"
 #include "ice/replies.h"
 #include "net/poller.h"
@@ -116,7 +116,6 @@ class MuxCore {
   struct Hash {
     std::uint64_t seed;
     std::size_t operator()(const Key& key) const;
-    std::size_t operator()(const stun::TransactionId& id) const;
     std::size_t of(std::uint64_t state, Bytes bytes) const;
   };
   struct Entry {
@@ -149,7 +148,6 @@ class MuxCore {
   void leave(MuxMember& member);
   void claim(MuxMember& member, const Key& key, bool is_proved);
   void forget_oldest(MuxMember& member);
-  void remember_transaction(MuxMember& member, Bytes request);
   int read_socket(std::size_t socket, int left);
   int read_run(std::size_t socket);
   void hand_over(const Key& key, Bytes datagram);
@@ -166,8 +164,7 @@ class MuxCore {
   Hash hash_;
   std::unordered_map<std::string, MuxMember*> ufrags_;
   std::unordered_map<Key, Entry, Hash> addresses_;
-  std::unordered_map<stun::TransactionId, MuxMember*, Hash> transactions_;
-  std::deque<stun::TransactionId> transactions_in_order_;
+  RecentTransactions<MuxMember> transactions_;
   ice::ErrorLimiter error_limiter_;
   std::size_t members_ = 0;
   std::list<MuxMember::Datagram> spare_;  // boxes of mail that has been taken, for more mail

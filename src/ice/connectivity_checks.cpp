@@ -403,7 +403,8 @@ Drop Agent::on_success(const stun::Message& response, const stun::Transaction& t
   }
   pair->is_valid = true;
   if (pair->path.transport == Transport::Tcp) pair->is_cut = false;  // its connection was made anew
-  pair->consent.on_answer(now_, draw_consent_wait());
+  // The first answer plans the first check of consent; later ones change no plan, so there is nothing to draw.
+  pair->consent.on_answer(now_, pair->consent.next_check() == kNever ? draw_consent_wait() : Duration());
   checklist_.thaw(pair->foundation);
   const bool is_ours =
       transaction.purpose == stun::Purpose::Nomination && transaction.controlling && controlling_;

@@ -290,7 +290,7 @@ class Association {
   void on_heartbeat_timer(Time now, Timer timer);
   bool on_probe_ack(Time now, std::uint64_t nonce);
   void on_data_timeout(Time now);
-  void on_data_progress();
+  void on_data_progress(Time now);
   void use_path_mtu();
   void count_error(std::string_view what);
   void clear_errors();

@@ -14,7 +14,7 @@ constexpr std::uint8_t kTimeoutsOfBlackHole = 2;
 
 // §8.3: HB.interval + RTO, give or take half an RTO, after the last DATA or HEARTBEAT.
 void Association::schedule_heartbeat(Time now) {
-  if (!heartbeats_run()) return;
+  if (!heartbeats_run() || config_.parameters.heartbeat_interval == Duration::zero()) return;
   const Duration rto = this->rto();
   const Time earliest = now + config_.parameters.heartbeat_interval + rto / 2;
   // While DATA flows each packet would draw anew: what was drawn a moment ago still lies where it may.
@@ -92,9 +92,9 @@ void Association::on_data_timeout(Time now) {
   use_path_mtu();
 }
 
-void Association::on_data_progress() {
+void Association::on_data_progress(Time now) {
   data_timeouts_ = 0;
-  path_mtu_.on_data_progress();
+  path_mtu_.on_data_progress(now);
   clear_errors();
 }
 

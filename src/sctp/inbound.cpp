@@ -210,7 +210,7 @@ Association::Handled Association::on_sack(Time now, const ChunkView& chunk) {
     case SackResult::Nothing:
       break;
     case SackResult::Progress:
-      on_data_progress();
+      on_data_progress(now);
       break;
     case SackResult::Violation:
       return violation(CauseCode::ProtocolViolation, as_bytes("SACK of a TSN never sent"),

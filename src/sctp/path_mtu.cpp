@@ -43,7 +43,7 @@ void PathMtu::set_path(const PathSizes& sizes) {
 
 void PathMtu::stop() {
   state_ = State::Disabled;
-  probe_due_ = probe_out_ = false;
+  probe_due_ = probe_out_ = is_raise_owed_ = false;
   deadline_ = kNever;
 }
 
@@ -69,7 +69,7 @@ std::uint32_t PathMtu::next_larger() const {
 void PathMtu::enter(Time now, State state) {
   state_ = state;
   lost_ = 0;
-  probe_due_ = probe_out_ = false;
+  probe_due_ = probe_out_ = is_raise_owed_ = false;
   deadline_ = kNever;
   switch (state) {
     case State::Base:
@@ -79,6 +79,7 @@ void PathMtu::enter(Time now, State state) {
     case State::Searching:
       return search(now);
     case State::SearchComplete:
+      is_used_ = false;
       deadline_ = now + kRaiseTimer;
       return;
     case State::Error:
@@ -124,7 +125,9 @@ void PathMtu::on_probe_acked(Time now) {
   search(now);
 }
 
-void PathMtu::on_data_progress() {
+void PathMtu::on_data_progress(Time now) {
+  is_used_ = true;
+  if (is_raise_owed_) enter(now, State::Searching);
   if (std::exchange(has_progress_, true)) return;
   // The path lives after all: the base size is tried at once, and only once before the pause is over.
   if (state_ == State::Error && !probe_out_) probe(base_);
@@ -143,6 +146,8 @@ void PathMtu::handle_timeout(Time now) {
     case State::Disabled:
       return;
     case State::SearchComplete:
+      // §5.1.1: without data none need be sent, so a silent path stays silent until there is some.
+      if (!is_used_) return void(is_raise_owed_ = true);
       return enter(now, State::Searching);
     case State::Base:
       if (++lost_ < kMaxProbes) return probe(base_);

@@ -59,7 +59,7 @@ class PathMtu {
   void on_probe_sent(Time now, Duration rto);
   void on_probe_acked(Time now);
   // Data sent on this path was acknowledged.
-  void on_data_progress();
+  void on_data_progress(Time now);
   // Full packets vanish where small ones do not (§4.3).
   void on_black_hole(Time now);
   void handle_timeout(Time now);
@@ -79,6 +79,8 @@ class PathMtu {
   std::uint8_t lost_ = 0;      // PROBE_COUNT
   bool is_confirmed_ = false;  // the base size, by a probe, since the last doubt
   bool has_progress_ = false;  // data was acknowledged since BASE or ERROR began
+  bool is_used_ = false;       // and since the last search was over
+  bool is_raise_owed_ = false;  // the raise timer ran out, and nobody has needed the path since
   bool probe_due_ = false;
   bool probe_out_ = false;  // and not answered yet
   Time deadline_ = kNever;

@@ -105,7 +105,7 @@ Association::Handled Association::on_shutdown(Time now, const ChunkView& chunk) 
       return violation(CauseCode::ProtocolViolation, as_bytes("SHUTDOWN of a TSN never sent"),
                        "SHUTDOWN acknowledges a TSN never sent");
     case SackResult::Progress:
-      on_data_progress();
+      on_data_progress(now);
       break;
     case SackResult::Old:
     case SackResult::Nothing:

@@ -108,6 +108,27 @@ TEST_CASE("a HEARTBEAT goes out after 30 s and an RTO, give or take half an RTO,
   }
 }
 
+TEST_CASE("where something below watches the peer no HEARTBEAT goes out, and those that come are answered",
+          "[SCTP-HB-01]") {
+  AssociationConfig config;
+  config.parameters = Parameters::over_watched_path();
+  config.max_ip = 0;  // no probes either
+  ScriptedPeer peer(config);
+  peer.establish_passively();
+  peer.drain();
+  CHECK(peer.association.next_timeout() == kNever);
+  const std::array<std::uint8_t, 1> message = {1};
+  REQUIRE(peer.association.send(peer.now, {}, message));
+  CHECK(peer.poll().find(ChunkType::Data) != nullptr);
+  CHECK(peer.give(peer.local_tag, ScriptedPeer::sack(peer.local_tsn.value())) == Drop::None);
+  while (peer.association.next_timeout() != kNever) {
+    peer.next_timeout();
+    CHECK(peer.is_silent());
+  }
+  CHECK(peer.give(peer.local_tag, "0400000c 00010008 11223344") == Drop::None);
+  CHECK(peer.poll().is_only(ChunkType::HeartbeatAck));
+}
+
 TEST_CASE("a HEARTBEAT ACK with a wrong or replayed nonce clears nothing", "[SCTP-HB-02]") {
   ScriptedPeer peer;
   peer.establish_passively();

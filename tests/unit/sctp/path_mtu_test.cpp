@@ -158,6 +158,8 @@ TEST_CASE(
   f.run(1420);
   const std::uint32_t found = f.mtu.size();
   CHECK(f.mtu.next_timeout() == f.now + 600s);  // no confirmation timer
+  f.mtu.on_data_progress(f.now);
+  CHECK(f.mtu.next_timeout() == f.now + 600s);
   f.now = f.mtu.next_timeout();
   f.mtu.handle_timeout(f.now);
   CHECK(f.mtu.state() == State::Searching);
@@ -190,7 +192,7 @@ TEST_CASE("a black hole leads back to the base size, and from there up again", "
 
 TEST_CASE("probes that vanish while data arrives do not shrink the packets", "[SCTP-PMTU-05]") {
   Fixture f;
-  f.mtu.on_data_progress();
+  f.mtu.on_data_progress(f.now);
   CHECK(f.run(1000) == 3);
   CHECK(f.mtu.state() == State::SearchComplete);
   CHECK(f.mtu.size() == 1128);
@@ -200,6 +202,7 @@ TEST_CASE("probes that vanish while data arrives do not shrink the packets", "[S
     CHECK(f.mtu.size() == PathMtu::kSmallest);
   }
   SECTION("and the search goes on later") {
+    f.mtu.on_data_progress(f.now);
     f.lose();  // the raise timer
     CHECK(f.mtu.state() == State::Searching);
     f.run(1500);
@@ -210,16 +213,47 @@ TEST_CASE("probes that vanish while data arrives do not shrink the packets", "[S
   }
 }
 
+TEST_CASE("a silent path is not searched again; the search that is owed comes with the next data") {
+  Fixture f;
+  f.run(1300);
+  REQUIRE(f.mtu.state() == State::SearchComplete);
+  const Time over = f.now;
+  f.lose();  // the raise timer
+  CHECK(f.now == over + PathMtu::kRaiseTimer);
+  CHECK(f.mtu.state() == State::SearchComplete);
+  CHECK(f.mtu.probe_due() == 0);
+  CHECK(f.mtu.next_timeout() == kNever);
+  f.now += 10000s;
+  f.mtu.on_data_progress(f.now);
+  CHECK(f.mtu.state() == State::Searching);
+  f.run(1500);
+  CHECK(f.mtu.size() > 1300 - 69);
+  CHECK(f.mtu.next_timeout() == f.now + PathMtu::kRaiseTimer);
+  SECTION("another path owes none") {
+    f.lose();
+    f.mtu.set_path(kIpv4);
+    f.mtu.on_data_progress(f.now);
+    CHECK(f.mtu.state() == State::Disabled);
+    CHECK(f.mtu.probe_due() == 0);
+  }
+  SECTION("a used one is searched by the timer") {
+    f.mtu.on_data_progress(f.now);
+    f.lose();
+    CHECK(f.mtu.next_timeout() == f.now + PathMtu::kRaiseTimer);  // nothing larger is worth trying
+    f.mtu.on_data_progress(f.now);
+  }
+}
+
 TEST_CASE("after an outage the base size is tried as soon as data arrives again", "[SCTP-PMTU-05]") {
   Fixture f;
   CHECK(f.run(0) == 3);
   REQUIRE(f.mtu.state() == State::Error);
   CHECK(f.mtu.probe_due() == 0);
-  f.mtu.on_data_progress();
+  f.mtu.on_data_progress(f.now);
   CHECK(f.send() == 1128);
   f.lose();
   CHECK(f.mtu.state() == State::Error);
-  f.mtu.on_data_progress();
+  f.mtu.on_data_progress(f.now);
   CHECK(f.mtu.probe_due() == 0);  // once; then after the pause
   f.lose();
   f.send();
