@@ -43,6 +43,12 @@ void pollrtc_udp_mux_destroy(pollrtc_udp_mux* mux) {
   delete mux;
 }
 
+pollrtc_result pollrtc_udp_mux_poll(pollrtc_udp_mux* mux, int timeout_ms) {
+  if (mux == nullptr) return POLLRTC_INVALID_ARGUMENT;
+  const Status status = mux->held->mux->poll(std::chrono::milliseconds(timeout_ms));
+  return status ? POLLRTC_OK : result_of(status.error().code());
+}
+
 pollrtc_result pollrtc_udp_mux_get_stats(const pollrtc_udp_mux* mux, pollrtc_udp_mux_stats* stats) {
   if (mux == nullptr || stats == nullptr || stats->size < sizeof stats->size) return POLLRTC_INVALID_ARGUMENT;
   const UdpMux::Stats from = mux->held->mux->get_stats();

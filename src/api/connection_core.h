@@ -202,6 +202,7 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   void drop_idle_buffers();
 
   bool next_event(Event& event);
+  bool has_something_to_tell() const;
   void emit_events();
   void emit_to_connection(const Event& event);
   void emit_to_channel(const Event& event);

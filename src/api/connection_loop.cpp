@@ -282,14 +282,19 @@ Status ConnectionCore::poll() {
       shared_from_this();  // a handler may drop every other reference
   polling_ = true;
   step();
-  if (!configuration_.pull_events) emit_events();
+  const bool has_news = has_something_to_tell();
+  if (has_news && !configuration_.pull_events) emit_events();
   polling_ = false;
   const Call call(*this);
-  flush();
+  if (has_news) flush();  // what handlers made it owe
   // One that the other end has closed has nothing more to read or to say; its user may keep it for what was received.
   if (has_ended() && !more_to_send_ && !is_blocked() && !streams_.wants_to_write()) close_sockets();
   drop_idle_buffers();
   return {};
+}
+
+bool ConnectionCore::has_something_to_tell() const {
+  return peer_->has_event() || pending_description_ || !lost_servers_.empty() || !buffered_low_.empty();
 }
 
 Status ConnectionCore::wait(Duration timeout) {

@@ -294,16 +294,16 @@ PeerStats Peer::Impl::stats() const {
 }
 
 Result<std::string> Peer::create_offer(Time, const OfferOptions& options) {
-  return impl_->create_offer(options);
+  return impl_->awake().create_offer(options);
 }
-Result<std::string> Peer::create_answer(Time) { return impl_->create_answer(); }
+Result<std::string> Peer::create_answer(Time) { return impl_->awake().create_answer(); }
 Status Peer::set_local_description(Time now, SdpType type, std::string_view sdp) {
-  const Status status = impl_->set_local_description(now, type, sdp);
+  const Status status = impl_->awake().set_local_description(now, type, sdp);
   impl_->pump(now);
   return status;
 }
 Status Peer::set_remote_description(Time now, SdpType type, std::string_view sdp) {
-  const Status status = impl_->set_remote_description(now, type, sdp);
+  const Status status = impl_->awake().set_remote_description(now, type, sdp);
   impl_->pump(now);
   return status;
 }
@@ -314,7 +314,7 @@ std::optional<bool> Peer::can_trickle() const {
 }
 Status Peer::add_remote_candidate(Time now, std::string_view mid, int index, std::string_view line,
                                   std::string_view ufrag) {
-  const Status status = impl_->add_remote_candidate(now, mid, index, line, ufrag);
+  const Status status = impl_->awake().add_remote_candidate(now, mid, index, line, ufrag);
   impl_->pump(now);
   return status;
 }
@@ -322,108 +322,108 @@ Status Peer::add_local_address(Time now, const Address& bound, const Address& an
                                std::string_view hidden_as) {
   const auto name = name_to_hide_behind(hidden_as, announced);
   if (!name) return Unexpected{name.error()};
-  const Status status = impl_->agent.add_local_address(now, bound, true, announced, *name);
+  const Status status = impl_->awake().agent.add_local_address(now, bound, true, announced, *name);
   if (status && !impl_->config.shared_sockets)
     (void)impl_->relays.add_base(now, bound);  // beyond the limit it is no address to ask a TURN server from
   impl_->pump(now);
   return status;
 }
 Status Peer::add_relay_address(Time now, const Address& bound) {
-  if (impl_->has_ended()) return fail(ErrorCode::Closed, "the connection has ended");
+  if (impl_->awake().has_ended()) return fail(ErrorCode::Closed, "the connection has ended");
   const Status status = impl_->relays.add_base(now, bound);
   impl_->pump(now);
   return status;
 }
 void Peer::name_resolved(Time now, std::string_view name, const Address& address) {
-  impl_->agent.on_name_resolved(now, name, address);
+  impl_->awake().agent.on_name_resolved(now, name, address);
   impl_->pump(now);
 }
 Status Peer::add_turn_server(Time now, const TurnServer& server) {
-  const Status status = impl_->on_server_added(impl_->add_turn_server(now, server));
+  const Status status = impl_->awake().on_server_added(impl_->add_turn_server(now, server));
   impl_->pump(now);
   return status;
 }
 Status Peer::add_trusted_certificates(Time, std::string_view pem) {
-  return impl_->trust_anchors.add(impl_->environment.memory, pem);
+  return impl_->awake().trust_anchors.add(impl_->environment.memory, pem);
 }
 Status Peer::add_local_tcp_address(Time now, const Address& bound, TcpType direction,
                                    const Address& announced, std::string_view hidden_as) {
   const auto name = name_to_hide_behind(hidden_as, announced);
   if (!name) return Unexpected{name.error()};
-  const Status status = impl_->agent.add_tcp_address(now, bound, direction, true, announced, *name);
+  const Status status = impl_->awake().agent.add_tcp_address(now, bound, direction, true, announced, *name);
   impl_->pump(now);
   return status;
 }
 Result<StreamId> Peer::stream_accepted(Time now, const Address& local, const Address& remote) {
-  return impl_->stream_accepted(now, local, remote);
+  return impl_->awake().stream_accepted(now, local, remote);
 }
-void Peer::stream_opened(Time now, StreamId stream) { impl_->stream_opened(now, stream); }
+void Peer::stream_opened(Time now, StreamId stream) { impl_->awake().stream_opened(now, stream); }
 void Peer::stream_closed(Time now, StreamId stream, std::string_view why) {
-  impl_->stream_closed(now, stream, why);
+  impl_->awake().stream_closed(now, stream, why);
 }
 void Peer::handle_stream(Time now, StreamId stream, Bytes bytes) {
-  impl_->channels.drop_currents();
+  impl_->awake().channels.drop_currents();
   impl_->handle_stream(now, stream, bytes);
 }
 std::size_t Peer::poll_stream(Time now, StreamId stream, MutBytes out) {
-  return impl_->poll_stream(now, stream, out);
+  return impl_->awake().poll_stream(now, stream, out);
 }
 Status Peer::add_stun_server(Time now, const Address& server) {
-  const Status status = impl_->on_server_added(impl_->agent.add_server(now, server));
+  const Status status = impl_->awake().on_server_added(impl_->agent.add_server(now, server));
   impl_->pump(now);
   return status;
 }
 void Peer::local_addresses_done(Time now) {
-  impl_->local_addresses_done(now);
+  impl_->awake().local_addresses_done(now);
   impl_->pump(now);
 }
 Status Peer::remove_local_address(Time now, const Address& bound) {
-  const Status status = impl_->agent.remove_local_address(now, bound);
+  const Status status = impl_->awake().agent.remove_local_address(now, bound);
   const bool was_for_relays = impl_->relays.remove_base(now, bound);  // and its allocations
   if (status) impl_->note_lost_path();
   impl_->pump(now);
   return was_for_relays ? Status() : status;
 }
 Status Peer::remove_local_tcp_address(Time now, const Address& ip) {
-  const Status status = impl_->agent.remove_tcp_addresses(now, ip);
+  const Status status = impl_->awake().agent.remove_tcp_addresses(now, ip);
   if (status && impl_->path && !impl_->agent.selected_path()) impl_->restart_wanted = true;
   impl_->pump(now);
   return status;
 }
 void Peer::handle_icmp_error(Time now, const Path& path, Bytes quoted) {
-  impl_->agent.handle_icmp_error(now, path, quoted);
+  impl_->awake().agent.handle_icmp_error(now, path, quoted);
   impl_->relays.handle_icmp_error(now, path, quoted);
   impl_->pump(now);
 }
 
 Result<ChannelHandle> Peer::create_channel(Time now, const ChannelOptions& options) {
-  if (impl_->has_ended()) return fail(ErrorCode::Closed, "the connection has ended");
+  if (impl_->awake().has_ended()) return fail(ErrorCode::Closed, "the connection has ended");
   return impl_->channels.create(now, options, impl_->max_message_size());
 }
 Result<ChannelInfo> Peer::channel(ChannelHandle channel) const { return impl_->channels.info(channel); }
 Status Peer::send(Time now, ChannelHandle channel, Bytes data, bool is_text,
                   std::optional<std::uint32_t> report) {
-  return impl_->channels.send(now, channel, data, is_text, impl_->max_message_size(), report);
+  return impl_->awake().channels.send(now, channel, data, is_text, impl_->max_message_size(), report);
 }
 Status Peer::send_piece(Time now, ChannelHandle channel, Bytes piece, bool is_text, bool last) {
-  return impl_->channels.send_piece(now, channel, piece, is_text, last, impl_->remote_max_message_size());
+  return impl_->awake().channels.send_piece(now, channel, piece, is_text, last, impl_->remote_max_message_size());
 }
 Status Peer::abandon_message(Time now, ChannelHandle channel) {
-  return impl_->channels.abandon_message(now, channel);
+  return impl_->awake().channels.abandon_message(now, channel);
 }
 Status Peer::receive_in_pieces(ChannelHandle channel, bool on) {
-  return impl_->channels.receive_in_pieces(channel, on);
+  return impl_->awake().channels.receive_in_pieces(channel, on);
 }
 std::optional<MessageView> Peer::receive(Time, ChannelHandle channel) {
-  return impl_->channels.receive(channel);
+  return impl_->awake().channels.receive(channel);
 }
 Status Peer::set_buffer_low_threshold(ChannelHandle channel, std::size_t bytes) {
-  return impl_->channels.set_buffer_low_threshold(channel, bytes);
+  return impl_->awake().channels.set_buffer_low_threshold(channel, bytes);
 }
-Status Peer::close_channel(Time now, ChannelHandle channel) { return impl_->channels.close(now, channel); }
-void Peer::release_channel(Time now, ChannelHandle channel) { impl_->channels.release(now, channel); }
+Status Peer::close_channel(Time now, ChannelHandle channel) { return impl_->awake().channels.close(now, channel); }
+void Peer::release_channel(Time now, ChannelHandle channel) { impl_->awake().channels.release(now, channel); }
 
-void Peer::close(Time now) { impl_->close(now); }
+void Peer::close(Time now) { impl_->awake().close(now); }
 Drop Peer::handle_datagram(Time now, const Path& path, Bytes datagram) {
   impl_->channels.drop_currents();
   return impl_->handle_datagram(now, path, datagram);

@@ -61,6 +61,7 @@ struct [[gnu::visibility("hidden")]] Peer::Impl {
   Drop keep_early(const Path& path, Bytes datagram);
   void use_early(Time now);
   std::optional<Transmit> poll_transmit(Time now, MutBytes out);
+  std::optional<Transmit> poll_anything(Time now, MutBytes out);
   std::size_t poll_payload(Time now, MutBytes out);
   std::size_t poll_goodbye(Time now, MutBytes out);
   void tap(Time now, const Path& along, Bytes bytes, PacketLayer layer, bool is_sent) const {
@@ -69,9 +70,14 @@ struct [[gnu::visibility("hidden")]] Peer::Impl {
   }
   void handle_timeout(Time now);
   void rest(Time now);
+  void be_quiet();
+  Impl& awake() {
+    is_quiet = false;
+    return *this;
+  }
   Time next_timeout() const;
   void pump(Time now);  // lets what one engine reports reach the others
-  void pump_ice(Time now);
+  bool pump_ice(Time now);  // whether there was anything
   void pump_dtls(Time now);
   void pump_sctp(Time now);
   void on_path(Time now, const Path& path);
@@ -148,6 +154,9 @@ struct [[gnu::visibility("hidden")]] Peer::Impl {
   Owned<dtls::Session> dtls;
   Owned<sctp::Association> association;
   std::optional<Path> path;  // the last one selected: where data goes, and where a goodbye goes
+  // Nothing but ICE has anything to do before quiet_until, unless a call or a datagram comes that is not ICE's.
+  bool is_quiet = false;
+  Time quiet_until = kNever;
   bool dtls_started = false;
   bool payload_is_whole = false;  // what poll_payload() gave last must not be cut on the way
   Buffer packet_buffer;           // one SCTP packet from DTLS to the association; none while DTLS rests

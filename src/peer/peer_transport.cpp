@@ -38,6 +38,12 @@ Drop Peer::Impl::handle_datagram(Time now, const Path& from, Bytes datagram) {
   if (has_ended()) return drops.count(Drop::Ended);
   if (datagram.empty()) return drops.count(Drop::Empty);
   Drop drop = Drop::None;
+  if (is_quiet && protocol_of(datagram[0]) == Protocol::Stun) {
+    drop = agent.handle_datagram(now, from, datagram);
+    if (pump_ice(now)) awake().pump(now);
+    return drop;
+  }
+  is_quiet = false;
   bool is_data = false;
   if (const auto inner = relays.unwrap(now, from, datagram)) {
     drop = inner->is_data ? handle_inner(now, inner->path, inner->bytes) : inner->drop;
@@ -122,9 +128,11 @@ void Peer::Impl::pump(Time now) {
   update_connection_state();
 }
 
-void Peer::Impl::pump_ice(Time now) {
+bool Peer::Impl::pump_ice(Time now) {
+  bool is_any = false;
   ice::Generations::Event event;
   while (agent.poll_event(event)) {
+    is_any = true;
     if (const auto* local = std::get_if<ice::Generations::LocalCandidate>(&event))
       on_local_candidate(local->candidate);
     if (std::holds_alternative<ice::Generations::GatheringDone>(event)) on_gathering_done();
@@ -136,6 +144,7 @@ void Peer::Impl::pump_ice(Time now) {
       if (change->to == ice::AgentState::Failed) fail_path(now);
     }
   }
+  return is_any;
 }
 
 void Peer::Impl::on_path(Time now, const Path& selected) {
@@ -264,6 +273,36 @@ void Peer::Impl::on_sctp_ended(Time now, const sctp::Association::Ended& ended) 
 }
 
 std::optional<Transmit> Peer::Impl::poll_transmit(Time now, MutBytes out) {
+  std::optional<Transmit> transmit;
+  if (is_quiet) {
+    transmit = agent.poll_transmit(now, out);
+    if (pump_ice(now)) awake().pump(now);
+  } else {
+    transmit = poll_anything(now, out);
+    if (!transmit) be_quiet();
+  }
+  if (transmit) {
+    ++counters.datagrams_sent;
+    counters.bytes_sent += transmit->size;
+    tap(now, transmit->path, Bytes(out).first(transmit->size), PacketLayer::Udp, true);
+  }
+  return transmit;
+}
+
+// Of thousands of connections most are silent most of the time, and what a check of consent costs is what of them must be
+// looked at. Called when everybody has been asked and nobody owes anything.
+void Peer::Impl::be_quiet() {
+  const bool is_settled = connection_state == ConnectionState::Connected &&
+                          signaling_state == SignalingState::Stable &&
+                          gathering_state == GatheringState::Complete && !restart_wanted;
+  if (!is_settled || !association || !dtls->is_resting() || !tcp.empty() || !early.empty()) return;
+  if (relays.next_timeout() != kNever) return;  // servers that want to be asked again, and their channels
+  if (trimmed_at != channels.messages_sent() + channels.messages_received()) return;
+  is_quiet = true;
+  quiet_until = std::min(dtls->next_timeout(), association->next_timeout());
+}
+
+std::optional<Transmit> Peer::Impl::poll_anything(Time now, MutBytes out) {
   // What goes into a stream is not for the caller to send, so there may be something behind it.
   std::optional<Transmit> transmit;
   bool is_data = false;
@@ -280,11 +319,6 @@ std::optional<Transmit> Peer::Impl::poll_transmit(Time now, MutBytes out) {
     } else {
       pump(now);
     }
-  }
-  if (transmit) {
-    ++counters.datagrams_sent;
-    counters.bytes_sent += transmit->size;
-    tap(now, transmit->path, Bytes(out).first(transmit->size), PacketLayer::Udp, true);
   }
   return transmit;
 }
@@ -324,6 +358,12 @@ std::size_t Peer::Impl::poll_goodbye(Time now, MutBytes out) {
 
 void Peer::Impl::handle_timeout(Time now) {
   if (has_ended()) return;
+  if (is_quiet && now < quiet_until) {
+    agent.handle_timeout(now);
+    if (pump_ice(now)) awake().pump(now);
+    return;
+  }
+  is_quiet = false;
   relays.handle_timeout(now);
   tcp.handle_timeout(now);
   agent.handle_timeout(now);
@@ -357,6 +397,7 @@ void Peer::Impl::rest(Time now) {
 
 Time Peer::Impl::next_timeout() const {
   if (has_ended()) return kNever;
+  if (is_quiet) return std::min(agent.next_timeout(), quiet_until);
   Time next = std::min({agent.next_timeout(), relays.next_timeout(), tcp.next_timeout()});
   if (dtls) next = std::min(next, dtls->next_timeout());
   if (association) next = std::min(next, association->next_timeout());

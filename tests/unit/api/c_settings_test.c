@@ -159,12 +159,22 @@ static void test_mux(void) {
   for (i = 0; i < 1000 && !(a.opened && b.received); ++i) {
     the_time += 5000;
     CHECK(pollrtc_connection_poll(a.connection) == POLLRTC_OK);
-    CHECK(pollrtc_connection_poll(b.connection) == POLLRTC_OK);
+    CHECK(pollrtc_udp_mux_poll(mux, 0) == POLLRTC_OK);
     pass_events(&a, &b);
     pass_events(&b, &a);
   }
   CHECK(a.opened && b.received);
   CHECK(machines[1].open_sockets == 1);
+  CHECK(pollrtc_udp_mux_poll(NULL, 0) == POLLRTC_INVALID_ARGUMENT);
+  CHECK(pollrtc_channel_send_text(channel, "now", 3) == POLLRTC_OK);
+  for (i = 0; i < 100 && !b.messages; ++i) {
+    the_time += 5000;
+    CHECK(pollrtc_connection_poll(a.connection) == POLLRTC_OK);
+    CHECK(pollrtc_udp_mux_poll(mux, -1) == POLLRTC_OK);
+    pass_events(&b, &a);
+  }
+  CHECK(b.messages == 1);
+  b.messages = 0;
   CHECK(pollrtc_udp_mux_get_stats(mux, &counts) == POLLRTC_INVALID_ARGUMENT); /* without a size */
   counts.size = sizeof counts;
   CHECK(pollrtc_udp_mux_get_stats(NULL, &counts) == POLLRTC_INVALID_ARGUMENT);

@@ -1,4 +1,5 @@
 // A thousand ICE agents on one port, over a network of the test's own: whose datagram is it, and what do strangers cost?
+#include <deque>
 #include <map>
 
 #include "api/mux_core.h"

@@ -145,6 +145,17 @@ TEST_CASE("a message there and back allocates nothing") {
   CHECK(after == before);
 }
 
+TEST_CASE("silence allocates nothing: neither the checks of consent nor their answers") {
+  DirectPair pair;
+  REQUIRE(pair.connect());
+  REQUIRE(pair.transfer(10, std::vector<std::uint8_t>(64, 1)) == 10);
+  pair.rest(30s);
+  const std::size_t before = blocks;
+  pair.rest(300s);
+  const std::size_t after = blocks;
+  CHECK(after == before);
+}
+
 TEST_CASE("what waits for the next message is no more than the limit, and is given back when none comes") {
   Counted ours, theirs;
   DirectPair pair;

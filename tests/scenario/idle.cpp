@@ -1,0 +1,96 @@
+// Connections that nobody uses: what they still say, what they cost in memory, and what they notice.
+#include "scenario/signalling.h"
+#include "support/catch.h"
+
+using namespace pollrtc;
+using namespace pollrtc::scenario;
+
+namespace {
+
+// What one end sends and gets, by kind.
+struct Seen {
+  int checks = 0, records = 0, packets = 0;
+  static void note(void* context, const TappedPacket& packet) {
+    Seen& seen = *static_cast<Seen*>(context);
+    if (packet.layer == PacketLayer::Sctp) return void(++seen.packets);
+    ++(packet.bytes[0] <= 3 ? seen.checks : seen.records);
+  }
+};
+
+struct Idle {
+  explicit Idle(std::uint64_t seed, std::uint16_t max_ip_packet = 1500)
+      : t(seed, {}, config(max_ip_packet, &seen), config(max_ip_packet, nullptr)) {
+    handles = t.connect();
+    t.world.run_for(30s);  // the search for the largest packet is over
+  }
+  static PeerConfig config(std::uint16_t max_ip_packet, Seen* seen) {
+    PeerConfig config;
+    config.max_ip_packet = max_ip_packet;
+    if (seen != nullptr) config.tap = {Seen::note, seen};
+    return config;
+  }
+  void cut(bool is_cut) {
+    t.world.link(TwoPeers::kAlice, TwoPeers::kBob).config.cut = is_cut;
+    t.world.link(TwoPeers::kBob, TwoPeers::kAlice).config.cut = is_cut;
+  }
+  Seen seen;
+  TwoPeers t;
+  std::pair<ChannelHandle, ChannelHandle> handles;
+};
+
+}  // namespace
+
+TEST_CASE("a connection that nobody uses sends checks of consent and nothing else, for hours") {
+  Idle idle(1);
+  idle.seen = {};
+  const std::size_t allocations = idle.t.alice.environment.allocations();
+  idle.t.world.run_for(120min);
+  CHECK(idle.seen.packets == 0);
+  CHECK(idle.seen.records == 0);
+  // A check each 4 to 6 s from either end, and its answer.
+  CHECK(idle.seen.checks >= 4 * 120 * 60 / 6 - 4);
+  CHECK(idle.seen.checks <= 4 * 120 * 60 / 4 + 4);
+  CHECK(idle.t.alice.environment.allocations() == allocations);
+  REQUIRE(idle.t.both_connected());
+  // It is there at once when it is needed, either way.
+  const Time asked = idle.t.world.now();
+  REQUIRE(idle.t.alice.send(idle.handles.first, "ping"));
+  idle.t.run_until([&] { return !idle.t.bob.channels[idle.handles.second].messages.empty(); }, 1s);
+  REQUIRE(idle.t.bob.send(idle.handles.second, "pong"));
+  idle.t.run_until([&] { return !idle.t.alice.channels[idle.handles.first].messages.empty(); }, 1s);
+  CHECK(idle.t.world.now() - asked < 100ms);
+  // And silent again.
+  idle.t.world.run_for(30s);
+  idle.seen = {};
+  idle.t.world.run_for(10min);
+  CHECK(idle.seen.packets == 0);
+}
+
+TEST_CASE("a connection that nobody uses notices within the time of consent that the other end is gone") {
+  for (const std::uint64_t seed : std::initializer_list<std::uint64_t>{1, 2, 3, 4, 5}) {
+    CAPTURE(seed);
+    Idle idle(seed);
+    idle.t.world.run_for(10min);
+    idle.cut(true);
+    const Time gone = idle.t.world.now();
+    const auto state = [&] { return idle.t.alice.peer.connection_state(); };
+    idle.t.run_until([&] { return state() == ConnectionState::Disconnected; }, 20s);
+    idle.t.run_until([&] { return state() == ConnectionState::Failed; }, 31s);
+    CHECK(idle.t.world.now() - gone <= 31s);
+  }
+}
+
+TEST_CASE("a connection that nobody uses stands a pause of the path, and its end is told to the other") {
+  Idle idle(7);
+  idle.t.world.run_for(10min);
+  idle.cut(true);
+  idle.t.world.run_for(20s);
+  CHECK(idle.t.alice.peer.connection_state() == ConnectionState::Disconnected);
+  idle.cut(false);
+  idle.t.run_until([&] { return idle.t.both_connected(); }, 10s);
+  idle.t.world.run_for(10min);
+  REQUIRE(idle.t.both_connected());
+  idle.t.alice.peer.close(idle.t.world.now());
+  idle.t.run_until([&] { return idle.t.bob.peer.connection_state() == ConnectionState::Closed; }, 1s);
+  CHECK(idle.t.bob.channels[idle.handles.second].events.back() == "closed:RemoteAbort");
+}
