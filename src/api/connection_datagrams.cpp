@@ -207,9 +207,8 @@ Network::Outcome ConnectionCore::send_out(Outgoing& run, Bytes room) {
   Network::Outcome outcome = Network::Outcome::Done;
   if (run.size > run.segment) {
     std::size_t taken = 0;
-    outcome = network.send_run(network.context, socket, run.remote,
-                               room.subspan(run.begin, run.size), run.segment,
-                               run.dont_fragment && network.send_whole != nullptr, taken);
+    outcome = network.send_run(network.context, socket, run.remote, room.subspan(run.begin, run.size),
+                               run.segment, run.dont_fragment && network.send_whole != nullptr, taken);
     taken = std::min(taken, run.size);
     run.begin += taken;
     run.size -= taken;

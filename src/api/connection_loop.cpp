@@ -262,7 +262,8 @@ void ConnectionCore::step() {
   sends_ = 0;
   std::array<std::uint8_t, kScratch> scratch;
   // Nobody knows what the other end sends, but one who sends so large datagrams will be sent them.
-  if (receive_buffer_.empty() && largest_datagram_ > scratch.size()) receive_buffer_.resize(largest_datagram_);
+  if (receive_buffer_.empty() && largest_datagram_ > scratch.size())
+    receive_buffer_.resize(largest_datagram_);
   for (int round = 0; round < kRounds; ++round) {
     step_resolver();
     read_sockets(scratch);

@@ -406,7 +406,8 @@ Status Peer::send(Time now, ChannelHandle channel, Bytes data, bool is_text,
   return impl_->awake().channels.send(now, channel, data, is_text, impl_->max_message_size(), report);
 }
 Status Peer::send_piece(Time now, ChannelHandle channel, Bytes piece, bool is_text, bool last) {
-  return impl_->awake().channels.send_piece(now, channel, piece, is_text, last, impl_->remote_max_message_size());
+  return impl_->awake().channels.send_piece(now, channel, piece, is_text, last,
+                                            impl_->remote_max_message_size());
 }
 Status Peer::abandon_message(Time now, ChannelHandle channel) {
   return impl_->awake().channels.abandon_message(now, channel);
@@ -420,7 +421,9 @@ std::optional<MessageView> Peer::receive(Time, ChannelHandle channel) {
 Status Peer::set_buffer_low_threshold(ChannelHandle channel, std::size_t bytes) {
   return impl_->awake().channels.set_buffer_low_threshold(channel, bytes);
 }
-Status Peer::close_channel(Time now, ChannelHandle channel) { return impl_->awake().channels.close(now, channel); }
+Status Peer::close_channel(Time now, ChannelHandle channel) {
+  return impl_->awake().channels.close(now, channel);
+}
 void Peer::release_channel(Time now, ChannelHandle channel) { impl_->awake().channels.release(now, channel); }
 
 void Peer::close(Time now) { impl_->awake().close(now); }

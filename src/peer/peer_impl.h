@@ -76,7 +76,7 @@ struct [[gnu::visibility("hidden")]] Peer::Impl {
     return *this;
   }
   Time next_timeout() const;
-  void pump(Time now);  // lets what one engine reports reach the others
+  void pump(Time now);      // lets what one engine reports reach the others
   bool pump_ice(Time now);  // whether there was anything
   void pump_dtls(Time now);
   void pump_sctp(Time now);

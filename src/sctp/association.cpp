@@ -209,7 +209,7 @@ void Association::handle_timeout(Time now) {
   if (!is_transferring()) return;
   if (tcb_->tx.handle_timeout(now) == T3Result::Expired) {
     on_data_timeout(now);
-    count_error("T3-rtx expired");
+    count_error(now, "T3-rtx expired");
   }
   if (!is_transferring()) return;
   if (now >= path_mtu_.next_timeout()) {

@@ -285,6 +285,7 @@ class Association {
   // heartbeat.cpp
   void schedule_heartbeat(Time now);
   bool heartbeats_run() const;
+  bool is_heartbeat_wanted() const;
   Handled on_heartbeat(const ChunkView& chunk);
   Handled on_heartbeat_ack(Time now, const ChunkView& chunk);
   void on_heartbeat_timer(Time now, Timer timer);
@@ -292,7 +293,7 @@ class Association {
   void on_data_timeout(Time now);
   void on_data_progress(Time now);
   void use_path_mtu();
-  void count_error(std::string_view what);
+  void count_error(Time now, std::string_view what);
   void clear_errors();
 
   // reconfiguration.cpp

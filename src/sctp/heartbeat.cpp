@@ -14,7 +14,7 @@ constexpr std::uint8_t kTimeoutsOfBlackHole = 2;
 
 // §8.3: HB.interval + RTO, give or take half an RTO, after the last DATA or HEARTBEAT.
 void Association::schedule_heartbeat(Time now) {
-  if (!heartbeats_run() || config_.parameters.heartbeat_interval == Duration::zero()) return;
+  if (!heartbeats_run() || !is_heartbeat_wanted()) return;
   const Duration rto = this->rto();
   const Time earliest = now + config_.parameters.heartbeat_interval + rto / 2;
   // While DATA flows each packet would draw anew: what was drawn a moment ago still lies where it may.
@@ -28,6 +28,10 @@ void Association::schedule_heartbeat(Time now) {
 bool Association::heartbeats_run() const {
   using enum AssociationState;
   return state_ == Established || state_ == ShutdownPending || state_ == ShutdownReceived;
+}
+
+bool Association::is_heartbeat_wanted() const {
+  return config_.parameters.heartbeat_when_idle || errors_ != 0;
 }
 
 Association::Handled Association::on_heartbeat(const ChunkView& chunk) {
@@ -61,10 +65,11 @@ void Association::on_heartbeat_timer(Time now, Timer timer) {
   if (timer == Timer::HeartbeatAck) {
     tcb_->tx.rto().back_off();
     heartbeat_nonce_ = 0;
-    count_error("HEARTBEAT is not answered");
+    count_error(now, "HEARTBEAT is not answered");
     schedule_heartbeat(now);
     return;
   }
+  if (!is_heartbeat_wanted()) return;
   const auto nonce = random_u64(env_.rng);
   heartbeat_nonce_ = nonce.value_or(0);
   if (heartbeat_nonce_ == 0) return schedule_heartbeat(now);
@@ -111,10 +116,12 @@ void Association::use_path_mtu() {
 
 // A timeout is an error of the peer's only if something went out that it could have answered: while there is no path nothing
 // is polled, and how long that may last is not for SCTP to say (Limits::ice_restart_window).
-void Association::count_error(std::string_view what) {
+void Association::count_error(Time now, std::string_view what) {
   if (!std::exchange(sent_since_error_, false)) return;
   ++errors_;
   POLLRTC_LOG(env_, Debug, "sctp", "{}: {} errors in a row, RTO {} us", what, errors_, rto().count());
+  if (!timers_.is_running(Timer::Heartbeat) && !timers_.is_running(Timer::HeartbeatAck))
+    schedule_heartbeat(now);
   if (errors_ <= config_.parameters.association_max_retrans) return;
   // RFC 9260 §8.1. The peer is told, in case it is there after all.
   abort_with(CauseCode::None, {}, Close::SctpUnreachable, "the peer does not answer any more");

@@ -22,8 +22,9 @@ struct Parameters {
   // three seconds harms nobody. The limits on retransmissions count tries, so with shorter waits more of them make up
   // the same five minutes of silence (§8.1); eleven lost tries in a row are nothing unusual on such a path.
   //
-  // And no HEARTBEAT, as the user of an association may choose (§8.3 A): whether the peer is there is known within 30 s, and
-  // thousands of silent associations cost nothing. An ABORT that was lost is then noticed by that watch, or by the next DATA.
+  // And no HEARTBEAT while all is well, as the user of an association may choose (§8.3 A): whether the peer is there is known
+  // within 30 s, and thousands of silent associations cost nothing. While something of ours goes unanswered they are sent, since
+  // a peer that answers those is there, whatever it does not know.
   static constexpr Parameters over_watched_path();
 
   // DEVIATION RFC 9260 §16: 1 s and 1 s there. A data channel runs over a path that ICE has just measured;
@@ -35,7 +36,8 @@ struct Parameters {
   Duration max_back_off = std::chrono::seconds(60);  // doubling goes no further; a measured RTO may be larger
   Duration t1_initial = std::chrono::seconds(1);  // until set_initial_rtt() knows better; T2 follows the RTO
   Duration sack_delay = std::chrono::milliseconds(200);
-  Duration heartbeat_interval = std::chrono::seconds(30);  // zero: no HEARTBEAT
+  Duration heartbeat_interval = std::chrono::seconds(30);
+  bool heartbeat_when_idle = true;  // false: only as long as the peer leaves something unanswered
   Duration valid_cookie_life = std::chrono::seconds(60);
   std::uint16_t association_max_retrans = 10;
   std::uint16_t max_init_retransmits = 8;
@@ -49,7 +51,7 @@ constexpr Parameters Parameters::over_watched_path() {
   Parameters parameters;
   parameters.max_back_off = std::chrono::seconds(3);
   parameters.association_max_retrans = parameters.max_init_retransmits = 100;
-  parameters.heartbeat_interval = Duration::zero();
+  parameters.heartbeat_when_idle = false;
   return parameters;
 }
 

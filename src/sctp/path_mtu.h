@@ -74,12 +74,12 @@ class PathMtu {
 
   State state_ = State::Disabled;
   std::uint32_t base_ = 0, most_ = 0, below_ = 0;
-  std::uint32_t size_ = 0;     // PLPMTU
-  std::uint32_t probed_ = 0;   // PROBED_SIZE
-  std::uint8_t lost_ = 0;      // PROBE_COUNT
-  bool is_confirmed_ = false;  // the base size, by a probe, since the last doubt
-  bool has_progress_ = false;  // data was acknowledged since BASE or ERROR began
-  bool is_used_ = false;       // and since the last search was over
+  std::uint32_t size_ = 0;      // PLPMTU
+  std::uint32_t probed_ = 0;    // PROBED_SIZE
+  std::uint8_t lost_ = 0;       // PROBE_COUNT
+  bool is_confirmed_ = false;   // the base size, by a probe, since the last doubt
+  bool has_progress_ = false;   // data was acknowledged since BASE or ERROR began
+  bool is_used_ = false;        // and since the last search was over
   bool is_raise_owed_ = false;  // the raise timer ran out, and nobody has needed the path since
   bool probe_due_ = false;
   bool probe_out_ = false;  // and not answered yet

@@ -50,7 +50,7 @@ void Association::on_reconfig_timer(Time now) {
     reconfig_backoff_.grow();
     // DEVIATION RFC 6525 §5.1.1: not counted while T3 runs. Both timers start alike and share their packets, so each
     // lost one would count twice, and a silence of a minute end what is to survive almost five.
-    if (!tcb_->tx.is_t3_running()) count_error("RE-CONFIG is not answered");
+    if (!tcb_->tx.is_t3_running()) count_error(now, "RE-CONFIG is not answered");
   }
   if (!ended_) timers_.set(Timer::Reconfig, now + reconfig_backoff_.current());
 }

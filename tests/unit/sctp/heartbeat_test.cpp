@@ -129,6 +129,39 @@ TEST_CASE("where something below watches the peer no HEARTBEAT goes out, and tho
   CHECK(peer.poll().is_only(ChunkType::HeartbeatAck));
 }
 
+TEST_CASE(
+    "where something below watches the peer a HEARTBEAT asks whether one that leaves something unanswered is "
+    "there",
+    "[SCTP-HB-03]") {
+  AssociationConfig config;
+  config.parameters = Parameters::over_watched_path();
+  config.parameters.association_max_retrans = 30;
+  ScriptedPeer peer(config);
+  peer.establish_passively();
+  peer.drain();
+  // A RE-CONFIG is never answered; everything else is.
+  const std::array<std::uint8_t, 1> message = {1};
+  REQUIRE(peer.association.send(peer.now, {}, message));
+  REQUIRE(peer.poll().find(ChunkType::Data) != nullptr);
+  REQUIRE(peer.association.reset_stream(peer.now, 7));
+  int heartbeats = 0;
+  CHECK(peer.give(peer.local_tag, ScriptedPeer::sack(peer.local_tsn.value())) == Drop::None);
+  REQUIRE(peer.poll().find(ChunkType::ReConfig) != nullptr);
+  for (const Time until = peer.now + 600s; peer.now < until;) {
+    REQUIRE(peer.association.next_timeout() != kNever);
+    peer.next_timeout();
+    for (SeenPacket seen = peer.poll(); seen.size != 0; seen = peer.poll()) {
+      const auto* const asked = seen.find(ChunkType::Heartbeat);
+      if (asked == nullptr) continue;
+      ++heartbeats;
+      CHECK(peer.give(peer.local_tag, ScriptedPeer::chunk(ChunkType::HeartbeatAck, asked->value)) ==
+            Drop::None);
+    }
+  }
+  CHECK(heartbeats >= 600 / 40);
+  CHECK(peer.association.state() == State::Established);
+}
+
 TEST_CASE("a HEARTBEAT ACK with a wrong or replayed nonce clears nothing", "[SCTP-HB-02]") {
   ScriptedPeer peer;
   peer.establish_passively();
