@@ -11,6 +11,7 @@ namespace {
 constexpr std::size_t kInitialPackets = 10;
 constexpr std::uint64_t kLossPercent = 2;  // LossThresh (§2.7) ...
 constexpr std::size_t kLossSlack = 3;      // ... and so many packets, since one of ten is no rate
+constexpr std::uint64_t kChanceRounds = 8, kChanceStep = 2000, kLeastChance = 3000;  // of a million bytes
 constexpr std::uint64_t kBetaPercent = 70;
 constexpr std::uint64_t kSharedPercent = 75;
 constexpr std::uint64_t kSharedStep = 50, kGentleStep = 20;  // packets, up
@@ -56,6 +57,7 @@ void PathModel::on_ack(Time now, const AckedBytes& acked) {
   note_rate(acked);
   note_rtt(now, acked);
   note_extra(now, acked);
+  note_chance(acked);
   advance(now, acked);
   set_cwnd(acked);
   if (is_round_start_) {
@@ -111,10 +113,12 @@ void PathModel::note_rtt(Time now, const AckedBytes& acked) {
 // §5.5.9: peers and radios acknowledge in batches, and the window must bridge the time in between.
 void PathModel::note_extra(Time now, const AckedBytes& acked) {
   if (is_round_start_ && ++extra_.rounds == 5) {
-    extra_.before = extra_.now;
-    extra_.now = 0;
+    extra_.before = std::exchange(extra_.now, 0);
+    extra_.silence_before = std::exchange(extra_.silence, Duration::zero());
     extra_.rounds = 0;
   }
+  if (extra_.last != kNever) extra_.silence = std::max(extra_.silence, now - extra_.last);
+  extra_.last = now;
   if (extra_.since == kNever) extra_.since = now;
   const std::uint64_t expected = bytes_in(bandwidth(), now - extra_.since);
   if (extra_.acked <= expected) {
@@ -207,11 +211,29 @@ void PathModel::advance_cycle(Time now, const AckedBytes& acked) {
   }
 }
 
+// What is lost while we send no more than the model says and no queue stands is lost by chance, and will be in a queue as
+// well. Chance comes in every round trip; a neighbour who overflows the queue does not, so no single one counts for much.
+void PathModel::note_chance(const AckedBytes& acked) {
+  const bool is_quiet = phase_ == Phase::Cruise && rounds_in_phase_ > 2 && !is_crowded();
+  if (!is_round_start_ || !is_quiet || acked.rate.in_flight == 0) return;
+  const std::uint64_t lost = acked.rate.lost * std::uint64_t{1'000'000} / acked.rate.in_flight;
+  chance_ += (std::min(lost, 2 * chance_ + kChanceStep) / kChanceRounds) - chance_ / kChanceRounds;
+}
+
+// Losses in a queue that stands, beyond those of chance and twice their spread: it overflows, or a neighbour's does.
+bool PathModel::is_shared_loss(const AckedBytes& acked) const {
+  if (!is_crowded()) return false;
+  const std::uint64_t least = acked.rate.in_flight / 100 + pmdcs_;
+  const std::uint64_t chance = chance_ < kLeastChance ? 0 : acked.rate.in_flight * chance_ / 1'000'000;
+  if (acked.rate.lost <= least + chance) return false;
+  const std::uint64_t excess = acked.rate.lost - least - chance;
+  return excess * excess > 4 * chance * pmdcs_;
+}
+
 // §5.5.10: too much loss while probing tells what the path holds; while not, that it holds less just now.
 void PathModel::adapt_to_losses(Time now, const AckedBytes& acked) {
-  const bool is_shared_loss = is_crowded() && acked.rate.lost > acked.rate.in_flight / 100 + pmdcs_;
   const bool is_late = is_latency_bound() && round_rtt_ > min_rtt_ + kMostQueue;  // what losses are to others
-  if (!loses_too_much(acked) && !is_shared_loss && !is_late) return;
+  if (!loses_too_much(acked) && !is_shared_loss(acked) && !is_late) return;
   if (phase_ == Phase::Refill || phase_ == Phase::Up) {
     if (is_late) return;
     if (!acked.rate.is_app_limited)
@@ -292,7 +314,8 @@ void PathModel::set_cwnd(const AckedBytes& acked) {
       bytes_in(bandwidth(), 2ms) + (is_latency_bound() ? 1 : 3) * pmdcs_;  // pacing and delayed SACKs
   std::uint64_t target = product(phase_ == Phase::Up ? 225 : 200);
   if (phase_ == Phase::Up) target = std::max<std::uint64_t>(target, inflight_that_proves());
-  target += std::max(extra_.now, extra_.before) + batch;
+  const std::size_t extra = std::max(extra_.now, extra_.before);
+  target += extra + batch;
   if (is_latency_bound() && !is_full_) target = product(130) + batch;
   if (is_latency_bound() && is_full_) target = product(100) + bytes_in(bandwidth(), kMostQueue) + batch;
   if (is_full_) {
@@ -304,6 +327,9 @@ void PathModel::set_cwnd(const AckedBytes& acked) {
   if (phase_ == Phase::Refill || phase_ == Phase::Up) most = inflight_most_;
   if (phase_ == Phase::Down || phase_ == Phase::Cruise)
     most = std::min(inflight_with_headroom(), inflight_limit_);
+  // Who acknowledges less often than once a round trip lets that much more stand in flight than the path holds.
+  if (most != kUnknown && extra > product(100) && std::min(extra_.silence, extra_.silence_before) > min_rtt_)
+    most += extra;
   if (phase_ == Phase::ProbeRtt) most = product(50);
   cwnd_ = std::max(std::min(cwnd_, most), least());
 }

@@ -52,7 +52,8 @@ class PathModel {
     std::size_t now = 0, before = 0;
     std::uint32_t rounds = 0;
     std::uint64_t acked = 0;
-    Time since = kNever;
+    Time since = kNever, last = kNever;
+    Duration silence{}, silence_before{};  // the longest between two acknowledgements, of the same two spans
   };
 
   struct Bounds {  // what losses bring down, and what is given back when nothing was lost
@@ -67,7 +68,9 @@ class PathModel {
   void note_rate(const AckedBytes& acked);
   void note_rtt(Time now, const AckedBytes& acked);
   void note_extra(Time now, const AckedBytes& acked);
+  void note_chance(const AckedBytes& acked);
   bool loses_too_much(const AckedBytes& acked) const;
+  bool is_shared_loss(const AckedBytes& acked) const;
   // What follows
   void advance(Time now, const AckedBytes& acked);
   void check_startup(const AckedBytes& acked);
@@ -100,9 +103,10 @@ class PathModel {
   std::size_t inflight_most_ = kUnknown;   // inflight_hi: of the path, found by probing
   Duration min_rtt_{};
   Time min_rtt_at_{};
-  Duration phase_rtt_{};   // the mean of the round trip in which the phase began
-  Duration round_rtt_{};   // the shortest of this round trip
-  Duration round_rtts_{};  // the sum, of so many
+  std::uint64_t chance_ = 0;  // of a million bytes, those that are lost where no queue stands
+  Duration phase_rtt_{};      // the mean of the round trip in which the phase began
+  Duration round_rtt_{};      // the shortest of this round trip
+  Duration round_rtts_{};     // the sum, of so many
   std::uint32_t round_samples_ = 0;
 
   std::uint64_t round_end_ = 0;

@@ -42,6 +42,8 @@ Link link_of(double mbit, Duration round_trip, double loss, double queue) {
   return link;
 }
 
+Random random_of(std::uint64_t group, std::uint64_t series) { return Random(group + 10 * series); }
+
 Link draw(Random& random, bool lossy, double fastest) {
   const auto between = [&](double low, double high) { return low * std::pow(high / low, random.real()); };
   constexpr double kLosses[] = {0, 0.001, 0.01, 0.02};
@@ -101,9 +103,9 @@ class Shares {
 
 }  // namespace
 
-Marks exam_alone(CongestionAlgorithm algorithm, int links) {
+Marks exam_alone(CongestionAlgorithm algorithm, int links, std::uint64_t series) {
   Marks marks;
-  Random random(1);
+  Random random = random_of(1, series);
   for (int i = 0; i < links; ++i) {
     const Link link = draw(random, true, 500);
     Bottleneck bottleneck(link.config, {flow_of(algorithm)});
@@ -115,9 +117,9 @@ Marks exam_alone(CongestionAlgorithm algorithm, int links) {
   return marks;
 }
 
-Marks exam_equal(CongestionAlgorithm algorithm, std::size_t flows, int links) {
+Marks exam_equal(CongestionAlgorithm algorithm, std::size_t flows, int links, std::uint64_t series) {
   Marks marks;
-  Random random(2);
+  Random random = random_of(2, series);
   for (int i = 0; i < links; ++i) {
     const Link link = draw(random, false, 200);
     std::vector<FlowConfig> configs(flows, flow_of(algorithm));
@@ -135,9 +137,9 @@ Marks exam_equal(CongestionAlgorithm algorithm, std::size_t flows, int links) {
   return marks;
 }
 
-Marks exam_beside_cubic(CongestionAlgorithm algorithm, std::size_t flows, int links) {
+Marks exam_beside_cubic(CongestionAlgorithm algorithm, std::size_t flows, int links, std::uint64_t series) {
   Marks marks;
-  Random random(3);
+  Random random = random_of(3, series);
   for (int i = 0; i < links; ++i) {
     const Link link = draw(random, false, 200);
     std::vector<FlowConfig> configs(flows + 1, flow_of(algorithm));
@@ -225,16 +227,22 @@ Marks exam_changes(CongestionAlgorithm algorithm) {
   return marks;
 }
 
-Marks exam_disturbances(CongestionAlgorithm algorithm) {
+Marks exam_disturbances(CongestionAlgorithm algorithm, std::uint64_t series) {
   Marks marks;
+  Random random = random_of(5, series);
+  const auto near = [&](double figure) {
+    return series == 0 ? figure : figure * (0.7 + 0.6 * random.real());
+  };
   const auto use = [&](Link link, const char* what, double least) {
-    link.config.seed = 7;
+    link.config.seed = 7 + series;
     Bottleneck bottleneck(link.config, {flow_of(algorithm)});
     marks.push_back({link.name + ": use, " + what, Shares(bottleneck, 5s, 25s).use(), least, 1.01});
     return bottleneck.stats(0);
   };
-  for (const Duration round_trip : {Duration(20ms), Duration(100ms)}) {
-    for (const double mbit : {10.0, 100.0}) {
+  for (const Duration round_number : {Duration(20ms), Duration(100ms)}) {
+    const Duration round_trip(static_cast<Duration::rep>(near(static_cast<double>(round_number.count()))));
+    for (const double round_rate : {10.0, 100.0}) {
+      const double mbit = near(round_rate);
       Link link = link_of(mbit, round_trip, 0, 1);
       link.config.loss_back = 0.1;
       use(link, "10 % of acknowledgements lost", 0.85);
@@ -244,7 +252,7 @@ Marks exam_disturbances(CongestionAlgorithm algorithm) {
       link.config.back_every = 10ms;
       use(link, "acknowledgements every 10 ms", 0.85);
       link.config.back_every = 40ms;
-      use(link, "acknowledgements every 40 ms", mbit < 20 && round_trip < 40ms ? 0.65 : 0.85);
+      use(link, "acknowledgements every 40 ms", 0.85);
       link.config.back_every = {};
       link.config.jitter = 30ms;
       // What comes later than a whole round trip is sent again, by any rule of RFC 8985.
@@ -274,9 +282,9 @@ Marks exam_disturbances(CongestionAlgorithm algorithm) {
   return marks;
 }
 
-Marks exam_latency(CongestionAlgorithm algorithm, int links) {
+Marks exam_latency(CongestionAlgorithm algorithm, int links, std::uint64_t series) {
   Marks marks;
-  Random random(4);
+  Random random = random_of(4, series);
   for (int i = 0; i < links; ++i) {
     const Link link = draw(random, i % 2 != 0, 200);
     FlowConfig flow = flow_of(algorithm);

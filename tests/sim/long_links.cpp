@@ -1,6 +1,6 @@
 // What an association makes of long and lossy links, alone and beside others, in virtual time: one table on the output.
 //   ./run bench links [controller ...]
-//   long_links exam CONTROLLER [group [links]]: the marks of link_exam.h
+//   long_links exam CONTROLLER [group [links [series]]]: the marks of link_exam.h
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -109,21 +109,21 @@ void print(const char* what, const sim::Marks& marks) {
 }
 
 // The groups whose name begins so; all when it is empty.
-void exam(CongestionAlgorithm algorithm, std::string_view wanted, int links) {
+void exam(CongestionAlgorithm algorithm, std::string_view wanted, int links, std::uint64_t series) {
   const auto group = [&](const char* name, auto&& run) {
     if (std::string_view(name).substr(0, wanted.size()) == wanted) print(name, run());
   };
-  group("alone", [&] { return sim::exam_alone(algorithm, links); });
+  group("alone", [&] { return sim::exam_alone(algorithm, links, series); });
   for (const std::size_t flows : {2u, 4u, 8u})
     group(("equal" + std::to_string(flows)).c_str(),
-          [&] { return sim::exam_equal(algorithm, flows, links); });
+          [&] { return sim::exam_equal(algorithm, flows, links, series); });
   for (const std::size_t flows : {1u, 4u})
     group(("cubic" + std::to_string(flows)).c_str(),
-          [&] { return sim::exam_beside_cubic(algorithm, flows, links); });
+          [&] { return sim::exam_beside_cubic(algorithm, flows, links, series); });
   group("unequal", [&] { return sim::exam_unequal(algorithm); });
   group("changes", [&] { return sim::exam_changes(algorithm); });
-  group("disturbances", [&] { return sim::exam_disturbances(algorithm); });
-  group("latency", [&] { return sim::exam_latency(algorithm, links); });
+  group("disturbances", [&] { return sim::exam_disturbances(algorithm, series); });
+  group("latency", [&] { return sim::exam_latency(algorithm, links, series); });
 }
 
 }  // namespace
@@ -132,7 +132,8 @@ int main(int argc, char** argv) {
   if (argc > 2 && std::strcmp(argv[1], "exam") == 0) {
     for (const Named& controller : kControllers)
       if (std::strcmp(argv[2], controller.name) == 0)
-        exam(controller.algorithm, argc > 3 ? argv[3] : "", argc > 4 ? std::atoi(argv[4]) : 12);
+        exam(controller.algorithm, argc > 3 ? argv[3] : "", argc > 4 ? std::atoi(argv[4]) : 12,
+             argc > 5 ? std::strtoull(argv[5], nullptr, 10) : 0);
     return 0;
   }
   const auto is_wanted = [&](const char* name) {
