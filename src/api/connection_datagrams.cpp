@@ -101,16 +101,18 @@ void ConnectionCore::read_errors(const Socket& socket, MutBytes scratch) {
 // ---- out
 
 // A message goes at once, since the next poll() may be a frame away. But whoever hands in many between two of them gains by
-// having small ones share packets, and large ones runs: from the 33rd on they go when there are enough of them, or a
-// millisecond has passed, or poll() is called, which the deadline asks for at once. With Configuration::hold_messages all wait.
+// having small ones share packets, and large ones runs: from the 33rd on, or from 48 KiB on, they go when there are enough of
+// them for a run, or a millisecond has passed, or poll() is called, which the deadline asks for at once. With
+// Configuration::hold_messages all wait.
 void ConnectionCore::flush_sent(std::size_t bytes) {
   constexpr int kPrompt = 32;
-  constexpr std::size_t kGather = 16 * 1024;
+  constexpr std::size_t kGather = 48 * 1024;
   constexpr Duration kLongest = std::chrono::milliseconds(1);
   busy_at_ = now();
   gathered_ += bytes + 1;  // an empty message is one as well
   if (configuration_.hold_messages) return;
-  sends_ = std::min(sends_ + 1, kPrompt + 1);
+  const std::size_t worth = 1 + bytes / (kGather / kPrompt);
+  sends_ = static_cast<int>(std::min<std::size_t>(static_cast<std::size_t>(sends_) + worth, kPrompt + 1));
   if (sends_ > kPrompt && gathered_ < kGather && now() < flushed_at_ + kLongest) return;
   flush();
 }

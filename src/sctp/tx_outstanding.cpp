@@ -8,6 +8,7 @@ namespace pollrtc::sctp {
 
 namespace {
 constexpr std::size_t kInitialBurst = 10;    // packets: the initial window (congestion.cpp)
+constexpr std::size_t kLeastPiece = 32;      // bytes, of a message that fills the rest of a packet
 constexpr std::uint32_t kMaxChunks = 65535;  // gap blocks are 16-bit offsets (§3.3.4)
 }  // namespace
 
@@ -111,11 +112,18 @@ std::uint32_t TxOutstanding::first_marked(Time now) {
 
 // DEVIATION RFC 9260 §6.1 D: Max.Burst counts the packets beyond those that SACKs have acknowledged and those by which
 // they let cwnd grow, until there is nothing to send. A peer that handles datagrams in batches acknowledges many at once,
-// and four packets for each such SACK would starve the window.
+// and four packets for each such SACK would starve the window. And where the rate of the path is known it is at least what
+// the pacer lets out at once on a longer one, so that packets leave in runs.
+std::size_t TxOutstanding::most_burst() const {
+  const std::uint64_t rate = congestion_.pacing_rate(smoothed_rtt());
+  const auto quantum = static_cast<std::uint64_t>(SendPacer::kQuantum.count());
+  return std::max<std::size_t>(parameters_.max_burst, rate * quantum / 1'000'000 / congestion_.pmdcs());
+}
+
 void TxOutstanding::refill_burst(Time now) {
   if (now == burst_at_) return;
   burst_at_ = now;
-  burst_left_ = std::max<std::size_t>(burst_left_, parameters_.max_burst);
+  burst_left_ = std::max(burst_left_, most_burst());
 }
 
 // The length of the next new chunk for `room` bytes of a packet; 0: none may go.
@@ -129,19 +137,24 @@ std::size_t TxOutstanding::next_length(Time now, std::size_t room) {
     id = queue_.current(now);
   }
   // The first burst of all is the initial window, however often we were asked before there was anything to send.
-  if (id == kNoMessage && chunks_sent_ != 0)
-    burst_left_ = std::min<std::size_t>(burst_left_, parameters_.max_burst);
+  if (id == kNoMessage && chunks_sent_ != 0 && burst_left_ > parameters_.max_burst)
+    burst_left_ = std::min(burst_left_, most_burst());
   if (id == kNoMessage) delivery_.on_app_limited(flight_bytes_);
   if (id == kNoMessage || room <= header_size()) return 0;
   const TxMessage& message = queue_.messages()[id];
   const std::size_t left = message.unsent_in_one_piece();
   const std::size_t space = (room & ~std::size_t{3}) - header_size();
   const std::size_t length = std::min({left, space, full_payload()});
-  // What is cut is cut into large pieces: no message begins in the last corner of a packet. What TxQueue let pass as a
-  // single chunk is not cut at all.
-  const bool is_single = queue_.is_single_chunk(message);
-  if (length < left && (2 * length < full_payload() || is_single)) return 0;
+  if (length < left && (queue_.is_single_chunk(message) || length < least_piece(left))) return 0;
   return is_window_open(now, std::min(left, full_payload())) ? length : 0;
+}
+
+// What is cut is cut into large pieces: no message begins in the last corner of a packet. What TxQueue let pass as a single
+// chunk is not cut at all. But on a path too short for pacing what has to be cut anyway fills that corner, so that packets
+// are of one size and the system takes many of them as one run.
+std::size_t TxOutstanding::least_piece(std::size_t left) const {
+  const bool is_short = rack_.shortest_rtt().value_or(SendPacer::kShortestRtt) < SendPacer::kShortestRtt;
+  return is_short && left > full_payload() ? kLeastPiece : (full_payload() + 1) / 2;
 }
 
 // §6.1 A. A chunk is never cut to what is left of the peer's window, so a window that opens byte by byte draws no tiny

@@ -172,8 +172,10 @@ class TxOutstanding {
   // tx_outstanding.cpp
   std::size_t full_payload() const;
   std::uint32_t first_marked(Time now);
+  std::size_t most_burst() const;
   void refill_burst(Time now);
   std::size_t next_length(Time now, std::size_t room);
+  std::size_t least_piece(std::size_t left) const;
   bool is_allowed(Time now);
   bool is_window_open(Time now, std::size_t length);
   std::size_t write_marked(Time now, ByteWriter& out);

@@ -255,14 +255,14 @@ TEST_CASE("the first messages after a poll go at once; of many, small ones share
   }
   poll_and_rest();
   const std::size_t before = pair.a.machine.sends;
-  for (int i = 0; i < 332; ++i) REQUIRE(pair.ours->send(message));
-  CHECK(pair.a.machine.sends > before + 32);  // 16 KiB of them do not wait for more
-  CHECK(pair.a.machine.sends <= before + 32 + 300 / 10);
+  for (int i = 0; i < 832; ++i) REQUIRE(pair.ours->send(message));
+  CHECK(pair.a.machine.sends > before + 32);  // 48 KiB of them do not wait for more
+  CHECK(pair.a.machine.sends <= before + 32 + 800 / 10);
   CHECK(pair.a.connection->get_time_to_next_deadline() == Duration::zero());  // poll() is due at once
   std::size_t received = 0;
   REQUIRE(pair.run_until([&] {
     while (pair.theirs->get_packet()) ++received;
-    return received == 336;
+    return received == 836;
   }));
-  CHECK(pair.a.machine.sends <= before + 32 + 300 / 10);
+  CHECK(pair.a.machine.sends <= before + 32 + 800 / 10);
 }

@@ -45,6 +45,41 @@ TEST_CASE("small messages share a packet; no message begins in its last corner",
   CHECK(f.packet()[0].size == TxFixture::kFull);
 }
 
+TEST_CASE("on a path too short for pacing a message that must be cut anyway fills the last corner") {
+  TxFixture f(1000, {}, false, SchedulerPolicy::WeightedFair, true);
+  f.send_full(1);
+  f.flush();
+  f.now += 500us;
+  f.sack(1000);
+  REQUIRE(f.send(100));
+  REQUIRE(f.send(700));
+  REQUIRE(f.send(3000));
+  const Packet chunks = f.packet();
+  REQUIRE(chunks.size() == 3);
+  CHECK(chunks[2].size == 1000 - 116 - 716 - 16);
+  CHECK(f.packet()[0].size == TxFixture::kFull);
+  f.flush();
+  REQUIRE(f.send(700));
+  REQUIRE(f.send(900));  // this one fits a packet of its own
+  CHECK(f.packet().size() == 1);
+}
+
+TEST_CASE("on a path too short for pacing, whose rate is known, a burst is a millisecond's worth of it") {
+  TxFixture f(1000, {}, false, SchedulerPolicy::WeightedFair, true, CongestionAlgorithm::Model);
+  for (int round = 0; round < 20; ++round) {
+    f.send_full(10);
+    f.flush();
+    f.now += 1ms;
+    f.sack(f.tx->last_assigned_tsn().value());
+  }
+  REQUIRE(f.tx->flight_bytes() == 0);
+  f.send_full(300);
+  int packets = 0;
+  f.flush(&packets);
+  CHECK(packets > 10);
+  CHECK(packets < 100);
+}
+
 TEST_CASE("a small message leaves at once though others are in flight", "[SCTP-DATA-26]") {
   TxFixture f;
   REQUIRE(f.send(10));
