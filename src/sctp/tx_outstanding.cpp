@@ -117,7 +117,9 @@ std::uint32_t TxOutstanding::first_marked(Time now) {
 std::size_t TxOutstanding::most_burst() const {
   const std::uint64_t rate = congestion_.pacing_rate(smoothed_rtt());
   const auto quantum = static_cast<std::uint64_t>(SendPacer::kQuantum.count());
-  return std::max<std::size_t>(parameters_.max_burst, rate * quantum / 1'000'000 / congestion_.pmdcs());
+  const std::uint64_t packets =
+      std::min<std::uint64_t>(rate * quantum / 1'000'000 / congestion_.pmdcs(), kMaxChunks);
+  return std::max<std::size_t>(parameters_.max_burst, static_cast<std::size_t>(packets));
 }
 
 void TxOutstanding::refill_burst(Time now) {
