@@ -76,7 +76,7 @@ int sign_own(KeyPair& pair, std::int64_t unix_time, RandomSource& random) {
   mbedtls_x509write_crt_set_version(certificate, MBEDTLS_X509_CRT_VERSION_3);
   mbedtls_x509write_crt_set_md_alg(certificate, MBEDTLS_MD_SHA256);
   mbedtls_x509write_crt_set_subject_key(certificate, &pair.key);
-  mbedtls_x509write_crt_set_issuer_key(certificate, &pair.key);
+  mbedtls_x509write_crt_set_issuer_key(certificate, pair.signer());
   if (int result = mbedtls_x509write_crt_set_subject_name(certificate, "CN=pollrtc"); result != 0)
     return result;
   if (int result = mbedtls_x509write_crt_set_issuer_name(certificate, "CN=pollrtc"); result != 0)

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "dtls/certificate.h"
+#include "dtls/ec_shortcuts.h"
 #include "dtls/mbedtls_compat.h"
 
 namespace pollrtc::dtls {
@@ -19,8 +20,23 @@ struct KeyPair {
     mbedtls_pk_free(&key);
   }
 
+  // What signs. Call it when the key is there; good for as long as the pair.
+  mbedtls_pk_context* signer() {
+#ifdef POLLRTC_MBEDTLS_EC_SHORTCUTS
+    signer_ = as_ecdsa_key(key);
+    return &signer_;
+#else
+    return &key;
+#endif
+  }
+
   mbedtls_x509_crt certificate;
   mbedtls_pk_context key;
+
+#ifdef POLLRTC_MBEDTLS_EC_SHORTCUTS
+ private:
+  mbedtls_pk_context signer_{};
+#endif
 };
 
 // Nothing when the library refuses.

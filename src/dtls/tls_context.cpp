@@ -17,10 +17,11 @@ constexpr std::array<int, 4> kSuites = {
     0,
 };
 
-// x25519 and P-256 first: both are several times faster than P-384, which 2.28 would pick by itself.
+// x25519 and P-256 first: both are several times faster than P-384, which 2.28 would pick by itself. Of the two x25519 takes less
+// in 2.28 (0.88 ms for both halves, against 1.10), and P-256 in 3.6, which has a table for its generator (0.62 against 0.73).
 #if MBEDTLS_VERSION_NUMBER >= 0x03010000
 constexpr std::array<std::uint16_t, 4> kGroups = {
-    MBEDTLS_SSL_IANA_TLS_GROUP_X25519, MBEDTLS_SSL_IANA_TLS_GROUP_SECP256R1,
+    MBEDTLS_SSL_IANA_TLS_GROUP_SECP256R1, MBEDTLS_SSL_IANA_TLS_GROUP_X25519,
     MBEDTLS_SSL_IANA_TLS_GROUP_SECP384R1, MBEDTLS_SSL_IANA_TLS_GROUP_NONE};
 #else
 constexpr std::array<mbedtls_ecp_group_id, 4> kGroups = {MBEDTLS_ECP_DP_CURVE25519, MBEDTLS_ECP_DP_SECP256R1,
@@ -95,7 +96,8 @@ TlsResult TlsContext::set_up(Role role, KeyPair* own, Duration initial_timeout) 
                                          MBEDTLS_SSL_PRESET_DEFAULT);
   if (code != 0) return result_of(code);
   configure(role, initial_timeout);
-  if (own != nullptr) code = mbedtls_ssl_conf_own_cert(&config_, &own->certificate, &own->key);
+  own_ = own;
+  if (own != nullptr) code = mbedtls_ssl_conf_own_cert(&config_, &own->certificate, own->signer());
   if (code == 0) code = mbedtls_ssl_setup(&ssl_, &config_);
   // Newer versions refuse a client that never said whether it wants a host name checked.
   if (code == 0 && role == Role::Client) code = mbedtls_ssl_set_hostname(&ssl_, nullptr);
@@ -264,6 +266,9 @@ int TlsContext::on_verify(void* context, mbedtls_x509_crt* certificate, int dept
   self.peer_.sha256 = fingerprint_of(HashAlgorithm::Sha256, der);
   self.peer_.sha384 = fingerprint_of(HashAlgorithm::Sha384, der);
   self.peer_.sha512 = fingerprint_of(HashAlgorithm::Sha512, der);
+#ifdef POLLRTC_MBEDTLS_EC_SHORTCUTS
+  if (self.own_ != nullptr) lend_table(certificate->pk, self.own_->key);
+#endif
   return 0;
 }
 

@@ -91,6 +91,7 @@ class TlsContext {
 
   DatagramQueue& outbox_;
   RandomSource random_;
+  KeyPair* own_ = nullptr;  // none in a context that was loaded: its handshake is over
   mbedtls_ssl_config config_;
   mbedtls_ssl_context ssl_;
   Bytes input_;      // the record that Mbed TLS may fetch next
