@@ -261,6 +261,11 @@ class End {
         {"own_bytes_per_end", memory_.bytes / count},
         {"rss_bytes", resident("Rss")},
     };
+    if (!set_up_ms_.empty()) {
+      std::sort(set_up_ms_.begin(), set_up_ms_.end());
+      figures["set_up_ms_median"] = set_up_ms_[set_up_ms_.size() / 2];
+      figures["set_up_ms_max"] = set_up_ms_.back();
+    }
     const auto start = steady_clock::now();
     const double cpu = cpu_seconds(), kernel = kernel_seconds();
     const std::size_t rounds = rounds_;
@@ -281,7 +286,7 @@ class End {
     PeerConnection connection;
     std::shared_ptr<DataChannel> channel;
     bool is_open = false;
-    steady_clock::time_point due{};
+    steady_clock::time_point due{}, offered_at{};
   };
 
   Link& make(std::size_t index) {
@@ -313,10 +318,12 @@ class End {
   void open(Link& link) {
     if (std::exchange(link.is_open, true)) return;
     ++ready_;
+    if (offers_) set_up_ms_.push_back(seconds_since(link.offered_at) * 1e3);
   }
   void offer(std::size_t index) {
     Link& link = make(index);
     const auto channel = link.connection.create_data_channel("scale");
+    link.offered_at = steady_clock::now();
     if (!channel || !link.connection.create_offer()) std::exit(1);
     link.channel = *channel;
     link.channel->opened = [this, &link] { open(link); };
@@ -380,6 +387,7 @@ class End {
   std::set<std::pair<steady_clock::time_point, std::size_t>> due_;
   std::size_t started_ = 0, ready_ = 0, rounds_ = 0;
   double set_up_seconds_ = 0;
+  std::vector<double> set_up_ms_;  // from an offer to its open channel
 };
 
 int run_end(const Options& options, int descriptor, bool offers) {

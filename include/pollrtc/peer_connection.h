@@ -205,6 +205,9 @@ class POLLRTC_API PeerConnection {
   // object with an empty configuration. Errors: InvalidArgument (a malformed url; the detail says what is wrong with it),
   // NotSupported; then the old connection is untouched.
   Status initialize(const Configuration& configuration = {});
+  // Makes the key pair now, which takes about a millisecond; else the first call that needs it does. For who waits for an offer,
+  // so that the answer need not wait for the key. Errors: what Peer::create() says.
+  Status prepare();
 
   // Open once the other end is connected. Errors: InvalidArgument, AlreadyExists (the id is in use), LimitReached,
   // Closed; of the first call on a connection also what Peer::create() says.

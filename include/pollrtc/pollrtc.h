@@ -312,6 +312,8 @@ POLLRTC_C_API pollrtc_result pollrtc_connection_create(const pollrtc_config* con
 POLLRTC_C_API void pollrtc_connection_destroy(pollrtc_connection* connection);
 POLLRTC_C_API pollrtc_result pollrtc_connection_initialize(pollrtc_connection* connection,
                                                            const pollrtc_config* config);
+/* Makes the key pair now, which the first call that needs it does else: about a millisecond. */
+POLLRTC_C_API pollrtc_result pollrtc_connection_prepare(pollrtc_connection* connection);
 /* What was wrong in the last call that failed on this connection or one of its channels, in words. */
 POLLRTC_C_API const char* pollrtc_connection_error(const pollrtc_connection* connection);
 

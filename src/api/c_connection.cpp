@@ -264,6 +264,9 @@ pollrtc_result pollrtc_connection_create_channel(pollrtc_connection* connection,
   return *out == nullptr ? POLLRTC_OUT_OF_MEMORY : POLLRTC_OK;
 }
 
+pollrtc_result pollrtc_connection_prepare(pollrtc_connection* connection) {
+  return call(connection, [](PeerConnection& c) { return c.prepare(); });
+}
 pollrtc_result pollrtc_connection_create_offer(pollrtc_connection* connection) {
   return call(connection, [](PeerConnection& c) { return c.create_offer(); });
 }

@@ -276,8 +276,8 @@ Status ConnectionCore::create_answer() {
 }
 
 Status ConnectionCore::prepare() {
-  if (configuration_.certificate.certificate.empty() && configuration_.certificate.private_key.empty())
-    return {};
+  if (const Status status = check_no_hook(); !status) return status;
+  const Call call(*this);
   const Result<Peer*> peer = ensure_peer();
   return peer ? Status() : Status(Unexpected{peer.error()});
 }

@@ -43,7 +43,7 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
 
   Result<std::shared_ptr<DataChannel>> create_channel(std::string_view label,
                                                       const DataChannelOptions& options);
-  // A certificate of the user's is read now, while there is somebody to tell.
+  // The Peer and its key pair are made, if they were not.
   Status prepare();
   Status create_offer();
   Status create_answer();

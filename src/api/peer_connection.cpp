@@ -88,12 +88,17 @@ Status PeerConnection::initialize(const Configuration& configuration) {
     return fail(ErrorCode::InvalidArgument, "of the hooks of a memory one is missing");
   if (const Status status = core().check_no_hook(); !status) return status;
   auto fresh = std::make_shared<ConnectionCore>(this, configuration, std::move(servers));
-  if (const Status status = fresh->prepare(); !status) return status;
+  // A certificate of the user's is read now, while there is somebody to tell.
+  const CertificatePem& given = configuration.certificate;
+  if (!given.certificate.empty() || !given.private_key.empty())
+    if (const Status status = fresh->prepare(); !status) return status;
   core().set_owner(nullptr);
   core().end();
   core_ = std::move(fresh);
   return {};
 }
+
+Status PeerConnection::prepare() { return core().prepare(); }
 
 Result<std::shared_ptr<DataChannel>> PeerConnection::create_data_channel(std::string_view label,
                                                                          const DataChannelOptions& options) {

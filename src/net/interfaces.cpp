@@ -3,9 +3,13 @@
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#if defined(__linux__)
+#include <netpacket/packet.h>
+#endif
 
 #include <charconv>
 #include <cstddef>
+#include <cstring>
 
 #include "base/address.h"
 #include "base/bytes.h"
@@ -33,14 +37,29 @@ std::uint8_t prefix_length_of(const sockaddr* mask, Address::Family family) {
   return bits;
 }
 
-bool add_address(const ifaddrs& entry, Vec<LocalAddress>& out) {
+// The list has the numbers itself, with the link-layer addresses; the system, when they are not there, wants a socket for each
+// question.
+unsigned index_of(const ifaddrs* list, const char* name) {
+  if (name == nullptr) return 0;
+#if defined(__linux__)
+  for (const ifaddrs* entry = list; entry != nullptr; entry = entry->ifa_next) {
+    if (entry->ifa_addr == nullptr || entry->ifa_addr->sa_family != AF_PACKET) continue;
+    if (std::strcmp(entry->ifa_name, name) != 0) continue;
+    const int index = reinterpret_cast<const sockaddr_ll*>(entry->ifa_addr)->sll_ifindex;
+    if (index > 0) return static_cast<unsigned>(index);
+  }
+#endif
+  return if_nametoindex(name);
+}
+
+bool add_address(const ifaddrs* list, const ifaddrs& entry, Vec<LocalAddress>& out) {
   LocalAddress local;
   local.address = from_socket_address(entry.ifa_addr);
   if (!local.address.is_valid()) return true;  // a link-layer address
   local.address.port = 0;
   const auto name = FixedString<32>::from(entry.ifa_name == nullptr ? "" : entry.ifa_name);
   if (name) local.interface_name = *name;
-  local.interface_index = if_nametoindex(entry.ifa_name);
+  local.interface_index = index_of(list, entry.ifa_name);
   if (is_link_local(local.address) && local.address.family == Address::Family::IPv6 &&
       local.address.scope_id == 0)
     local.address.scope_id = local.interface_index;
@@ -152,7 +171,7 @@ Status list_local_addresses(Vec<LocalAddress>& out) {
   if (getifaddrs(&list) != 0) return fail(ErrorCode::Network, "the system does not list its interfaces");
   bool fits = true;
   for (const ifaddrs* entry = list; entry != nullptr && fits; entry = entry->ifa_next)
-    fits = add_address(*entry, out);
+    fits = add_address(list, *entry, out);
   freeifaddrs(list);
   if (!fits) return fail(ErrorCode::OutOfMemory, "no memory for the list of interfaces");
   read_ipv6_flags({out.data(), out.size()});

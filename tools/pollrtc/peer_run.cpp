@@ -73,7 +73,9 @@ Link* PeerRun::find(int number) {
 
 std::shared_ptr<Link> PeerRun::make_link(int number) {
   auto link = std::make_shared<Link>(number);
-  if (const Status status = link->pc.initialize(configuration_); !status) {
+  const Status status = spare_ ? Status() : link->pc.initialize(configuration_);
+  if (spare_) link->pc = *std::exchange(spare_, std::nullopt);
+  if (!status) {
     fail("start", status.error().detail());
     return nullptr;
   }
@@ -184,6 +186,16 @@ void PeerRun::close_link(Link& link) {
   const auto found = links_.find(link.number);
   loop.at(EventLoop::now(), [keep = found->second] {});
   links_.erase(found);
+  if (is_preparing_ahead_) loop.at(EventLoop::now(), [this] { prepare_ahead(); });
+}
+
+void PeerRun::prepare_ahead() {
+  is_preparing_ahead_ = true;
+  if (spare_) return;
+  spare_.emplace();
+  Status status = spare_->initialize(configuration_);
+  if (status) status = spare_->prepare();
+  if (!status) fail("start", status.error().detail());
 }
 
 // ---- lines

@@ -96,6 +96,8 @@ class PeerRun {
   Channel* create_channel(Link& link, const std::string& label, const DataChannelOptions& channel_options);
   void start_offer(Link& link);
   void close_link(Link& link);  // and forgets it
+  // From now on the connection for the next offer is made, key pair and all, before the offer comes: now, and when one closes.
+  void prepare_ahead();
 
  private:
   void on_stdin();
@@ -116,6 +118,8 @@ class PeerRun {
   std::optional<capture::PcapngWriter> trace_;
   Configuration configuration_;
   std::unique_ptr<Mode> mode_;
+  std::optional<PeerConnection> spare_;  // for the next offer
+  bool is_preparing_ahead_ = false;
   std::unordered_map<int, std::shared_ptr<Link>> links_;
   std::unordered_set<int> closed_;  // late lines for these are not for a new connection
 };

@@ -43,6 +43,7 @@ static void test_connection(void) {
   CHECK(pollrtc_connection_create(&config, &b.connection) == POLLRTC_OK);
   pollrtc_udp_mux_destroy(mux);
 
+  CHECK(pollrtc_connection_prepare(a.connection) == POLLRTC_OK);
   CHECK(pollrtc_connection_create_offer(a.connection) == POLLRTC_INVALID_STATE);
   CHECK(strstr(pollrtc_connection_error(a.connection), "channel") != NULL);
   options.size = sizeof options;

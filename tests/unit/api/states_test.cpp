@@ -20,6 +20,7 @@ const Method kMethods[] = {
        return made ? std::string("OK") : std::string(name_of(made.error().code()));
      },
      {"OK", "OK", "OK", "OK", "OK", "OK", "OK", "Closed", "Closed", "Closed", "OK", "OK"}},
+    {"prepare", [](SimPair& t) { return said(t.a.connection->prepare()); }, {"OK"}},
     {"create_offer",
      [](SimPair& t) { return said(t.a.connection->create_offer()); },
      {"InvalidState", "OK", "InvalidState", "InvalidState", "InvalidState", "InvalidState", "InvalidState",
@@ -216,4 +217,17 @@ TEST_CASE("destroyed at any moment of its life, in any order: clean, and one goo
     }
   }
   CHECK(steps > 40);
+}
+
+TEST_CASE("a key pair made ahead is the one that the answer names") {
+  SimPair t;
+  REQUIRE(t.a.connection->prepare());
+  const Fingerprint made = t.a.connection->get_stats().local_fingerprint;
+  CHECK_FALSE(made == Fingerprint{});
+  CHECK(t.a.connection->get_connection_state() == ConnectionState::New);
+  CHECK(t.a.machine.open_sockets == 0);
+  REQUIRE(t.a.connection->prepare());  // a second time changes nothing
+  t.connect();
+  CHECK(t.a.connection->get_stats().local_fingerprint == made);
+  CHECK(t.b.connection->get_stats().remote_fingerprint == made);
 }

@@ -49,11 +49,11 @@ Signature sign(Environment& env, mbedtls_pk_context& key) {
   return made;
 }
 
-bool verifies(mbedtls_pk_context& key, const Signature& signature, std::span<const std::uint8_t> hash = kHash) {
+bool verifies(mbedtls_pk_context& key, const Signature& signature,
+              std::span<const std::uint8_t> hash = kHash) {
   return mbedtls_pk_verify(&key, MBEDTLS_MD_SHA256, hash.data(), hash.size(), signature.bytes.data(),
                            signature.size) == 0;
 }
-
 
 mbedtls_pk_context& key_of(const Certificate& certificate) { return certificate.key_pair().key; }
 
@@ -92,8 +92,8 @@ TEST_CASE("only a key on the same curve is lent a table, and only one that is th
   RandomSource random{&env.env.rng};
   dtls::KeyPair p384;
   REQUIRE(mbedtls_pk_setup(&p384.key, mbedtls_pk_info_from_type(MBEDTLS_PK_ECKEY)) == 0);
-  REQUIRE(mbedtls_ecp_gen_key(MBEDTLS_ECP_DP_SECP384R1, mbedtls_pk_ec(p384.key), RandomSource::fill, &random) ==
-          0);
+  REQUIRE(mbedtls_ecp_gen_key(MBEDTLS_ECP_DP_SECP384R1, mbedtls_pk_ec(p384.key), RandomSource::fill,
+                              &random) == 0);
   PublicKey peer(p384.key);
   lend_table(peer.key, key_of(server_certificate()));
   CHECK_FALSE(peer.has_table());

@@ -47,7 +47,7 @@ TEST_CASE("the browsers' ClientHello gets our ServerHello flight",
 #else
   CHECK(load_u16(key_exchange.data() + 1) == 29);  // x25519
 #endif
-  CHECK_FALSE(message_in(flight, 13).empty());     // CertificateRequest
+  CHECK_FALSE(message_in(flight, 13).empty());  // CertificateRequest
 }
 
 TEST_CASE("a repeat of the whole last flight is answered at once, part of it changes nothing", "[DTLS-34]") {
