@@ -40,12 +40,7 @@ struct AgentConfig {
 enum class AgentState : std::uint8_t { New, Checking, Connected, Completed, Disconnected, Failed, Closed };
 std::string_view name_of(AgentState state);
 
-struct AgentStats {
-  bool controlling = false;
-  std::uint16_t local_candidates = 0;
-  std::uint16_t remote_candidates = 0;
-  std::uint16_t pairs = 0;
-  std::uint16_t valid_pairs = 0;
+struct AgentCounters {
   std::uint64_t checks_sent = 0;         // requests of all kinds, questions to servers and copies included
   std::uint64_t checks_received = 0;     // authenticated requests
   std::uint64_t checks_answered = 0;     // success responses sent
@@ -54,7 +49,15 @@ struct AgentStats {
   std::uint64_t retransmissions = 0;
   std::uint64_t consent_checks_sent = 0;
   std::uint64_t candidates_ignored = 0;  // remote candidates that policy, their form or a limit kept out
-  Time last_consent{};                   // of the selected pair; meaningful when there is one
+};
+
+struct AgentStats : AgentCounters {
+  bool controlling = false;
+  std::uint16_t local_candidates = 0;
+  std::uint16_t remote_candidates = 0;
+  std::uint16_t pairs = 0;
+  std::uint16_t valid_pairs = 0;
+  Time last_consent{};  // of the selected pair; meaningful when there is one
   // A local one whose address is hidden has its name.
   std::optional<Candidate> selected_local, selected_remote;
   bool is_remote_signalled = false;  // the selected one; else it is known from a check alone
@@ -163,6 +166,9 @@ class Agent {
   Time next_timeout() const;
   bool poll_event(Event& event);
   bool poll_gathering_event(Event& event);  // of the same, only LocalCandidate and GatheringDone
+
+  // A connection at rest: tables that grew while it was set up become as small as what is in them.
+  void rest();
 
   void close(Time now);
   AgentState state() const;
@@ -298,7 +304,7 @@ class Agent {
   Replies replies_;
   ErrorLimiter error_limiter_;
   DropCounters drops_;
-  AgentStats counters_;  // only the counters in it are kept
+  AgentCounters counters_;
 
   Time now_{};                    // the latest we were told
   Time last_sent_{};              // on the selected path, keepalives included (lite.cpp)
@@ -307,6 +313,7 @@ class Agent {
   Time reconnect_end_{};          // until then the other end may open a connection anew that was lost
   Time nomination_due_ = kNever;  // no waiting for better pairs from here on
   std::uint64_t unanswered_ = 0;  // datagrams sent to addresses that never answered
+  std::size_t fitted_to_ = 0;     // elements that the tables were made to fit
   std::uint32_t named_so_far_ = 0;
   std::uint32_t nominee_ = 0;  // the pair we are nominating
   AgentState state_ = AgentState::New;

@@ -1,6 +1,7 @@
 // The agent in time: what falls due, what is owed, and what there is to tell. RFC 8445 §6.1.4 (states of the checklist),
 // §8 (concluding), RFC 8863 (patience), RFC 7675 §5.1 (the end of consent).
 #include "base/address.h"
+#include "base/fit.h"
 #include "base/log.h"
 #include "ice/agent.h"
 #include "ice/nomination.h"
@@ -246,6 +247,14 @@ bool Agent::poll_event(Event& event) {
   return false;
 }
 
+void Agent::rest() {
+  const std::size_t elements = gatherer_.locals().size() + remotes_.size() + checklist_.size();
+  if (elements == std::exchange(fitted_to_, elements)) return;
+  fit(gatherer_.locals());
+  fit(remotes_);
+  checklist_.fit();
+}
+
 void Agent::close(Time now) {
   now_ = std::max(now_, now);
   transactions_.clear();
@@ -257,7 +266,8 @@ void Agent::close(Time now) {
 }
 
 AgentStats Agent::stats() const {
-  AgentStats stats = counters_;
+  AgentStats stats;
+  static_cast<AgentCounters&>(stats) = counters_;
   stats.controlling = controlling_;
   stats.local_candidates = static_cast<std::uint16_t>(gatherer_.locals().size());
   stats.remote_candidates = static_cast<std::uint16_t>(remotes_.size());

@@ -12,7 +12,7 @@
 
 #include <optional>
 
-#include "base/memory.h"
+#include "base/fit.h"
 #include "ice/consent.h"
 
 namespace pollrtc::ice {
@@ -78,6 +78,7 @@ class Checklist {
       if (condition(pairs_[i])) pairs_.erase(i);
   }
   void clear() { pairs_.clear(); }
+  void fit() { pollrtc::fit(pairs_); }  // base/fit.h
 
   Pair* begin() { return pairs_.begin(); }
   Pair* end() { return pairs_.end(); }

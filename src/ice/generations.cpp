@@ -232,6 +232,10 @@ bool Generations::poll_event(Event& event) {
   return true;
 }
 
+void Generations::rest() {
+  for_each([](Agent& agent) { agent.rest(); });
+}
+
 void Generations::close(Time now) {
   forget(next_, now);
   forget(former_, now);

@@ -88,6 +88,7 @@ class Generations {
   Time next_timeout() const;
   bool poll_event(Event& event);
 
+  void rest();
   void close(Time now);
   AgentState state() const;
   bool is_controlling() const { return current_->is_controlling(); }

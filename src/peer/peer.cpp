@@ -244,7 +244,11 @@ std::size_t Peer::Impl::max_message_size() const {
 }
 
 PeerStats Peer::Impl::stats() const {
-  PeerStats s = counters;
+  PeerStats s;
+  s.datagrams_sent = counters.datagrams_sent;
+  s.datagrams_received = counters.datagrams_received;
+  s.bytes_sent = counters.bytes_sent;
+  s.bytes_received = counters.bytes_received;
   s.messages_sent = channels.messages_sent();
   s.messages_received = channels.messages_received();
   DropCounters all = drops;

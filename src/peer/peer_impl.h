@@ -205,7 +205,9 @@ struct [[gnu::visibility("hidden")]] Peer::Impl {
   };
   std::vector<WaitingCandidate> waiting_candidates;
 
-  PeerStats counters;  // only the datagram and byte counts are kept here
+  struct {
+    std::uint64_t datagrams_sent = 0, datagrams_received = 0, bytes_sent = 0, bytes_received = 0;
+  } counters;
 };
 
 }  // namespace pollrtc

@@ -393,6 +393,8 @@ void Peer::Impl::rest(Time now) {
   packet_buffer = Buffer(environment.memory);
   early = Vec<EarlyDatagram>(environment.memory);
   if (events.empty()) events.release();
+  agent.rest();
+  local_candidates.shrink_to_fit();
 }
 
 Time Peer::Impl::next_timeout() const {
