@@ -7,6 +7,7 @@
 //   if (auto n = parse("12")) use(*n); else report(n.error());
 #pragma once
 
+#include <cstdlib>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -57,8 +58,11 @@ class [[nodiscard]] Result {
   T* operator->() { return std::get_if<0>(&state_); }
   // As operator*.
   const T* operator->() const { return std::get_if<0>(&state_); }
-  // Only when !has_value().
-  const E& error() const { return *std::get_if<1>(&state_); }
+  // Only when !has_value(); else the program is wrong, and ends here.
+  const E& error() const {
+    if (has_value()) std::abort();
+    return *std::get_if<1>(&state_);
+  }
 
   // The value, or `other` where there is none.
   template <class U>
@@ -86,7 +90,11 @@ class [[nodiscard]] Result<void, E> {
   // True: done. False: error() has the reason.
   bool has_value() const { return !error_.has_value(); }
   explicit operator bool() const { return has_value(); }  // as has_value()
-  const E& error() const { return *error_; }              // only when !has_value()
+  // Only when !has_value(); else the program is wrong, and ends here.
+  const E& error() const {
+    if (!error_) std::abort();
+    return *error_;
+  }
 
  private:
   std::optional<E> error_;
