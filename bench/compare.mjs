@@ -163,6 +163,9 @@ const rows = {
   'bulk 64 KiB': bulk(65535),
   'bulk 16 KiB': bulk(16384),
   'bulk 1200 B': bulk(1200),
+  'bulk 16 KiB, 1200 B packets': bulk(16384, ['--max-packet', '0']),
+  'bulk 16 KiB, 1200 B, no GSO': bulk(16384, ['--max-packet', '0', '--no-offload']),
+  'bulk 64 KiB, largest packets': bulk(65535, ['--max-packet', '65535']),
   '64 B reliable': rate(),
   '64 B unreliable': rate(['--unordered', '--max-retransmits', '0']),
   'ping 64 B': async maker => {
@@ -199,6 +202,14 @@ const ceilings = {
   'DTLS ping 64 B': blast(['--ping', '--size', '64']),
 };
 
+// What a row is measured against: the same work done by DTLS alone, and the figure of both that is compared.
+const yardsticks = {
+  'bulk 16 KiB, 1200 B packets': ['DTLS 1200 B, GSO/GRO', 'mb_per_s'],
+  'bulk 16 KiB, 1200 B, no GSO': ['DTLS 1200 B', 'mb_per_s'],
+  'bulk 64 KiB, largest packets': ['DTLS 16000 B, GSO/GRO', 'mb_per_s'],
+  'ping 64 B': ['DTLS ping 64 B', 'median_us'],
+};
+
 // ---- the table
 
 const shown = value => value >= 1000 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
@@ -221,6 +232,9 @@ async function repeat(name, of, once) {
     }
   }
   const medians = Object.fromEntries(Object.entries(figures).map(([key, values]) => [key, median(values)]));
+  const [yardstick, figure] = yardsticks[name] ?? [];
+  const theirs = table.machine[yardstick]?.[figure];
+  if (theirs) medians.of_dtls_alone = medians[figure] / theirs;
   const text = Object.entries(medians).map(([key, value]) => `${shown(value)} ${key.replaceAll('_', ' ').replace(' per ', '/')}`);
   if (failures) text.push(`${failures} of ${runs} runs failed`);
   console.log(`${of.padEnd(9)} ${name.padEnd(34)} ${text.join('   ')}`);

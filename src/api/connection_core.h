@@ -116,6 +116,10 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
     net::Resolver::Id id;
     std::size_t server;  // index
   };
+  struct Collected {
+    int count = 0;        // of datagrams
+    bool is_all = false;  // the peer owes no more
+  };
   struct Outgoing {  // datagrams in a buffer, all of one size but the last, which may be smaller
     std::size_t socket = 0;
     Address remote;
@@ -191,7 +195,7 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   bool flush();
   void flush_sent(std::size_t bytes);
   bool flush_datagrams();
-  int collect(int most, MutBytes room);
+  Collected collect(int most, MutBytes room);
   bool send_collected(Bytes room);
   Network::Outcome send_out(Outgoing& run, Bytes room);
   // One that has Failed may come back by a restart of ICE.

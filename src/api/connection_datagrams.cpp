@@ -140,9 +140,9 @@ bool ConnectionCore::flush_datagrams() {
   for (int left = kWrites; left > 0;) {
     if (send_buffer_.empty() && largest_datagram_ > scratch.size()) send_buffer_.resize(largest_datagram_);
     const MutBytes room = send_buffer_.empty() ? MutBytes(scratch) : MutBytes(send_buffer_);
-    const int count = collect(left, room);
-    if (count == 0) return true;
-    left -= count;
+    const Collected collected = collect(left, room);
+    if (collected.count == 0) return true;
+    left -= collected.count;
     writes_ = std::max(writes_, kWrites - left);
     if (!send_collected(room)) {
       if (send_buffer_.empty()) send_buffer_.assign(room.begin(), room.end());  // it must outlive this call
@@ -150,6 +150,7 @@ bool ConnectionCore::flush_datagrams() {
     }
     if (writes_ >= kMany && send_buffer_.size() < kLargeBuffer && network_.send_run != nullptr)
       send_buffer_.resize(kLargeBuffer);
+    if (collected.is_all) return true;
   }
   more_to_send_ = true;
   return false;
@@ -163,15 +164,18 @@ bool ConnectionCore::Outgoing::takes(const Outgoing& next) const {
          (next.dont_fragment == dont_fragment || (dont_fragment && next.size < segment));
 }
 
-// Has the peer fill `room` with at most so many datagrams that it owes; how many there were.
-int ConnectionCore::collect(int most, MutBytes room) {
+// Has the peer fill `room` with at most so many datagrams that it owes.
+ConnectionCore::Collected ConnectionCore::collect(int most, MutBytes room) {
   const Time time = now();
   std::size_t used = 0;
-  int count = 0;
-  while (count < most && !outgoing_.full() && room.size() - used >= largest_datagram_) {
+  Collected collected;
+  while (collected.count < most && !outgoing_.full() && room.size() - used >= largest_datagram_) {
     const auto transmit = peer_->poll_transmit(time, room.subspan(used));
-    if (!transmit) break;
-    ++count;
+    if (!transmit) {
+      collected.is_all = true;
+      break;
+    }
+    ++collected.count;
     const auto socket = std::find_if(sockets_.begin(), sockets_.end(),
                                      [&](const Socket& s) { return s.local == transmit->path.local; });
     if (socket == sockets_.end()) continue;  // its interface is gone: the datagram is lost, as on any network
@@ -187,7 +191,7 @@ int ConnectionCore::collect(int most, MutBytes room) {
     else
       static_cast<void>(outgoing_.push_back(next));
   }
-  return count;
+  return collected;
 }
 
 // False when a socket's buffer is full; what has not gone then waits in `room`, which holds what was collected.
