@@ -166,9 +166,6 @@ struct [[gnu::visibility("hidden")]] Peer::Impl {
     Buffer bytes;
   };
   Vec<EarlyDatagram> early;  // DTLS that came before our own check of its path was through
-  void trim_data_memory(Time now);
-  Time next_trim = Time::min();
-  std::uint64_t trimmed_at = 0;  // messages
 
   ConnectionState connection_state = ConnectionState::New;
   GatheringState gathering_state = GatheringState::New;

@@ -296,8 +296,8 @@ void Peer::Impl::be_quiet() {
                           signaling_state == SignalingState::Stable &&
                           gathering_state == GatheringState::Complete && !restart_wanted;
   if (!is_settled || !association || !dtls->is_resting() || !tcp.empty() || !early.empty()) return;
-  if (relays.next_timeout() != kNever) return;  // servers that want to be asked again, and their channels
-  if (trimmed_at != channels.messages_sent() + channels.messages_received()) return;
+  if (relays.next_timeout() != kNever) return;   // servers that want to be asked again, and their channels
+  if (data_memory.waiting_bytes() != 0) return;  // rest() is to give it back
   is_quiet = true;
   quiet_until = std::min(dtls->next_timeout(), association->next_timeout());
 }
@@ -373,22 +373,14 @@ void Peer::Impl::handle_timeout(Time now) {
     end(now, ConnectionState::Failed, path_failure);
   rest(now);
   pump(now);
-  trim_data_memory(now);
-}
-
-// What waits for the next message goes back when a second has passed without one.
-void Peer::Impl::trim_data_memory(Time now) {
-  if (now < next_trim) return;
-  next_trim = now + std::chrono::seconds(1);
-  const std::uint64_t messages = channels.messages_sent() + channels.messages_received();
-  if (std::exchange(trimmed_at, messages) == messages) data_memory.trim();
 }
 
 // What only handshakes and traffic need goes when there has been none for a while. It takes no deadline of its own: the checks
 // of consent (RFC 7675) bring us here every few seconds.
 void Peer::Impl::rest(Time now) {
-  if (!association || has_ended() || now < data_at + kRestAfter || dtls->is_resting()) return;
-  if (!dtls->rest(now)) return;
+  if (!association || has_ended() || now < data_at + kRestAfter) return;
+  if (data_memory.waiting_bytes() != 0) data_memory.trim();
+  if (dtls->is_resting() || !dtls->rest(now)) return;
   certificate.forget_key();  // DTLS does not begin again within one connection
   packet_buffer = Buffer(environment.memory);
   early = Vec<EarlyDatagram>(environment.memory);
