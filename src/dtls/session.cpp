@@ -117,6 +117,7 @@ void Session::advance(Time now, Bytes record) {
 // anyone who can send to our port can cause one. It ends this try, not the session; the deadline ends that.
 void Session::restart(Time now) {
   ++failed_tries_;
+  was_spoilt_ |= !tls_->had_no_answer();
   POLLRTC_LOG(env_, Info, "dtls", "try {} of the handshake failed: Mbed TLS {}{:#x}", failed_tries_,
               tls_->last_error() < 0 ? "-" : "", std::abs(tls_->last_error()));
   tls_.reset();
@@ -189,7 +190,7 @@ void Session::handle_timeout(Time now) {
   now_ = now;
   if (state_ != SessionState::Handshaking) return;
   if (now >= deadline_)
-    return end(SessionState::Failed, failed_tries_ == 0 ? Close::HandshakeTimeout : Close::DtlsFailed);
+    return end(SessionState::Failed, was_spoilt_ ? Close::DtlsFailed : Close::HandshakeTimeout);
   if (now >= retry_at_) {
     if (begin_try(now) != TlsResult::Again) return end(SessionState::Failed, Close::OutOfMemory);
     return advance(now, {});

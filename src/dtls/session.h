@@ -149,6 +149,7 @@ class Session {
   std::size_t overhead_ = kMaxOverhead;
   std::uint64_t records_sent_ = 0;
   std::uint32_t failed_tries_ = 0;
+  bool was_spoilt_ = false;  // one of them by what came, not by silence
   Duration initial_timeout_{};
   Backoff retry_wait_{Duration{}, Duration{}};
   Time deadline_ = kNever;

@@ -146,6 +146,8 @@ TlsResult TlsContext::result_of(int code) {
   return TlsResult::Failed;
 }
 
+bool TlsContext::had_no_answer() const { return last_error_ == MBEDTLS_ERR_SSL_TIMEOUT; }
+
 TlsResult TlsContext::handshake(Time now, Bytes record) {
   now_ = now;
   input_ = record;

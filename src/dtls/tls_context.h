@@ -66,6 +66,7 @@ class TlsContext {
 
   int progress() const;                           // a number that grows from step to step of the handshake
   int last_error() const { return last_error_; }  // of Mbed TLS, for logs
+  bool had_no_answer() const;  // that was the last error: it has sent its flight for the last time
   std::size_t record_expansion() const;
   std::string_view cipher_suite() const;
   const PeerCertificate& peer_certificate() const { return peer_; }

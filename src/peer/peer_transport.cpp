@@ -156,8 +156,9 @@ void Peer::Impl::on_path(Time now, const Path& selected) {
   dtls_started = true;
   const sdp::Remote& remote = *remote_in_force();
   const auto role = remote.our_role == sdp::DtlsRole::Client ? dtls::Role::Client : dtls::Role::Server;
-  if (!dtls->start(now, role, first_dtls_timeout(agent.round_trip_time())))
-    end(now, ConnectionState::Failed, Close::DtlsFailed);
+  if (const Status status = dtls->start(now, role, first_dtls_timeout(agent.round_trip_time())); !status)
+    end(now, ConnectionState::Failed,
+        status.error() == ErrorCode::OutOfMemory ? Close::OutOfMemory : Close::DtlsFailed);
 }
 
 void Peer::Impl::pump_dtls(Time now) {

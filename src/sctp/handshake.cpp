@@ -325,13 +325,15 @@ void Association::on_stale_cookie(Time now) {
   timers_.set(Timer::T1, now + t1_.current());
 }
 
-// RFC 9260 §5.1.6, §6.3.3: the same INIT or COOKIE ECHO again, and the double wait.
+// RFC 9260 §5.1.6, §6.3.3: the same INIT or COOKIE ECHO again, and the double wait. What is still owed has not left since: as with
+// count_error(), nobody can have answered it.
 void Association::on_t1(Time now) {
-  if (++init_sent_ > config_.parameters.max_init_retransmits) {
+  bool& owed = state_ == AssociationState::CookieWait ? owed_.init : owed_.cookie_echo;
+  if (!owed && ++init_sent_ > config_.parameters.max_init_retransmits) {
     end(Close::SctpSetupFailed, "the peer does not answer");
     return;
   }
-  (state_ == AssociationState::CookieWait ? owed_.init : owed_.cookie_echo) = true;
+  owed = true;
   t1_.grow();
   timers_.set(Timer::T1, now + t1_.current());
 }

@@ -32,14 +32,19 @@ std::optional<Address> Nat::outbound(Time now, const Address& inner, const Addre
 
 std::optional<Address> Nat::inbound(Time now, const Address& remote, const Address& external) {
   expire(now);
-  for (Mapping& mapping : mappings_) {
-    if (mapping.port != external.port) continue;
-    const auto permission = mapping.permitted.find(part(config.filtering, remote));
-    if (permission == mapping.permitted.end()) continue;  // with overlapping ports it may be another's
-    if (config.inbound_refreshes) mapping.used = permission->second = now;
-    return mapping.inner;
+  // With overlapping ports two may have spoken to that remote: it answers who spoke last.
+  Mapping* mapping = nullptr;
+  Time* last = nullptr;
+  for (Mapping& candidate : mappings_) {
+    if (candidate.port != external.port) continue;
+    const auto permission = candidate.permitted.find(part(config.filtering, remote));
+    if (permission == candidate.permitted.end() || (last != nullptr && permission->second <= *last)) continue;
+    mapping = &candidate;
+    last = &permission->second;
   }
-  return std::nullopt;
+  if (mapping == nullptr) return std::nullopt;
+  if (config.inbound_refreshes) mapping->used = *last = now;
+  return mapping->inner;
 }
 
 void Nat::forget() {

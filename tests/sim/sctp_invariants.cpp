@@ -135,6 +135,7 @@ void SctpInvariants::check_size(std::size_t size, const Packet& packet, const Sc
                                                   static_cast<std::int32_t>(sent_.size());
   std::size_t most = before.packet_size;
   if (is_probe || was_cut_before) most = std::max(setup_.most_tried, setup_.base_size);
+  if (was_cut_before) most = std::max<std::size_t>(most, largest_cut_);
   // To one that is no peer yet, or not any more.
   if (packet.chunks.size() == 1 && !is_lone_data) most = std::max<std::size_t>(most, setup_.base_size);
   demand(size <= most, "INV-6: a packet of " + std::to_string(size) + " bytes on a path for " +

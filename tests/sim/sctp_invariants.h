@@ -10,6 +10,7 @@
 //   INV-8   edges of the state machine                                       INV-16  replies for each packet
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <optional>
@@ -88,6 +89,12 @@ class SctpInvariants {
     numbers_[{stream, unordered}] = number;
   }
   // For an end that learns it only from the peer's first packet: to be told before that one.
+  // Another path, of another family perhaps. What was cut for the old one stays as it is.
+  void set_path(std::uint32_t base_size, std::uint32_t most_tried) {
+    largest_cut_ = std::max({largest_cut_, setup_.most_tried, setup_.base_size});
+    setup_.base_size = base_size;
+    setup_.most_tried = most_tried;
+  }
   void set_peer_initial_tsn(std::uint32_t tsn) { setup_.peer_initial_tsn = tsn; }
   // A message that may be given up has been handed in.
   bool has_partial_reliability() const { return partial_; }
@@ -141,7 +148,8 @@ class SctpInvariants {
   std::optional<std::uint32_t> transfer_tag_;
   bool peer_accepts_zero_ = false;
   bool partial_ = false;
-  std::uint32_t first_unacked_;  // TSN of sent_[0]
+  std::uint32_t largest_cut_ = 0;  // on the paths before this one
+  std::uint32_t first_unacked_;    // TSN of sent_[0]
   std::deque<SentChunk> sent_;
   std::size_t unacked_wire_ = 0;     // of sent_, without what gap blocks acknowledge
   std::optional<OpenMessage> open_;  // DATA: the message whose next fragment must follow

@@ -137,7 +137,9 @@ void World::arrive(std::size_t realm, const Address& from, Address to, Bytes dat
     to = *inner;
   }
   const auto receiver = receivers_.find(Key{realm, to, {}});
-  if (receiver == receivers_.end()) return trace_.record(now_, Fate::NoListener, from, to, datagram);
+  // A NAT may still know an address that its host has no more.
+  if (receiver == receivers_.end() || !has_host(realm, to))
+    return trace_.record(now_, Fate::NoListener, from, to, datagram);
   trace_.record(now_, Fate::Delivered, from, to, datagram);
   const Receiver call = receiver->second;  // a copy: it may stop listening while it runs
   call(now_, Path{to, from, Transport::Udp}, datagram);

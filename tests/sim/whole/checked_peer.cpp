@@ -75,10 +75,18 @@ void take_edge(const Edge<Enum> (&edges)[N], Enum& state, Enum next) {
   state = next;
 }
 
+std::uint32_t base_size(const sctp::PathSizes& path) {
+  return std::clamp<std::uint32_t>(path.base, 508, 16384) & ~3u;
+}
+std::uint32_t most_tried(const sctp::PathSizes& path) {
+  return path.max_ip == 0 ? 0 : std::min(path.max_ip - path.below, 16384u) & ~3u;
+}
+
 SctpSetup setup_of(const sctp::AssociationConfig& config, const Limits& limits, std::uint32_t tsn) {
+  const sctp::PathSizes path{config.mtu, config.max_ip, config.below};
   SctpSetup setup;
-  setup.base_size = std::clamp<std::uint32_t>(config.mtu, 508, 16384) & ~3u;
-  setup.most_tried = config.max_ip == 0 ? 0 : std::min(config.max_ip - config.below, 16384u) & ~3u;
+  setup.base_size = base_size(path);
+  setup.most_tried = most_tried(path);
   setup.local_initial_tsn = tsn;
   setup.interleaves = config.interleaving;
   setup.carries_dcep = true;
@@ -95,7 +103,15 @@ CheckedPeer::CheckedPeer(const CheckedPeerOptions& options, Participant& partici
     : options_(options),
       participant_(participant),
       environment_(options.seed),
-      random_(options.seed ^ 0x5EED) {
+      memory_(environment_.env.memory),
+      random_(options.seed ^ 0x5EED),
+      shortage_(options.seed ^ 0x5407) {
+  environment_.env.memory = {allocate,
+                             [](void* context, void* block, std::size_t bytes, std::size_t align) {
+                               const Memory& memory = static_cast<CheckedPeer*>(context)->memory_;
+                               memory.release(memory.context, block, bytes, align);
+                             },
+                             this};
   environment_.env.limits = options.limits;
   environment_.env.log = {on_log, this, options.log != nullptr ? LogLevel::Debug : LogLevel::Info};
   PeerConfig config = options.config;
@@ -112,6 +128,14 @@ void CheckedPeer::finish() {
 }
 
 // --- hooks ---
+
+void* CheckedPeer::allocate(void* context, std::size_t bytes, std::size_t align) {
+  auto& self = *static_cast<CheckedPeer*>(context);
+  if (!self.shortage_.chance(self.participant_.no_memory))
+    return self.memory_.allocate(self.memory_.context, bytes, align);
+  ++self.shortages_;
+  return nullptr;
+}
 
 void CheckedPeer::on_log(void* context, LogLevel, std::string_view room, std::string_view line) {
   auto& self = *static_cast<CheckedPeer*>(context);
@@ -155,6 +179,8 @@ void CheckedPeer::on_sctp(const TappedPacket& packet) {
   if (packet.is_sent) {
     SctpFacts after;
     look(after);
+    const sctp::PathSizes path = inside(*peer_).path_sizes();
+    sctp_->set_path(base_size(path), most_tried(path));
     return sctp_->on_sent(packet.bytes, before_, after);
   }
   constexpr std::size_t kChunk = 12, kTsnOfInit = kChunk + 16;
@@ -176,7 +202,7 @@ void CheckedPeer::look(SctpFacts& facts) const {
   facts.outstanding = stats.outstanding_bytes;
   facts.buffered_total = 0;  // with what DCEP has waiting; the streams are looked at one by one
   facts.heap = environment_.bytes_in_use();
-  facts.lacked_memory = environment_.refused_allocations() != 0;
+  facts.lacked_memory = refused_allocations() != 0;
   facts.next_timeout = association.next_timeout();
   facts.packet_size = stats.mtu;
   facts.dont_fragment = association.dont_fragment();
@@ -199,8 +225,13 @@ void CheckedPeer::check() {
     // lim.mem.peer, with the window as wide as it may become.
     const Limits& limits = options_.limits;
     const bool is_small = limits.sctp_tsn_span <= Limits::small().sctp_tsn_span;
-    const std::size_t most =
+    std::size_t most =
         (is_small ? 384u : 1536u) * 1024 + std::max(limits.sctp_rx_window, limits.sctp_rx_window_max);
+    if (impl.association) {  // what our own user has waiting is no gift of the peer's
+      SctpFacts facts;
+      look(facts);
+      most += 2 * facts.own_bytes;
+    }
     if (environment_.bytes_in_use() > most)
       throw Violation("INV-5: " + std::to_string(environment_.bytes_in_use()) + " bytes of memory");
     return;

@@ -76,6 +76,8 @@ class CheckedPeer {
   const SctpInvariants* sctp() const { return sctp_ ? &*sctp_ : nullptr; }
   Time last_answer() const { return last_answer_; }  // to a check of ours, as the machine's clock showed
   std::uint64_t refused_sends() const { return refused_sends_; }
+  std::uint64_t refused_allocations() const { return environment_.refused_allocations() + shortages_; }
+  std::uint64_t shortages() const { return shortages_; }  // of these: because the machine had no memory
   // What the peer itself took of the processor, checks of the invariants not counted.
   std::chrono::nanoseconds cpu_time() const { return cpu_time_; }
   const std::optional<std::string>& first_failure() const { return first_failure_; }
@@ -83,6 +85,7 @@ class CheckedPeer {
 
  private:
   static void on_packet(void* context, const TappedPacket& packet);
+  static void* allocate(void* context, std::size_t bytes, std::size_t align);
   static void on_log(void* context, LogLevel level, std::string_view room, std::string_view line);
   void on_sctp(const TappedPacket& packet);
   void begin_sctp();
@@ -97,7 +100,9 @@ class CheckedPeer {
   const CheckedPeerOptions options_;
   Participant& participant_;
   test::TestEnvironment environment_;
+  const Memory memory_;  // what the machine has, when it is not short
   Random random_;
+  Random shortage_;
   std::optional<Peer> peer_;
   Time now_{};
   bool owes_ = true;  // something happened since poll_transmit() gave nothing
@@ -114,7 +119,7 @@ class CheckedPeer {
   ConnectionState state_ = ConnectionState::New;
   SignalingState signaling_ = SignalingState::Stable;
   std::optional<std::string> first_failure_;
-  std::uint64_t refused_sends_ = 0;
+  std::uint64_t refused_sends_ = 0, shortages_ = 0;
   std::chrono::nanoseconds cpu_time_{};
 };
 

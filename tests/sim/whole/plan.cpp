@@ -48,10 +48,11 @@ NatConfig draw_nat(Random& random) {
 
 std::string_view name_of(FaultKind kind) {
   static constexpr std::string_view kNames[] = {
-      "loss",          "bursts",     "reordering",   "duplication", "corruption",         "small MTU",
-      "bandwidth",     "outage",     "NAT",          "NAT forgets", "no interface",       "new interface",
-      "pause",         "clock step", "coarse clock", "send errors", "allocation failure", "ICE restart",
-      "channel churn", "sprayer",    "replayer",     "ICMP forger", "session mixer",      "hostile peer"};
+      "loss",          "bursts",       "reordering",   "duplication", "corruption",         "small MTU",
+      "bandwidth",     "outage",       "NAT",          "NAT forgets", "no interface",       "new interface",
+      "pause",         "clock step",   "coarse clock", "send errors", "allocation failure", "ICE restart",
+      "channel churn", "sprayer",      "replayer",     "ICMP forger", "session mixer",      "hostile peer",
+      "clock back",    "memory short", "one interface"};
   static_assert(std::size(kNames) == static_cast<std::size_t>(FaultKind::Count_));
   return kNames[static_cast<std::size_t>(kind)];
 }
@@ -94,6 +95,12 @@ void Fault::worsen(LinkConfig& road) const {
       road.cut = true;
       break;
   }
+}
+
+bool Plan::has(std::initializer_list<FaultKind> kinds) const {
+  return std::any_of(faults.begin(), faults.end(), [&](const auto& f) {
+    return std::find(kinds.begin(), kinds.end(), f.second.kind) != kinds.end();
+  });
 }
 
 void Plan::draw_link(Random& random, Fault& fault) const {
@@ -201,6 +208,96 @@ SidePlan Plan::draw_side(Random& random) const {
   return side;
 }
 
+void Plan::draw_places(Random& random) {
+  for (std::size_t i = 0; i < machines; ++i) {
+    MachinePlan& place = places.emplace_back();
+    place.has_second_address = random.chance(0.25);
+    place.second_is_other_family = random.chance(0.4);
+    place.has_carrier_nat = random.chance(0.15);
+    place.carrier = draw_nat(random);
+    place.shares_nat = i != 0 && random.chance(0.15);
+  }
+}
+
+// What the list above has not, or not in full: MTUs anywhere up to 9000 that nobody tells of, sockets that send nothing at all,
+// memory that is short for a while, a clock that goes back, one interface of two, a NAT that forgets, offers that cross.
+void Plan::draw_more(Random& random, const std::set<std::size_t>& without, std::set<std::size_t>& behind_nat,
+                     std::size_t place) {
+  const auto add = [&](const Fault& fault) {
+    if (without.count(place) == 0) faults.emplace_back(place, fault);
+    ++place;
+  };
+  const auto add_nat = [&](Random& own, std::size_t who) {
+    if (is_ipv6 || !behind_nat.insert(who).second) return;
+    Fault nat;
+    nat.kind = FaultKind::Nat;
+    nat.who = who;
+    nat.nat = draw_nat(own);
+    nat.nat.overlaps_ports = own.chance(0.3);
+    add(nat);
+  };
+  // Of those above, too: most of them have no NAT that could forget.
+  for (const auto& [number, fault] : std::vector<std::pair<std::size_t, Fault>>(faults)) {
+    Random own = random.fork();
+    if (fault.kind == FaultKind::NatForgets) add_nat(own, fault.who);
+  }
+  const std::uint64_t count = random.chance(0.4) ? 0 : 1 + random.below(3);
+  for (std::uint64_t i = 0; i < count; ++i) {
+    Random own = random.fork();
+    Fault fault;
+    fault.who = own.below(machines);
+    fault.begin = own.chance(0.15) ? Duration::zero() : 3s + own.up_to(faults_last - 3s);
+    fault.length = log_between(own, 1s, faults_last);
+    fault.number = own.next();
+    switch (own.below(7)) {
+      case 0:
+        fault.kind = FaultKind::SmallMtu;
+        fault.link.mtu = static_cast<std::size_t>(log_between(own, 576, 9000));
+        break;
+      case 1:
+        fault.kind = FaultKind::SendErrors;
+        fault.amount = 2;  // all
+        fault.length = log_between(own, 100ms, 60s);
+        break;
+      case 2:
+        fault.kind = FaultKind::MemoryShort;
+        fault.amount = log_between(own, 0.005, 1.5);
+        fault.length = log_between(own, 100ms, 30s);
+        // Who is up and steady asks for none: so while it sets up, or while ICE restarts and channels come and go.
+        if (own.chance(0.3)) {
+          fault.begin = Duration::zero();
+        } else {
+          Fault busy = fault;
+          for (const FaultKind kind :
+               std::initializer_list<FaultKind>{FaultKind::Restart, FaultKind::Churn}) {
+            busy.kind = kind;
+            add(busy);
+          }
+        }
+        break;
+      case 3:
+        fault.kind = FaultKind::ClockBack;
+        fault.length = log_between(own, 1ms, own.chance(0.2) ? Duration(10min) : Duration(10s));
+        break;
+      case 4:
+        fault.kind = FaultKind::OneInterface;
+        places[fault.who].has_second_address = true;
+        break;
+      case 5:
+        add_nat(own, fault.who);
+        fault.kind = FaultKind::NatForgets;
+        break;
+      default:
+        fault.kind = FaultKind::Restart;
+        add(fault);
+        fault.who = (fault.who + 1) % machines;
+        fault.begin += own.up_to(300ms);
+        break;
+    }
+    add(fault);
+  }
+}
+
 Plan::Plan(std::uint64_t plan_seed, const std::set<std::size_t>& without) : seed(plan_seed) {
   // Mixed first: seeds a step of the generator apart would draw the same numbers, one later.
   Random random(Random(plan_seed ^ 0x77).next());
@@ -231,6 +328,10 @@ Plan::Plan(std::uint64_t plan_seed, const std::set<std::size_t>& without) : seed
     if (fault.kind == FaultKind::Nat && (is_ipv6 || !behind_nat.insert(fault.who).second)) continue;
     if (without.count(i) == 0) faults.emplace_back(i, fault);
   }
+  // From a stream of its own: what stands above keeps the numbers that it always drew.
+  Random later(Random(plan_seed ^ 0x4C61746572).next());
+  draw_places(later);
+  draw_more(later, without, behind_nat, count + (is_attacked ? 1 : 0));
   for (const auto& [place, fault] : faults) {
     if (fault.kind != FaultKind::HostilePeer) continue;
     ConnectionPlan hostile = connections.front();

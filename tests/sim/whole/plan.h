@@ -2,6 +2,7 @@
 // in the list while all else stays as it was. All numbers of chance stand here.
 #pragma once
 
+#include <initializer_list>
 #include <set>
 #include <string>
 #include <string_view>
@@ -43,8 +44,16 @@ enum class FaultKind : std::uint8_t {
   IcmpForger,
   SessionMixer,
   HostilePeer,
+  // Of the machine as well; drawn after all others, so that seeds kept what they were
+  ClockBack,
+  MemoryShort,
+  OneInterface,
   Count_
 };
+// Somebody who sends to a machine from without.
+constexpr bool is_harassment(FaultKind kind) {
+  return kind >= FaultKind::Sprayer && kind <= FaultKind::SessionMixer;
+}
 std::string_view name_of(FaultKind kind);
 
 struct Fault {
@@ -86,12 +95,21 @@ struct ConnectionPlan {
   bool is_hostile = false;  // b turns into an attacker
 };
 
+// How a machine is connected, besides its NAT, which is a fault.
+struct MachinePlan {
+  bool has_second_address = false, second_is_other_family = false;
+  bool has_carrier_nat = false;  // a NAT of its own is behind this one
+  NatConfig carrier;
+  bool shares_nat = false;  // that of the machine before it
+};
+
 struct Plan {
   // `without`: places in the list of faults that are left out.
   explicit Plan(std::uint64_t seed, const std::set<std::size_t>& without = {});
 
   std::uint64_t seed;
   std::size_t machines = 2;
+  std::vector<MachinePlan> places;  // of each machine
   LinkConfig good;
   bool has_turn = false;
   bool is_ipv6 = false;
@@ -100,11 +118,16 @@ struct Plan {
   Duration faults_last{}, calm{};
   bool a_closes = true;
 
+  bool has(std::initializer_list<FaultKind> kinds) const;  // one of them
+
  private:
   SidePlan draw_side(Random& random) const;
   Fault draw_fault(Random& random) const;
   void draw_link(Random& random, Fault& fault) const;
   void draw_attack(Random& random, Fault& fault) const;
+  void draw_places(Random& random);
+  void draw_more(Random& random, const std::set<std::size_t>& without, std::set<std::size_t>& behind_nat,
+                 std::size_t place);
 };
 
 }  // namespace pollrtc::sim

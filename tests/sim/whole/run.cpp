@@ -7,13 +7,17 @@
 #include "sim/whole/peer_window.h"
 #include "sim/whole/sctp_attacker.h"
 #include "sim/whole/surroundings.h"
+#include "sim/whole/verdict.h"
 
 namespace pollrtc::sim {
 namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Duration kSettledWithin = 60s, kDeliveredWithin = 120s, kConsent = 30s;
+constexpr Duration kSettledWithin = 60s, kDeliveredWithin = 120s;
+// A check that nobody answers takes 40 s, and pairs of one foundation wait for each other (RFC 8445 §6.1.4): with more addresses
+// there are more of these.
+constexpr Duration kMoreForAddresses = 80s;
 const Address kStun = Address::v4(203, 0, 113, 1, 3478), kTurn = Address::v4(203, 0, 113, 2, 3478);
 
 struct Connection {
@@ -77,8 +81,9 @@ class Run {
  private:
   // --- what there is ---
 
-  Address ip_of(std::size_t machine, int step) const {
-    if (plan_.is_ipv6)
+  Address ip_of(std::size_t machine, int step) const { return ip_of(machine, step, plan_.is_ipv6); }
+  Address ip_of(std::size_t machine, int step, bool is_ipv6) const {
+    if (is_ipv6)
       return *parse_ip("2001:db8::" + std::to_string(machine + 1) + ":" + std::to_string(step + 1));
     const auto last = static_cast<std::uint8_t>(10 + step % 200);
     return participants_[machine].nat != nullptr
@@ -90,11 +95,23 @@ class Run {
     participant.name = std::string(1, static_cast<char>('A' + i));
     participant.reads_first = random_.chance(0.5);
     for (const auto& [place, fault] : plan_.faults)
-      if (fault.kind == FaultKind::Nat && fault.who == i)
-        participant.nat =
-            &world_.add_nat(fault.nat, Address::v4(198, 51, 100, static_cast<std::uint8_t>(10 + i), 0));
+      if (fault.kind == FaultKind::Nat && fault.who == i) add_nat(participant, i, fault.nat);
+    const MachinePlan& place = plan_.places[i];
+    if (place.shares_nat && participant.nat == nullptr && participants_[i - 1].nat != nullptr)
+      participant.nat = participants_[i - 1].nat, participant.carrier_nat = participants_[i - 1].carrier_nat;
     participant.addresses = {ip_of(i, 0)};
+    if (place.has_second_address)
+      participant.addresses.push_back(ip_of(i, 100, plan_.is_ipv6 != place.second_is_other_family));
     participant.host = &world_.add_host(participant.addresses, participant.nat);
+  }
+  void add_nat(Participant& participant, std::size_t i, const NatConfig& config) {
+    const auto last = static_cast<std::uint8_t>(10 + i);
+    const MachinePlan& place = plan_.places[i];
+    if (place.has_carrier_nat)
+      participant.carrier_nat = &world_.add_nat(place.carrier, Address::v4(198, 51, 100, last, 0));
+    const Address outer =
+        place.has_carrier_nat ? Address::v4(100, 64, last, 1, 0) : Address::v4(198, 51, 100, last, 0);
+    participant.nat = &world_.add_nat(config, outer, participant.carrier_nat);
   }
   std::unique_ptr<Side> make_side(Connection& connection, std::size_t machine, const SidePlan& plan,
                                   bool is_a) {
@@ -148,23 +165,20 @@ class Run {
 
   // --- faults ---
 
-  std::optional<std::size_t> machine_at(const Address& ip) const {
-    for (std::size_t i = 0; i < participants_.size(); ++i) {
-      const Participant& p = participants_[i];
-      if ((p.nat != nullptr && p.nat->public_ip().same_ip(ip)) || p.host->has(ip)) return i;
-    }
-    return std::nullopt;
+  bool is_at(std::size_t machine, const Address& ip) const {
+    const Participant& p = participants_[machine];
+    const auto is_of = [&](const Nat* nat) { return nat != nullptr && nat->public_ip().same_ip(ip); };
+    return is_of(p.nat) || is_of(p.carrier_nat) || p.host->has(ip);
   }
   // The good road, made worse by all that holds for either end of it.
   void shape() {
     world_.shape_links([this](const Address& from, const Address& to) {
       LinkConfig link = plan_.good;
-      if (const auto machine = machine_at(from))
-        for (const Fault* fault : active_[*machine])
-          if (fault->outbound) fault->worsen(link);
-      if (const auto machine = machine_at(to))
-        for (const Fault* fault : active_[*machine])
-          if (fault->inbound) fault->worsen(link);
+      for (std::size_t i = 0; i < participants_.size(); ++i) {
+        const bool is_from = is_at(i, from), is_to = is_at(i, to);
+        for (const Fault* fault : active_[i])
+          if ((is_from && fault->outbound) || (is_to && fault->inbound)) fault->worsen(link);
+      }
       return link;
     });
   }
@@ -181,7 +195,7 @@ class Run {
       });
       return;
     }
-    if (fault.kind >= FaultKind::Sprayer && fault.kind != FaultKind::HostilePeer) {
+    if (is_harassment(fault.kind)) {
       std::vector<Side*> victims;
       each_side_of(fault.who, [&](Side& side) { victims.push_back(&side); });
       harassers_.push_back(std::make_unique<Harasser>(world_, fault, victims));
@@ -198,12 +212,16 @@ class Run {
     switch (fault.kind) {
       case FaultKind::NatForgets:
         if (machine.nat != nullptr) machine.nat->forget();
+        if (machine.carrier_nat != nullptr) machine.carrier_nat->forget();
         break;
       case FaultKind::InterfaceLoss:
         move(fault.who, {});
         at_end_of(fault, [this, who = fault.who] {
           if (participants_[who].addresses.empty()) move(who, participants_[who].host->addresses());
         });
+        break;
+      case FaultKind::OneInterface:
+        lose_one(fault);
         break;
       case FaultKind::InterfaceChange:
         change_address(fault.who);
@@ -220,6 +238,9 @@ class Run {
         machine.clock.ahead += fault.length;
         machine.clock.tick = fault.length;
         break;
+      case FaultKind::ClockBack:
+        machine.clock.step_back(world_.now(), fault.length);
+        break;
       case FaultKind::SendErrors:
         machine.send_errors = fault.amount * 0.5;
         at_end_of(fault, [&machine] { machine.send_errors = 0; });
@@ -228,6 +249,10 @@ class Run {
         each_side_of(fault.who, [&](Side& side) {
           side.checked().environment().fail_allocation(static_cast<std::size_t>(fault.number));
         });
+        break;
+      case FaultKind::MemoryShort:
+        machine.no_memory = fault.amount;
+        at_end_of(fault, [&machine] { machine.no_memory = 0; });
         break;
       case FaultKind::Restart:
         each_side_of(fault.who, [](Side& side) { side.restart(); });
@@ -259,11 +284,35 @@ class Run {
   }
   void change_address(std::size_t who) {
     Participant& machine = participants_[who];
-    const std::vector<Address> addresses{ip_of(who, ++addresses_given_)};
+    std::vector<Address> addresses = machine.host->addresses();  // of two the first
+    addresses.front() = ip_of(who, ++addresses_given_);
     move(who, {});
     world_.change_addresses(*machine.host, addresses);
     shape();
     move(who, addresses);
+  }
+  // Of two addresses, one goes for a while; the other stays in use.
+  void lose_one(const Fault& fault) {
+    Participant& machine = participants_[fault.who];
+    if (machine.addresses.size() < 2) return;
+    const Address gone = machine.addresses[fault.number % machine.addresses.size()];
+    std::erase(machine.addresses, gone);
+    if (machine.is_paused)
+      moved_while_paused_.insert(fault.who);
+    else
+      each_side_of(fault.who, [&](Side& side) { side.lose(gone); });
+    at_end_of(fault, [this, who = fault.who, gone] { regain(who, gone); });
+  }
+  void regain(std::size_t who, const Address& ip) {
+    Participant& machine = participants_[who];
+    if (machine.addresses.empty() || !machine.host->has(ip) ||
+        std::count(machine.addresses.begin(), machine.addresses.end(), ip) != 0)
+      return;  // all of them went meanwhile, or it came back with them
+    machine.addresses.push_back(ip);
+    if (machine.is_paused)
+      moved_while_paused_.insert(who);
+    else
+      each_side_of(who, [&](Side& side) { side.gain(ip); });
   }
   void move(std::size_t who, const std::vector<Address>& addresses) {
     participants_[who].addresses = addresses;
@@ -280,7 +329,8 @@ class Run {
     for (auto& list : active_) list.clear();
     shape();
     for (std::size_t i = 0; i < participants_.size(); ++i) {
-      participants_[i].send_errors = 0;
+      participants_[i].send_errors = participants_[i].no_memory = 0;
+      participants_[i].clock.catch_up(world_.now());
       resume(i);
       if (participants_[i].addresses.empty()) move(i, participants_[i].host->addresses());
     }
@@ -290,8 +340,13 @@ class Run {
   }
   // Where no path ever was, restarts are tried in vain, each for half a minute.
   bool is_settled(const Connection& c) const {
-    const bool is_in_vain = !c.a->was_up() && !c.b->was_up() && has({FaultKind::Nat});
-    return c.is_up() || (c.a->has_failed() && c.b->has_failed()) || is_in_vain;
+    const bool is_in_vain = !c.a->was_up() && !c.b->was_up() && plan_.has({FaultKind::Nat});
+    // Who ended before it said where it is cannot be heard of: the other end waits for its candidates until its user knows.
+    const auto waits_for = [](const Side& end, const Side& other) {
+      return other.is_over() && !end.was_up() && !end.has_heard_candidates();
+    };
+    return c.is_up() || (c.a->has_failed() && c.b->has_failed()) || is_in_vain || waits_for(*c.a, *c.b) ||
+           waits_for(*c.b, *c.a);
   }
   static std::string state_of(const Connection& connection) {
     return std::string(name_of(connection.a->peer().connection_state())) + " and " +
@@ -301,10 +356,13 @@ class Run {
     for (auto& connection : connections_) {
       Connection& c = *connection;
       if (c.plan.is_hostile) continue;
-      const Duration left = std::max<Duration>(kSettledWithin - (world_.now() - healed_at_), Duration(1));
+      const bool has_more =
+          plan_.places[c.plan.a].has_second_address || plan_.places[c.plan.b].has_second_address;
+      const Duration most = kSettledWithin + (has_more ? kMoreForAddresses : 0s);
+      const Duration left = std::max<Duration>(most - (world_.now() - healed_at_), Duration(1));
       if (!world_.run_until([&] { return is_settled(c); }, left))
         throw Violation("INV-9: " + c.a->participant().name + "-" + c.b->participant().name + " is " +
-                        state_of(c) + " a minute after the faults");
+                        state_of(c) + " " + std::to_string(most / 1s) + " s after the faults");
     }
   }
   void deliver() {
@@ -313,7 +371,10 @@ class Run {
         return c->plan.is_hostile || !c->is_up() || c->is_delivered();
       });
     };
-    const Duration left = std::max<Duration>(kDeliveredWithin - (world_.now() - healed_at_), Duration(1));
+    const bool has_more = std::any_of(plan_.places.begin(), plan_.places.end(),
+                                      [](const MachinePlan& place) { return place.has_second_address; });
+    const Duration most = kDeliveredWithin + (has_more ? kMoreForAddresses : 0s);
+    const Duration left = std::max<Duration>(most - (world_.now() - healed_at_), Duration(1));
     if (!world_.run_until(is_done, left)) {
       for (auto& c : connections_)
         if (c->is_up() && !c->is_delivered())
@@ -361,78 +422,25 @@ class Run {
     if (sent != world_.trace().count(Fate::Sent)) throw Violation("INV-9: there is no quiet after the end");
   }
 
-  // --- why a connection failed ---
-
-  bool has(std::initializer_list<FaultKind> kinds) const {
-    return std::any_of(plan_.faults.begin(), plan_.faults.end(), [&](const auto& f) {
-      return std::find(kinds.begin(), kinds.end(), f.second.kind) != kinds.end();
-    });
-  }
-  // Something that can keep checks or a handshake from coming through for half a minute.
-  bool is_hard() const {
-    using K = FaultKind;
-    return has({K::Loss, K::Bursts, K::SmallMtu, K::Bandwidth, K::Outage, K::Nat, K::NatForgets,
-                K::InterfaceLoss, K::InterfaceChange, K::Pause, K::ClockStep, K::SendErrors,
-                K::AllocationFailure, K::Corrupt});
-  }
-  // Nothing proves the first flights of a handshake: what was changed on the way, or comes from another session under the peer's
-  // own address, spoils a try; and the other end, which has said its hello, says it no more.
-  bool spoils_handshakes() const {
-    return has({FaultKind::Corrupt, FaultKind::Replayer, FaultKind::SessionMixer});
-  }
   void check_end(Connection& c) {
     if (c.plan.is_hostile) return;
     for (Side* side : c.sides())
-      if (side->has_failed()) check_failure(c, *side);
+      if (side->has_failed()) check_failure(plan_, *side, side == c.a.get() ? *c.b : *c.a);
     if (!c.a->has_failed() && !c.b->has_failed()) return;
-    ++report_.given_up[why(c)];
-  }
-  static std::string why(const Connection& c) {
-    const auto told = [](Close reason) { return reason == Close::Remote || reason == Close::RemoteAbort; };
-    const Close a = c.a->peer().stats().close_reason, b = c.b->peer().stats().close_reason;
-    return std::string(name_of(told(a) ? b : a)) +
-           (c.a->was_up() && c.b->was_up() ? "" : ", before it was up");
-  }
-  void check_failure(const Connection& c, Side& side) const {
-    const PeerStats stats = side.peer().stats();
-    const Side& other = &side == c.a.get() ? *c.b : *c.a;
-    const SctpInvariants* const sctp = side.checked().sctp();
-    const auto refuse = [&](bool holds, const std::string& text) {
-      if (!holds)
-        throw Violation("INV-9: " + std::string(name_of(stats.close_reason)) + " for no cause: " + text +
-                        " (" + side.checked().first_failure().value_or("") + ")");
-    };
-    const sctp::Parameters limits = sctp::Parameters::over_watched_path();
-    switch (stats.close_reason) {
-      case Close::Remote:
-      case Close::RemoteAbort:
-        return refuse(other.has_failed(), "the other end lives");
-      case Close::ConsentExpired:
-        return refuse(
-            side.silence_at_end() >= kConsent - 1s,
-            "an answer came " + std::to_string(side.silence_at_end().count() / 1000) + " ms before");
-      case Close::IceFailed:
-        return refuse(is_hard(), "the network was good enough");
-      case Close::HandshakeTimeout:
-        return refuse(is_hard() || spoils_handshakes(), "the network was good enough");
-      case Close::DtlsFailed:
-        return refuse(spoils_handshakes() && !side.was_up(), "nothing was changed on the way");
-      case Close::OutOfMemory:
-        return refuse(side.checked().environment().refused_allocations() != 0, "no allocation failed");
-      case Close::SctpSetupFailed:
-        return refuse(sctp != nullptr && sctp->unanswered_requests() > limits.max_init_retransmits, "set-up");
-      case Close::SctpUnreachable:
-        return refuse(sctp != nullptr && sctp->unanswered_requests() >= limits.association_max_retrans,
-                      "answers came");
-      default:
-        return refuse(false, "this must never be");
-    }
+    ++report_.given_up[why_given_up(*c.a, *c.b)];
   }
 
+  bool met_something(const Fault& fault) {
+    std::vector<const Side*> sides;
+    each_side_of(fault.who, [&](const Side& side) { sides.push_back(&side); });
+    return sim::met_something(fault, participants_[fault.who], plan_.places[fault.who], sides);
+  }
   void report() {
     report_.virtual_time = world_.now() - Time{};
     report_.trace_hash = world_.trace().hash();
     report_.datagrams = world_.trace().count(Fate::Sent);
+    for (const auto& [place, fault] : plan_.faults)
+      if (!met_something(fault)) ++report_.idle[fault.kind];
     for (auto& h : harassers_) report_.attacker_datagrams += h->datagrams();
     for (auto& c : connections_) {
       ++report_.connections;
@@ -445,7 +453,7 @@ class Run {
       if (c->attacker) report_.attacker_datagrams += c->attacker->packets_sent;
       for (Side* side : c->sides()) {
         report_.refused_sends += side->checked().refused_sends();
-        report_.refused_allocations += side->checked().environment().refused_allocations();
+        report_.refused_allocations += side->checked().refused_allocations();
         report_.peak_memory = std::max(report_.peak_memory, side->checked().peak_memory());
       }
     }

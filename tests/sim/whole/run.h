@@ -2,7 +2,7 @@
 // for (message_ledger.h). A broken invariant throws Violation.
 //
 // What must hold in the end: once the faults stop, each connection is up at both ends or has failed at both within 60 s of
-// virtual time, and where it is up everything reliable has come within 120 s. A connection may fail only for cause: memory
+// virtual time, and where it is up everything reliable has come within 120 s (80 s later where a machine has two addresses). A connection may fail only for cause: memory
 // that ran out, no path, 30 s without an answer to a check, a handshake of 30 s, retransmissions without an answer.
 #pragma once
 
@@ -22,6 +22,8 @@ struct WholeReport {
   std::uint64_t attacker_datagrams = 0, refused_sends = 0, refused_allocations = 0;
   std::size_t peak_memory = 0;
   std::map<std::string, std::uint64_t> given_up;  // connections, by why
+  std::map<FaultKind, std::uint64_t>
+      idle;  // faults that met nothing: no allocation, no NAT, no second address
 };
 
 struct WholeOptions {

@@ -178,6 +178,20 @@ void Side::move(const std::vector<Address>& addresses) {
   if (!addresses.empty() && peer().connection_state() != ConnectionState::New) negotiate(true);
 }
 
+void Side::lose(const Address& ip) {
+  const Address gone = ip.with_port(port_);
+  if (std::erase(bound_, gone) == 0) return;
+  checked_.call(now(), [&](Peer& p, Time time) {
+    (void)p.remove_local_address(time, gone);
+    return true;
+  });
+}
+
+void Side::gain(const Address& ip) {
+  listen(ip);
+  if (peer().connection_state() != ConnectionState::New) negotiate(true);
+}
+
 void Side::restart() {
   if (was_up_) negotiate(true);
 }
@@ -196,6 +210,7 @@ void Side::on_event(Time, const Peer::Event& event) {
     gather();
   } else if (const auto* c = std::get_if<Peer::LocalCandidate>(&event)) {
     signal([candidate = *c](Side& to) {
+      to.has_heard_candidates_ |= !candidate.line.empty();
       (void)to.took(to.checked_.call(to.now(), [&](Peer& p, Time time) {
         return p.add_remote_candidate(time, candidate.mid, candidate.index, candidate.line, candidate.ufrag);
       }));
@@ -292,7 +307,7 @@ void Side::on_closed(ChannelHandle handle, Close reason) {
   if (at == channels_.end()) return;
   read(SIZE_MAX);
   // Memory that ran out for a message takes its channel along.
-  const bool had_memory = checked_.environment().refused_allocations() == 0;
+  const bool had_memory = checked_.refused_allocations() == 0;
   const bool is_orderly =
       (reason == Close::Local || reason == Close::Remote) && !is_over() && !other_->is_over() && had_memory;
   if (is_orderly && !at->second.closed_by_us && in_.missing(at->first) != 0)

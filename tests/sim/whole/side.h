@@ -34,6 +34,9 @@ class Side {
   void begin();
   // The machine has these addresses now: what was bound to others is gone.
   void move(const std::vector<Address>& addresses);
+  // Of several, one is gone, or is there again.
+  void lose(const Address& ip);
+  void gain(const Address& ip);
   void resume();
   void restart();  // ICE
   void churn();    // a channel more, or one less
@@ -51,9 +54,11 @@ class Side {
   bool has_failed() const { return is_over() || peer().connection_state() == ConnectionState::Failed; }
   const Peer& peer() const { return checked_.peer(); }
   CheckedPeer& checked() { return checked_; }
+  const CheckedPeer& checked() const { return checked_; }
   Node<CheckedPeer>& node() { return node_; }
   Participant& participant() { return participant_; }
   bool was_up() const { return was_up_; }
+  bool has_heard_candidates() const { return has_heard_candidates_; }  // of the other end
   bool closed_by_user() const { return closed_by_user_; }
   // When it failed, as its machine's clock showed, and how long no check had been answered then.
   Duration silence_at_end() const { return silence_at_end_; }
@@ -117,7 +122,7 @@ class Side {
   std::map<std::uint16_t, Channel> channels_;  // by their number
   bool has_begun_ = false, wants_restart_ = false, sends_ = true, reads_at_once_ = true;
   std::size_t left_ = 0;
-  bool was_up_ = false, closed_by_user_ = false;
+  bool was_up_ = false, has_heard_candidates_ = false, closed_by_user_ = false;
   Time connected_at_ = kNever, up_since_ = kNever;
   Duration connected_for_{}, silence_at_end_{};
 };

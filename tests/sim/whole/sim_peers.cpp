@@ -67,6 +67,7 @@ struct Totals {
     sum.refused_allocations += r.refused_allocations;
     sum.peak_memory = std::max(sum.peak_memory, r.peak_memory);
     for (const auto& [why, count] : r.given_up) sum.given_up[why] += count;
+    for (const auto& [kind, count] : r.idle) sum.idle[kind] += count;
     for (const auto& [place, fault] : plan.faults) ++faults[fault.kind];
   }
   double hours() const { return static_cast<double>(sum.connected.count()) / 3.6e9; }
@@ -85,6 +86,8 @@ struct Totals {
       std::cout << (i == 0 ? " " : ", ") << (at == faults.end() ? 0 : at->second) << ' '
                 << name_of(static_cast<FaultKind>(i));
     }
+    std::cout << "\n  of these met nothing:";
+    for (const auto& [kind, count] : sum.idle) std::cout << ' ' << count << ' ' << name_of(kind) << ',';
     std::cout << '\n';
     for (const auto& [why, count] : sum.given_up)
       std::cout << "  given up as it must be: " << count << " x " << why << '\n';

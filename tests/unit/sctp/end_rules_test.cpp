@@ -377,6 +377,33 @@ TEST_CASE("timeouts of what never left are no errors: a path may be away for lon
   CHECK(timeouts <= 11);
 }
 
+TEST_CASE("an INIT or COOKIE ECHO that never left is no try: set-up waits for a path that is away",
+          "[SCTP-INIT-02]") {
+  const bool is_cookie = GENERATE(false, true);
+  ScriptedPeer peer;
+  REQUIRE(peer.association.connect(peer.now));
+  if (is_cookie) {
+    const SeenPacket init = peer.poll();
+    REQUIRE(init.is_only(ChunkType::Init));
+    REQUIRE(peer.give(VerificationTag{load_u32(init.chunks[0].value.data())}, peer.init_ack()) == Drop::None);
+  }
+  const State waiting = is_cookie ? State::CookieEchoed : State::CookieWait;
+  for (const Time back = peer.now + 1h; peer.now < back;) {  // nothing is polled
+    REQUIRE(peer.association.state() == waiting);
+    peer.now = peer.association.next_timeout();
+    peer.association.handle_timeout(peer.now);
+  }
+  // There is a path again, and nobody there: the first and eight more, and that is the end.
+  int tries = 0;
+  while (peer.association.state() == waiting && tries < 50) {
+    while (!peer.is_silent()) ++tries;
+    peer.now = peer.association.next_timeout();
+    peer.association.handle_timeout(peer.now);
+  }
+  CHECK(tries == 9);
+  CHECK(peer.association.state() == State::Closed);
+}
+
 TEST_CASE(
     "no packet with an ABORT is answered, whether the ABORT counts or not; nor is what waited before it",
     "[SCTP-END-10]") {
