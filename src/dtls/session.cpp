@@ -61,10 +61,8 @@ Status Session::start(Time now, Role role, Duration initial_timeout) {
   now_ = now;
   role_ = role;
   initial_timeout_ = std::clamp(initial_timeout, kMinInitialTimeout, kMaxInitialTimeout);
-  const TlsResult result = begin_try(now);
-  if (result == TlsResult::NoRandomness)
-    return fail(ErrorCode::NoRandomness, "no randomness for a DTLS context");
-  if (result != TlsResult::Again) return fail(ErrorCode::OutOfMemory, "no DTLS context could be set up");
+  if (begin_try(now) != TlsResult::Again)  // it draws no random number yet
+    return fail(ErrorCode::OutOfMemory, "no DTLS context could be set up");
   state_ = SessionState::Handshaking;
   retry_wait_ = Backoff(initial_timeout_, kMaxRetryWait);
   deadline_ = now + env_.limits.dtls_handshake_timeout;

@@ -273,8 +273,7 @@ void TxQueue::let_one_go() {
 }
 
 void TxQueue::end_under_way(const TxMessage& message) {
-  if (!interleaving_ || !message.begun) return;
-  if (!message.in_pieces) under_way_ -= message.size;
+  if (!message.in_pieces) under_way_ -= message.size;  // only those in pieces may end before they have begun
   let_one_go();
 }
 
@@ -297,7 +296,7 @@ TxQueue::Fragment TxQueue::take(std::size_t length) {
     message.begun = true;
     message.number = stream.next_number[message.unordered ? 1 : 0]++;
     if (std::exchange(message.discardable, false)) --discardable_;
-    if (interleaving_ && !message.in_pieces) under_way_ += message.size;
+    if (!message.in_pieces) under_way_ += message.size;
   }
   fragment.fsn = message.next_fsn++;
   message.sent += fragment.length;
@@ -317,6 +316,7 @@ TxQueue::Fragment TxQueue::take(std::size_t length) {
 
 bool TxQueue::abandon(TxMessageId id) {
   TxMessage& message = messages_[id];
+  POLLRTC_ASSERT(message.begun || message.in_pieces);
   message.abandoned = true;
   messages_.tell_end(message, MessageOutcome::Abandoned);
   if (!message.queued) return false;
@@ -385,7 +385,6 @@ void TxQueue::resume(StreamId id, bool restart_numbers) {
   Stream* const stream = find(id);
   if (stream == nullptr) return;
   stream->is_paused = false;
-  stream->last_before_pause = kNoMessage;
   if (restart_numbers) {
     stream->next_number = {};
     stream->is_over =

@@ -66,6 +66,29 @@ TEST_CASE("a connection that nobody uses sends checks of consent and nothing els
   CHECK(idle.seen.packets == 0);
 }
 
+TEST_CASE("what waits for the next message goes back once a second has passed without one") {
+  Idle idle(3);
+  const auto count = [&] { return idle.t.bob.channels[idle.handles.second].messages.size(); };
+  const auto in_use = [&] { return idle.t.alice.environment.bytes_in_use(); };
+  const auto live = [&](Duration time) {
+    for (const Time end = idle.t.world.now() + time; idle.t.world.now() < end;) {
+      idle.t.world.run_for(50ms);
+      idle.t.alice.peer.handle_timeout(idle.t.world.now());
+    }
+  };
+  for (std::size_t i = 1; i <= 20; ++i) {  // whenever it looks, a message has just gone
+    live(300ms);
+    REQUIRE(idle.t.alice.send(idle.handles.first, std::string(100'000, 'x')));
+    idle.t.run_until([&] { return count() == i; }, 5s);
+    live(50ms);
+    CHECK(in_use() > 100'000);
+  }
+  live(2100ms);
+  const std::size_t after = in_use();
+  live(60s);
+  CHECK(after < in_use() + 10'000);
+}
+
 TEST_CASE("a connection that nobody uses notices within the time of consent that the other end is gone") {
   for (const std::uint64_t seed : std::initializer_list<std::uint64_t>{1, 2, 3, 4, 5}) {
     CAPTURE(seed);

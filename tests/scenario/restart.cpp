@@ -200,6 +200,37 @@ TEST_CASE("candidates of a new generation wait for its description; those of an 
   speak(t, channels);
 }
 
+TEST_CASE("a sealed record is taken from any candidate of the peer, checked or not, and from nobody else",
+          "[ICE-NOM-08]") {
+  const Address other = Address::v4(192, 0, 2, 77, 5000), ours = TwoPeers::kBob.with_port(5000);
+  TwoPeers t(
+      1,
+      [&](sim::World& world) -> sim::Host& {
+        return world.add_host({TwoPeers::kAlice, other});
+      },
+      [](sim::World& world) -> sim::Host& { return world.add_host({TwoPeers::kBob}); });
+  t.world.set_link(other, TwoPeers::kBob, {.cut = true});
+  const auto [a, b] = t.connect();
+  t.world.run_for(5s);
+  const auto sealed = [&, a = a](std::string_view text) {
+    REQUIRE(t.alice.peer.send(t.world.now(), a, as_bytes(text), true));
+    std::vector<std::uint8_t> out(2560);
+    const auto transmit = t.alice.peer.poll_transmit(t.world.now(), out);
+    REQUIRE(transmit);
+    out.resize(transmit->size);
+    return out;
+  };
+  const auto from_stranger = sealed("from nowhere");
+  CHECK(t.bob.peer.handle_datagram(t.world.now(), {ours, other.with_port(6001)}, from_stranger) ==
+        Drop::UnknownPath);
+  t.bob.node.pump(t.world.now());
+  CHECK(t.bob.channels[b].messages.empty());
+  CHECK(t.bob.peer.handle_datagram(t.world.now(), {ours, other}, from_stranger) == Drop::None);
+  CHECK(t.bob.peer.handle_datagram(t.world.now(), {ours, other}, sealed("hello")) == Drop::None);
+  t.bob.node.pump(t.world.now());
+  CHECK(t.bob.channels[b].messages == std::vector<ReceivedMessage>{{"from nowhere", true}, {"hello", true}});
+}
+
 TEST_CASE("a candidate without a generation belongs to the newest description", "[SDP-15]") {
   // It names an address where nobody is: what counts is when Bob's first check goes there.
   static constexpr Address kNobody = Address::v4(192, 0, 2, 77, 7000);

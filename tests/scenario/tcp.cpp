@@ -102,6 +102,30 @@ TEST_CASE("a connection that breaks is made anew, and nothing is lost", "[ICE-TC
   }
 }
 
+TEST_CASE("what a connection does not take waits with its channel, and is not lost") {
+  TcpPeers p(2);
+  const auto handles = p.t.connect();
+  const auto send = [&](int count) {
+    const std::size_t before = p.t.bob.channels[handles.second].messages.size();
+    for (int i = 0; i < count; ++i) REQUIRE(p.t.alice.send(handles.first, std::string(100'000, 'x')));
+    return before + static_cast<std::size_t>(count);
+  };
+  const auto have_come = [&](std::size_t count) {
+    p.t.run_until([&] { return p.t.bob.channels[handles.second].messages.size() == count; }, 30s);
+  };
+  for (int i = 0; i < 5; ++i)
+    have_come(send(8));  // so that the window is larger than what a connection holds
+  CHECK(p.t.alice.peer.stats().sctp_cwnd > 2 * p.t.alice.environment.env.limits.ice_tcp_buffer);
+  const std::uint64_t before = p.t.alice.peer.stats().sctp_retransmitted_chunks;
+  p.net.stalls = true;
+  const std::size_t count = send(8);
+  p.t.world.run_for(20ms);
+  CHECK(p.t.alice.peer.stats().sctp_outstanding < p.t.alice.environment.env.limits.ice_tcp_buffer);
+  p.net.stalls = false;
+  have_come(count);
+  CHECK(p.t.alice.peer.stats().sctp_retransmitted_chunks == before);
+}
+
 TEST_CASE("when it cannot be made anew the offerer is told to restart ICE", "[ICE-TCP-08]") {
   for (const bool alice_listens : {true, false}) {
     TcpPeers p(alice_listens ? 1 : 3, alice_listens, !alice_listens);

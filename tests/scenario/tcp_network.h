@@ -37,11 +37,13 @@ class TcpNetwork final : public sim::Actor {
                                                   [](const auto& c) { return !c->is_closed && c->b.id; }));
   }
   bool refuses = false;  // nobody gets through any more
+  bool stalls = false;   // what is written stays where it is
   std::size_t opened = 0, bytes = 0;
 
   Time next_timeout() const override { return kNever; }
   void on_timeout(Time) override {}
   void pump(Time now) override {
+    if (stalls) return;
     for (std::size_t i = 0; i < connections_.size(); ++i) {
       const auto c = connections_[i];
       if (c->is_closed || !c->b.id) continue;

@@ -232,6 +232,49 @@ TEST_CASE("bindings at the server are kept until ICE has completed", "[ICE-GATH-
   CHECK(asked() == 4);
 }
 
+TEST_CASE("an agent that stands still, or has failed, keeps no bindings") {
+  const bool has_failed = GENERATE(true, false);
+  Side side(1);
+  Agent& agent = *side.agent;
+  Time now{};
+  const Address local = addr("192.0.2.1", 5000), server = addr("198.51.100.1", 3478);
+  REQUIRE(agent.add_local_address(now, local, false));
+  REQUIRE(agent.add_server(now, server));
+  agent.local_addresses_done(now);
+  int questions = 0;
+  const auto live = [&](Duration time) {
+    for (const Time end = now + time; now < end; now += 100ms) {
+      agent.handle_timeout(now);
+      for (const auto& [path, bytes] : poll_all(agent, now)) {
+        if (path.remote != server) continue;
+        ++questions;
+        ByteVector answer(100);
+        stun::Writer w(answer, stun::Class::Success, stun::Message::parse(bytes)->id());
+        w.xor_address(stun::Attribute::XorMappedAddress, addr("203.0.113.7", 1000));
+        answer.resize(w.finish());
+        CHECK(agent.handle_datagram(now, {local, server}, answer) == Drop::None);
+      }
+    }
+  };
+  live(20s);
+  CHECK(questions == 2);
+  if (has_failed) {
+    REQUIRE(agent.set_remote_credentials(now, "peer", "0123456789abcdefghijkl", false));
+    agent.end_of_remote_candidates(now);
+    live(60s);
+    REQUIRE(agent.state() == AgentState::Failed);
+  } else {
+    agent.set_paused(now, true);
+  }
+  questions = 0;
+  live(60s);
+  CHECK(questions == 0);
+  if (has_failed) return;
+  agent.set_paused(now, false);
+  live(1s);
+  CHECK(questions == 1);
+}
+
 TEST_CASE("dual stack with a broken IPv6 connects over IPv4", "[ICE-NAT-04]") {
   Duo duo;
   duo.net.filter = [](const Path& path, Bytes) { return path.local.family == Address::Family::IPv4; };

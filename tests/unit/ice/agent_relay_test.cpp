@@ -65,6 +65,38 @@ TEST_CASE("a check from a relayed candidate waits for its permission", "[ICE-CHK
   }
 }
 
+TEST_CASE("each address of the peer needs a permission of its own, and one of each allocation",
+          "[ICE-CHK-26]") {
+  Relay relay(true);
+  Agent& agent = *relay.side.agent;
+  const Address second_peer = addr("192.0.2.51", 6000);
+  const auto wanted = [&agent] {
+    std::set<std::pair<Address, Address>> all;
+    for (Path path; agent.next_permission(path);) CHECK(all.insert({path.local, path.remote}).second);
+    return all;
+  };
+  const auto add_remote = [&](const Address& address) {
+    Candidate remote;
+    remote.address = address;
+    remote.priority = 1;
+    REQUIRE(agent.add_remote_candidate(relay.now, remote));
+  };
+  CHECK(wanted() == std::set{std::pair(kRelayed, kPeer.with_port(0))});
+  agent.on_permission(relay.now, kRelayed, kPeer, true);
+  add_remote(kPeer.with_port(7000));  // the port does not matter
+  CHECK(wanted().empty());
+  add_remote(second_peer);
+  CHECK(wanted() == std::set{std::pair(kRelayed, second_peer.with_port(0))});
+  std::set<Address> asked;
+  relay.now += 2s;
+  agent.handle_timeout(relay.now);
+  for (int i = 0; i < 20; ++i, relay.now += 50ms) {
+    agent.handle_timeout(relay.now);
+    for (const auto& [path, bytes] : poll_all(agent, relay.now)) asked.insert(path.remote);
+  }
+  CHECK(asked == std::set{kPeer, kPeer.with_port(7000)});
+}
+
 TEST_CASE("as long as a server owes its word on a permission there is hope", "[ICE-CHK-26]") {
   Relay relay(true);
   relay.checks_from(kRelayed, 60s);  // longer than patience

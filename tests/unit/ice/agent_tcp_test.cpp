@@ -387,6 +387,7 @@ TEST_CASE("the passive end waits, and takes the connection that the other one ma
   s.answer(again, 1s, kListener);
   CHECK(s.agent.selected_path() == again);
   CHECK(s.agent.state() == AgentState::Completed);
+  CHECK_FALSE(s.agent.is_reconnecting());  // though the time in which it might have come is not over
   CHECK_FALSE(s.agent.keeps_connection(kIn));
 }
 

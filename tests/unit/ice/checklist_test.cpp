@@ -94,6 +94,33 @@ TEST_CASE("a full list: failed pairs go first, then lower ones nobody checked", 
   CHECK(l.add(1000, 6) == nullptr);
 }
 
+TEST_CASE("a pair that carries data, or was nominated, makes room for nobody", "[ICE-CHK-01]") {
+  List l(3);
+  Pair &valid = *l.add(10, 1), &nominated = *l.add(20, 2), &plain = *l.add(30, 3);
+  const std::uint32_t kept[] = {valid.id, nominated.id, plain.id};
+  valid.is_valid = true;
+  nominated.is_nominated = true;
+  plain.state = PairState::InProgress;
+  for (const PairState state : std::initializer_list<PairState>{PairState::Failed, PairState::Waiting}) {
+    valid.state = nominated.state = state;  // as after a check that was made once more
+    CHECK(l.add(1000, 4) == nullptr);
+    for (const std::uint32_t id : kept) CHECK(l.list.find(id) != nullptr);
+  }
+}
+
+TEST_CASE("ordinary checks leave retired pairs alone, and those whose triggered check is due",
+          "[ICE-CHK-19]") {
+  List l;
+  Pair &retired = *l.add(30, 1), &queued = *l.add(20, 2), &plain = *l.add(10, 3);
+  const std::uint32_t id = plain.id;
+  retired.is_retired = true;
+  l.list.trigger(queued);
+  CHECK(l.list.next_ordinary()->id == id);
+  plain.state = PairState::InProgress;
+  CHECK(l.list.next_ordinary() == nullptr);
+  CHECK(l.list.has_work());  // the triggered one
+}
+
 TEST_CASE("data takes the best nominated pair, else the best valid one", "[ICE-NOM-02]") {
   List l;
   const std::uint32_t a = l.add(10, 1)->id, b = l.add(20, 2)->id, c = l.add(30, 3)->id;

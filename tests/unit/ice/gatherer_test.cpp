@@ -122,10 +122,25 @@ TEST_CASE("gathering is cut off after 40 s, whatever is pending", "[ICE-GATH-04]
   CHECK(f.gatherer.next_timeout(false) == Time{} + 41s);
   f.gatherer.tick(Time{} + 41s - 1us, false);
   CHECK_FALSE(f.gatherer.is_over());
+  CHECK(f.gatherer.has_waiting_probe());
   f.gatherer.tick(Time{} + 41s, false);
   CHECK(f.gatherer.is_over());
+  CHECK_FALSE(f.gatherer.has_waiting_probe());
   CHECK(f.gatherer.next_timeout(false) == kNever);
   CHECK(f.gatherer.add_server(Time{} + 42s, ip("198.51.100.2", 3478)).error() == ErrorCode::InvalidState);
+}
+
+TEST_CASE("what was to be asked from a socket that is gone is not waited for") {
+  Fixture f;
+  REQUIRE(f.gatherer.add_base(Time{}, ip("192.0.2.1", 1000), false));
+  REQUIRE(f.gatherer.add_base(Time{}, ip("192.0.2.2", 1000), false));
+  REQUIRE(f.gatherer.add_server(Time{}, ip("198.51.100.1", 3478)));
+  f.gatherer.done(Time{});
+  f.answer(Time{}, ip("203.0.113.5", 77));
+  CHECK_FALSE(f.gatherer.is_over());
+  REQUIRE(f.gatherer.remove_base(ip("192.0.2.2", 1000)));
+  CHECK_FALSE(f.gatherer.has_waiting_probe());
+  CHECK(f.gatherer.is_over());
 }
 
 TEST_CASE("policy relay: no host or reflexive candidate", "[ICE-GATH-05]") {

@@ -148,6 +148,25 @@ TEST_CASE("a connection that is refused, or ends, is told of once", "[ICE-TCP-05
   CHECK(std::get<TcpConnections::Needed>(rig.events()[0]).stream != needed.stream);
 }
 
+TEST_CASE("a connection that is over before anybody heard of it is not asked for, nor told to be open") {
+  Rig rig;
+  const auto told = [&rig] {
+    return rig.count<TcpConnections::Needed>() + rig.count<TcpConnections::Opened>();
+  };
+  REQUIRE(rig.tcp.send(kOut, kRequest));
+  rig.tcp.keep_if([](const Path&) { return false; });
+  CHECK(told() == 0);
+  CHECK(rig.tcp.empty());
+  REQUIRE(rig.tcp.send(kOut, kRequest));
+  const auto needed = std::get<TcpConnections::Needed>(rig.events()[0]);
+  rig.tcp.stream_opened(rig.now, needed.stream);
+  rig.tcp.stream_closed(rig.now, needed.stream);
+  const auto events = rig.events();
+  REQUIRE(events.size() == 2);
+  CHECK(std::holds_alternative<TcpConnections::Closed>(events[0]));
+  CHECK(std::holds_alternative<TcpConnections::Done>(events[1]));
+}
+
 TEST_CASE("who begins with something else than STUN is closed", "[ICE-TCP-05][ICE-TCP-06]") {
   for (const bool is_ours : {true, false}) {
     for (const ByteVector& garbage : std::initializer_list<ByteVector>{

@@ -410,6 +410,22 @@ TEST_CASE("a quiet allocation keeps its NAT binding", "[TURN-16]") {
   CHECK(keepalive.message_class() == stun::Class::Indication);
 }
 
+TEST_CASE("data keeps the NAT binding of an allocation as well as a keepalive does", "[TURN-16]") {
+  TurnRig rig;
+  allocated(rig);
+  REQUIRE(rig.permit(kPeer));
+  const std::size_t before = rig.sent.size();
+  for (int i = 0; i < 10; ++i) {
+    rig.wait(10s);
+    CHECK_FALSE(rig.send(kPeer, "data").empty());
+    CHECK(rig.client->next_timeout() > rig.now);
+  }
+  rig.wait(turn::kKeepalive - 1us);
+  CHECK(rig.sent.size() == before);
+  rig.wait(1us);
+  CHECK(rig.sent.size() == before + 1);
+}
+
 TEST_CASE("a TURN request with ordinary names fits the smallest path", "[STUN-27]") {
   TurnRig rig;
   rig.server.user = std::string(64, 'u');

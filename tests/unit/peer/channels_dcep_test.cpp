@@ -354,6 +354,47 @@ TEST_CASE("an OPEN that is more than the other end takes is not sent", "[DCEP-09
   CHECK(t.channels.create(t.net.now, {.label = label, .negotiated = true, .id = 100}, 10));
 }
 
+TEST_CASE("as many channels open as there are streams of our parity, and none beyond them") {
+  for (const std::uint16_t streams : std::initializer_list<std::uint16_t>{4, 5}) {
+    Limits limits;
+    limits.sctp_streams = streams;
+    ChannelsFixture f({}, limits);
+    f.connect();
+    std::vector<std::uint16_t> ids;
+    for (Result<ChannelHandle> made = f.channels.create(f.net.now, {}, kLargest);;
+         made = f.channels.create(f.net.now, {}, kLargest)) {
+      if (made) ids.push_back(*f.info(*made).id);
+      if (made && ids.size() < 10) continue;
+      REQUIRE_FALSE(made);
+      CHECK(made.error() == ErrorCode::LimitReached);
+      break;
+    }
+    CHECK(ids == (streams == 4 ? std::vector<std::uint16_t>{0, 2} : std::vector<std::uint16_t>{0, 2, 4}));
+  }
+}
+
+TEST_CASE("room for many messages stays with the channel that needed it last") {
+  ChannelsFixture f;
+  f.connect();
+  const ChannelHandle first = f.open({.label = "first"}), second = f.open({.label = "second"});
+  f.user_reads = false;
+  const auto get = [&f](ChannelHandle channel, int count) {
+    for (int i = 0; i < count; ++i) f.say_text(*f.info(channel).id, "x");
+    f.run(5s);
+    const std::size_t before = f.net.a.environment.bytes_in_use();
+    int got = 0;
+    while (f.channels.receive(channel)) ++got;
+    CHECK(got == count);
+    return static_cast<std::ptrdiff_t>(f.net.a.environment.bytes_in_use()) -
+           static_cast<std::ptrdiff_t>(before);
+  };
+  const std::ptrdiff_t little = 1000;
+  std::ptrdiff_t of_messages = get(first, 1000);
+  CHECK(std::abs(get(second, 1)) < little);
+  CHECK(std::abs(get(second, 3)) < little);
+  CHECK(get(second, 1000) < of_messages - 1000 * 16);  // now the room of the first one goes
+}
+
 TEST_CASE("two channels may have the same label and protocol, and each is told of", "[DCEP-28]") {
   ChannelsFixture t;
   t.connect();

@@ -283,6 +283,69 @@ TEST_CASE("the path model goes to a rate that has changed") {
   CHECK(p.use(5s) > 0.85);
 }
 
+TEST_CASE("the window of Startup stops at what two round trips bring, and some room for batches") {
+  PathModel m(kP);
+  AckedBytes a = acked(kP, 100 * kP);
+  a.rate.delivered = 10 * kP;
+  a.rate.interval = 10ms;  // 1 MB a second: 50 kB a round trip
+  const std::size_t most = 2 * 50'000 + 2'000 + 3 * kP;
+  for (std::size_t i = 1; i <= 200; ++i) {
+    a.delivered = i * kP;  // all of one round trip
+    m.on_ack(Time(1ms * static_cast<int>(i)), a);
+    CHECK(m.cwnd() == std::min(10 * kP + i * kP, most));
+  }
+}
+
+TEST_CASE("a path that has become much slower is believed within some of its round trips") {
+  ModelPipe p{PathModel(kP), 5'000'000, 50ms, 10'000'000};
+  p.run(5s);
+  p.rate = 1'000'000;
+  p.run(2500ms);  // what is in flight by then takes half a second
+  CHECK(p.controller.bandwidth() < 1'400'000);
+}
+
+TEST_CASE("the window of the path model is at most twice what the path holds, and room for batches") {
+  ModelPipe p{PathModel(kP), 5'000'000, 100ms, 10'000'000};
+  p.run(10s);
+  CHECK(p.controller.cwnd() >= 1'000'000);
+  CHECK(p.controller.cwnd() < 1'100'000);
+}
+
+TEST_CASE("with little latency as its goal a queue of 5 ms ends Startup, though the rate still grows") {
+  for (const auto goal :
+       std::initializer_list<PathModel::Goal>{PathModel::Goal::LowLatency, PathModel::Goal::Throughput}) {
+    PathModel m(kP, goal);
+    Time now{};
+    AckedBytes a;
+    a.rate.delivered = 10 * kP;
+    a.rate.interval = 10ms;
+    const auto round_of = [&](Duration rtt) {
+      const std::uint64_t before = a.delivered;
+      a = acked(kP, 1000 * kP, rtt);
+      a.rate.prior_delivered = before;
+      a.delivered = before + 100 * kP;
+      a.rate.interval = 10ms;
+      a.rate.delivered = std::max(10 * kP, m.bandwidth() / 100 * 13 / 10);
+      m.on_ack(now += rtt, a);
+    };
+    for (const Duration rtt : std::initializer_list<Duration>{50ms, 50ms, 55ms, 55ms}) {
+      round_of(rtt);
+      CHECK(m.phase() == PathModel::Phase::Startup);
+    }
+    round_of(55001us);
+    round_of(55001us);  // none of that round trip was shorter
+    CHECK((m.phase() == PathModel::Phase::Startup) == (goal == PathModel::Goal::Throughput));
+  }
+}
+
+TEST_CASE("with little latency as its goal ten times the rate is found within 50 round trips and some") {
+  ModelPipe p{PathModel(kP, PathModel::Goal::LowLatency), 500'000, 20ms, 10'000'000};
+  p.run(5s);
+  p.rate = 5'000'000;
+  p.run(1250ms);
+  CHECK(p.controller.bandwidth() > 4'500'000);
+}
+
 TEST_CASE("with little latency as its goal the path model keeps the queue under 30 ms") {
   for (const Duration delay : std::initializer_list<Duration>{20ms, 80ms}) {
     ModelPipe p{PathModel(kP, PathModel::Goal::LowLatency), 2'500'000, delay, 10'000'000};

@@ -108,6 +108,29 @@ TEST_CASE("a HEARTBEAT goes out after 30 s and an RTO, give or take half an RTO,
   }
 }
 
+TEST_CASE("a peer that wants to end is asked whether it is there for as long as it has not got everything",
+          "[SCTP-HB-05]") {
+  AssociationConfig config;
+  config.parameters.heartbeat_interval = 100ms;  // so that the T3-rtx timer leaves room for it
+  ScriptedPeer peer(config);
+  peer.establish_passively();
+  peer.drain();
+  const std::array<std::uint8_t, 1> message = {1};
+  REQUIRE(peer.association.send(peer.now, {}, message));
+  REQUIRE(peer.poll().find(ChunkType::Data) != nullptr);
+  peer.give(peer.local_tag, "07000008" + ScriptedPeer::u32_hex(peer.local_tsn.value() - 1));
+  REQUIRE(peer.association.state() == State::ShutdownReceived);
+  int heartbeats = 0;
+  while (peer.association.state() == State::ShutdownReceived) {
+    peer.now = peer.association.next_timeout();
+    peer.association.handle_timeout(peer.now);
+    for (SeenPacket seen = peer.poll(); seen.size != 0; seen = peer.poll())
+      heartbeats += seen.find(ChunkType::Heartbeat) != nullptr ? 1 : 0;
+  }
+  CHECK(heartbeats > 0);
+  CHECK(peer.association.state() == State::Closed);
+}
+
 TEST_CASE("where something below watches the peer no HEARTBEAT goes out, and those that come are answered",
           "[SCTP-HB-01]") {
   AssociationConfig config;

@@ -212,6 +212,19 @@ TEST_CASE("I-FORWARD-TSN frees and skips ordered and unordered messages", "[SCTP
   CHECK(f.used() == 0);
 }
 
+TEST_CASE("an I-FORWARD-TSN at or behind the cumulative TSN skips nothing", "[SCTP-PR-03]") {
+  for (const std::uint32_t tsn : std::initializer_list<std::uint32_t>{101, 100}) {
+    Fixture f;
+    CHECK(f.data(100, "BE", 1, 1, 0, "second") == Outcome::Accepted);
+    CHECK(f.data(101, "EU", 1, 0, 1, "y") == Outcome::Accepted);
+    CHECK(f.forward(tsn, {ordered(1, 0), unordered(1, 0)}));
+    CHECK(f.received().empty());
+    CHECK(f.data(102, "BE", 1, 0, 0, "first") == Outcome::Accepted);
+    CHECK(f.data(103, "BU", 1, 0, 0, "x") == Outcome::Accepted);
+    CHECK(f.received() == Texts{"1:first", "1:second", "1:xy"});
+  }
+}
+
 TEST_CASE("what an I-FORWARD-TSN skips of unordered messages grows with the next, and never shrinks",
           "[SCTP-ID-07]") {
   Fixture f;

@@ -239,6 +239,30 @@ TEST_CASE("what is held back for those under way is sent, though what was held b
   CHECK(f.queue->empty());
 }
 
+TEST_CASE("those held back go in their turn, whatever is given up before it has begun", "[SCTP-ID-06]") {
+  for (const bool gives_up : {false, true}) {
+    Fixture f;
+    f.queue->set_peer_window(2000);
+    REQUIRE(f.send(5 * kFullIData, on(1)));
+    REQUIRE(f.packet().size() == 1);
+    for (const std::uint16_t stream : std::initializer_list<std::uint16_t>{2, 3})
+      REQUIRE(f.send(1500, on(stream)));
+    for (int i = 0; i < 3; ++i) {  // 2 and 3 have their turn, and are held
+      const Packet next = f.packet();
+      REQUIRE(next.size() == 1);
+      REQUIRE(next[0].stream == 1);
+    }
+    if (gives_up) {
+      REQUIRE(f.queue->push_piece(f.now, on(4), ByteVector(100, 1), false));
+      f.tx->abandon_open(f.now, StreamId{4});
+    }
+    std::vector<int> sent;
+    for (const SentChunk& c : f.all()) sent.push_back(c.stream);
+    CAPTURE(gives_up);
+    CHECK(sent == std::vector<int>{1, 2, 2, 3, 3});
+  }
+}
+
 TEST_CASE("a message that need not wait for those under way is never cut", "[SCTP-ID-06]") {
   Fixture f;
   f.tx->set_mtu(508);
