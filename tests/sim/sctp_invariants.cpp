@@ -73,10 +73,26 @@ bool asks_for_answer(const Packet& packet) {
   });
 }
 
+bool is_probe(const Packet& packet) {
+  return packet.chunks.size() == 2 && packet.chunks[0].type == kHeartbeat && packet.chunks[1].type == kPad;
+}
+
+// Whether there may be an answer to the packet that check_replies() counts.
+bool may_be_answered(const Packet& packet) {
+  constexpr std::array kUnanswered{kData,        kIData,        kSack,      kForwardTsn,
+                                   kIForwardTsn, kHeartbeatAck, kCookieAck, kShutdown};
+  return std::any_of(packet.chunks.begin(), packet.chunks.end(), [&](const Chunk& chunk) {
+    return std::find(kUnanswered.begin(), kUnanswered.end(), chunk.type) == kUnanswered.end();
+  });
+}
+
 }  // namespace
 
 SctpInvariants::SctpInvariants(const SctpSetup& setup)
-    : setup_(setup), first_unacked_(setup.local_initial_tsn), received_{true} {}
+    : setup_(setup),
+      first_unacked_(setup.local_initial_tsn),
+      received_{true},
+      largest_answered_(setup.base_size) {}
 
 // --- what goes out ---
 
@@ -89,6 +105,8 @@ void SctpInvariants::on_sent(Bytes bytes, const SctpFacts& before, const SctpFac
   check_tag(packet);
   check_states(packet, before.state);
   check_replies(packet);
+  if (is_probe(packet))
+    probes_[{packet.chunks[0].value.begin(), packet.chunks[0].value.end()}] = bytes.size();
   if (asks_for_answer(packet)) ++unanswered_;
   const std::uint32_t next_tsn = first_unacked_ + static_cast<std::uint32_t>(sent_.size());
   for (const Chunk& chunk : packet.chunks) {
@@ -121,26 +139,25 @@ void SctpInvariants::on_sent(Bytes bytes, const SctpFacts& before, const SctpFac
              " with a cwnd of " + std::to_string(after.cwnd));
 }
 
-// RFC 8899: no packet is larger than the path is believed to carry, but for a probe, which is a HEARTBEAT and padding alone,
-// and for a chunk that got its TSN while the path was wider, which goes alone and may be cut. What the path was not always
+// RFC 8899: the path is believed to carry what every path does, or what a probe has shown: no more, whatever the engine says.
+// No packet is larger, but for a probe, which is a HEARTBEAT and padding alone, and for a chunk that got its TSN while the path was wider, which goes alone and may be cut. What the path was not always
 // known to carry must not be cut.
 void SctpInvariants::check_size(std::size_t size, const Packet& packet, const SctpFacts& before,
                                 bool dont_fragment) const {
-  const auto is = [&packet](std::size_t at, ChunkType type) {
-    return at < packet.chunks.size() && packet.chunks[at].type == type;
-  };
-  const bool is_probe = packet.chunks.size() == 2 && is(0, kHeartbeat) && is(1, kPad);
-  const bool is_lone_data = packet.chunks.size() == 1 && (is(0, kData) || is(0, kIData));
+  const bool probes = is_probe(packet);
+  const bool is_lone_data = packet.chunks.size() == 1 && (packet.has(kData) || packet.has(kIData));
   const bool was_cut_before = is_lone_data && distance(data_of(packet.chunks[0]).tsn, first_unacked_) <
                                                   static_cast<std::int32_t>(sent_.size());
   std::size_t most = before.packet_size;
-  if (is_probe || was_cut_before) most = std::max(setup_.most_tried, setup_.base_size);
+  demand(most <= largest_answered_, "INV-6: a path for " + std::to_string(most) + " bytes, of which " +
+                                        std::to_string(largest_answered_) + " have been answered");
+  if (probes || was_cut_before) most = std::max(setup_.most_tried, setup_.base_size);
   if (was_cut_before) most = std::max<std::size_t>(most, largest_cut_);
   // To one that is no peer yet, or not any more.
   if (packet.chunks.size() == 1 && !is_lone_data) most = std::max<std::size_t>(most, setup_.base_size);
   demand(size <= most, "INV-6: a packet of " + std::to_string(size) + " bytes on a path for " +
                            std::to_string(before.packet_size));
-  const bool must_pass_whole = is_probe || (size > setup_.base_size && size <= before.packet_size);
+  const bool must_pass_whole = probes || (size > setup_.base_size && size <= before.packet_size);
   demand(dont_fragment == must_pass_whole, "INV-6: DF of a packet of " + std::to_string(size) +
                                                " bytes on a path for " + std::to_string(before.packet_size));
 }
@@ -179,17 +196,22 @@ void SctpInvariants::check_states(const Packet& packet, SctpState state) const {
 
 // RFC 9260 §12.4: one packet of replies for each packet received.
 void SctpInvariants::check_replies(const Packet& packet) {
-  const bool is_reply = std::any_of(packet.chunks.begin(), packet.chunks.end(), [](const Chunk& chunk) {
+  bool is_promise = false;  // "in progress" is not the last word on a reset (RFC 6525 §5.2.1)
+  const bool is_reply = std::any_of(packet.chunks.begin(), packet.chunks.end(), [&](const Chunk& chunk) {
     if (chunk.type == kReConfig) {
       const auto parameters = parameters_of(chunk.value);
-      return std::any_of(parameters.begin(), parameters.end(),
-                         [](const Parameter& p) { return p.type == 16; });
+      return std::any_of(parameters.begin(), parameters.end(), [&](const Parameter& p) {
+        constexpr std::uint32_t kInProgress = 6;
+        is_promise |= p.type == 16 && u32(p.value, 4) == kInProgress;
+        return p.type == 16;
+      });
     }
     return chunk.type == kInitAck || chunk.type == kHeartbeatAck || chunk.type == kError ||
            chunk.type == kCookieAck || chunk.type == kShutdownComplete;
   });
-  if (is_reply) ++reply_packets_;
+  if (is_reply && ++reply_packets_ > packets_in_ && promises_ != 0) --promises_, ++packets_in_;
   demand(reply_packets_ <= packets_in_, "INV-16: more packets of replies than packets that came");
+  if (is_promise) ++promises_;
 }
 
 void SctpInvariants::on_data_sent(const Data& data) {
@@ -319,8 +341,8 @@ void SctpInvariants::on_reconfig_sent(const Chunk& chunk) {
 
 void SctpInvariants::on_received(Bytes bytes, SctpState before) {
   if (!has_good_checksum(bytes, setup_.accepts_zero_checksum)) return;
-  ++packets_in_;
   const Packet packet = read_strictly(bytes);  // it was when it was sent, and nothing has changed it
+  if (may_be_answered(packet)) ++packets_in_;
   heard_tags_.insert(packet.tag);
   for (const Chunk& chunk : packet.chunks) {
     switch (chunk.type) {
@@ -351,6 +373,10 @@ void SctpInvariants::on_received(Bytes bytes, SctpState before) {
         on_reconfig_received(chunk);
         break;
       case kHeartbeatAck:
+        if (const auto probe = probes_.find({chunk.value.begin(), chunk.value.end()}); probe != probes_.end())
+          largest_answered_ = std::max(largest_answered_, probe->second);
+        unanswered_ = 0;
+        break;
       case kCookieAck:
       case kShutdownAck:
         unanswered_ = 0;

@@ -94,6 +94,7 @@ class SctpInvariants {
     largest_cut_ = std::max({largest_cut_, setup_.most_tried, setup_.base_size});
     setup_.base_size = base_size;
     setup_.most_tried = most_tried;
+    largest_answered_ = std::max<std::size_t>(largest_answered_, base_size);
   }
   void set_peer_initial_tsn(std::uint32_t tsn) { setup_.peer_initial_tsn = tsn; }
   // A message that may be given up has been handed in.
@@ -165,8 +166,14 @@ class SctpInvariants {
   std::vector<bool> received_;  // by TSN - (peer_initial_tsn - 1); [0] is true
   std::size_t contiguous_ = 0;  // all up to here were received or skipped
   std::optional<std::uint32_t> last_cumulative_;
+  // The path
+  std::map<std::vector<std::uint8_t>, std::size_t>
+      probes_;  // by what their HEARTBEAT says, which its ACK repeats
+  std::size_t largest_answered_;
   // Counts
-  std::uint64_t packets_in_ = 0, packets_out_ = 0, reply_packets_ = 0, retransmitted_ = 0;
+  std::uint64_t packets_in_ = 0;  // those that may be answered by more than a SACK
+  std::uint64_t promises_ = 0;    // answers that come without being asked for again
+  std::uint64_t packets_out_ = 0, reply_packets_ = 0, retransmitted_ = 0;
   std::size_t unanswered_ = 0;
   SctpWraps wraps_;
 };

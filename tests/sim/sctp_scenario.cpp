@@ -315,7 +315,13 @@ class Run {
 
   void check_failures() {
     if (!a_.ended() && !b_.ended()) return;
-    // The other end is told, or finds out.
+    // The other end is told, or finds out; but one over a watched path that waits for nothing leaves that to what watches.
+    if (!world().run_until([this] { return is_over(); }, 30min)) {
+      for (const auto& [end, plan] : {std::pair(&a_, &plan_.a), std::pair(&b_, &plan_.b)})
+        if (!end->ended() && !plan->association.config.parameters.heartbeat_when_idle &&
+            !end->has_unfinished_data())
+          end->shutdown(world().now());
+    }
     if (!world().run_until([this] { return is_over(); }, 30min))
       throw Violation("INV-9: one end goes, the other stays");
     user_a_.become_good();

@@ -136,4 +136,43 @@ TEST_CASE("an agent is started once, and not at all when it is closed") {
   CHECK_FALSE(fresh.start(s.now));
 }
 
+TEST_CASE("when the socket of the pair that is being nominated goes, another pair is nominated",
+          "[ICE-NAT-04]") {
+  Side side(3, {.controlling = true});
+  Agent& agent = *side.agent;
+  Forger peer;
+  Time now{};
+  const Address second = addr("192.0.2.7", 5000);
+  REQUIRE(agent.add_local_address(now, kLocal, false));
+  REQUIRE(agent.add_local_address(now, second, false));
+  agent.local_addresses_done(now);
+  poll_events(agent);
+  REQUIRE(agent.set_remote_credentials(now, peer.ufrag, peer.pwd, false));
+  Candidate c;
+  c.address = kRemote;
+  c.priority = 1;
+  REQUIRE(agent.add_remote_candidate(now, c));
+  std::vector<Path> nominated;
+  // Checks are answered, nominations are not.
+  const auto live = [&](Duration time) {
+    for (const Time end = now + time; now < end; now += 10ms) {
+      agent.handle_timeout(now);
+      for (const auto& [path, bytes] : poll_all(agent, now)) {
+        const bool nominates = stun::Message::parse(bytes)->has(stun::Attribute::UseCandidate);
+        if (nominates) nominated.push_back(path);
+        if (!nominates)
+          CHECK(agent.handle_datagram(now, path, peer.success(bytes, path.local)) == Drop::None);
+      }
+    }
+  };
+  live(400ms);
+  REQUIRE_FALSE(nominated.empty());
+  const Address gone = nominated[0].local, stays = gone == kLocal ? second : kLocal;
+  nominated.clear();
+  REQUIRE(agent.remove_local_address(now, gone));
+  live(400ms);
+  REQUIRE_FALSE(nominated.empty());
+  for (const Path& path : nominated) CHECK(path == Path{stays, kRemote});
+}
+
 }  // namespace pollrtc::test
