@@ -338,6 +338,26 @@ TEST_CASE("with little latency as its goal a queue of 5 ms ends Startup, though 
   }
 }
 
+TEST_CASE("where neighbours keep a queue the step up of the path model is fifty packets a round trip") {
+  PathModel m(kP);
+  Time now{};
+  std::uint64_t delivered = 0;
+  // Sixty packets in each 100 ms; the queue takes half as long again once the path is known.
+  while (m.phase() != PathModel::Phase::Up) {
+    REQUIRE(now < Time(10s));
+    const Duration rtt = now < Time(1s) ? 100ms : 150ms;
+    AckedBytes a = acked(kP, 50 * kP, rtt);
+    a.rate.prior_delivered = delivered;
+    a.rate.delivered = 59 * kP;
+    a.rate.interval = 100ms;
+    a.rate.in_flight = 59 * kP;
+    a.delivered = delivered += 59 * kP;
+    m.on_ack(now += rtt, a);
+  }
+  CHECK(m.bandwidth() == 590'000);
+  CHECK(m.pacing_rate(100ms) == 590'000 * (100 + 5000 / 60) / 100);
+}
+
 TEST_CASE("with little latency as its goal ten times the rate is found within 50 round trips and some") {
   ModelPipe p{PathModel(kP, PathModel::Goal::LowLatency), 500'000, 20ms, 10'000'000};
   p.run(5s);

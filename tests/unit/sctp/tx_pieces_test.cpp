@@ -90,6 +90,22 @@ TEST_CASE("giving up the message in pieces at the end of a paused stream moves i
   CHECK(f.flush() == Tsns{1003});
 }
 
+TEST_CASE("a message in pieces, however long it becomes, needs room for what is not acknowledged alone") {
+  TxFixture f;
+  const std::size_t piece = 3 * TxFixture::kFull;
+  std::uint32_t tsn = 999;
+  for (int i = 0; i < 100; ++i) {
+    for (int j = 0; j < 5; ++j) REQUIRE(f.queue->push_piece(f.now, on(1), ByteVector(piece, 1), false));
+    for (Packet p = f.packet(); !p.empty(); p = f.packet()) {
+      tsn = p.back().tsn;
+      f.sack(tsn);
+    }
+    CHECK(f.environment.bytes_in_use() < 20'000);  // pieces of 15 kB lie in 16 KiB
+    f.now += 10ms;
+  }
+  CHECK(tsn >= 999 + 100 * 15);
+}
+
 TEST_CASE("with messages waiting, giving up, a reset and a shutdown lose only the one in pieces",
           "[SCTP-PR-02][SCTP-RST-01]") {
   enum class How { Abandon, Reset, Shutdown };
