@@ -74,7 +74,7 @@ TEST_CASE("figures: a sprayer off the path, with noise, DTLS, ChannelData and fo
   AttackFigures figures(t, t.alice);
   const auto dtls = test::ByteVector{23, 254, 253, 0, 1, 0, 0, 0, 0, 0, 9, 0, 4, 1, 2, 3, 4};
   for (std::uint64_t i = 0; i < kMany; ++i) {
-    test::ByteVector bytes(20 + random.below(100));
+    test::ByteVector bytes(20 + random.index(100));
     for (auto& byte : bytes) byte = static_cast<std::uint8_t>(random.next());
     if (i % 4 == 1) bytes = dtls;
     if (i % 4 == 2) bytes = {0x40, 0, 0, 4, 1, 2, 3, 4};
@@ -229,7 +229,7 @@ TEST_CASE("figures: Data indications and ChannelData in the name of the TURN ser
   figures.expect(kTurn);
   const std::uint64_t received = t.alice.peer.stats().messages_received;
   const auto noise = [&](std::uint8_t first) {
-    test::ByteVector bytes(13 + random.below(200));
+    test::ByteVector bytes(13 + random.index(200));
     for (auto& byte : bytes) byte = static_cast<std::uint8_t>(random.next());
     bytes[0] = first;
     return bytes;

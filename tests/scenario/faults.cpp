@@ -35,8 +35,8 @@ TEST_CASE("sessions with loss, reordering and duplication deliver every reliable
     std::vector<ReceivedMessage> from_alice, from_bob;
     for (int i = 0; i < count; ++i) {
       const std::size_t sizes[] = {1, 40, 1191, 5000, 16384};
-      from_alice.push_back({numbered("a", i, sizes[random.below(5)]), random.chance(0.5)});
-      from_bob.push_back({numbered("b", i, sizes[random.below(5)]), random.chance(0.5)});
+      from_alice.push_back({numbered("a", i, sizes[random.index(5)]), random.chance(0.5)});
+      from_bob.push_back({numbered("b", i, sizes[random.index(5)]), random.chance(0.5)});
       REQUIRE(t.alice.send(a, from_alice.back().data, from_alice.back().is_text));
       REQUIRE(t.bob.send(b, from_bob.back().data, from_bob.back().is_text));
       t.world.run_for(random.up_to(20ms));
@@ -150,7 +150,7 @@ TEST_CASE("garbage is counted by reason and changes nothing", "[ATK-01]") {
   std::array<std::uint8_t, 1500> out;
   const int count = 20'000;
   for (int i = 0; i < count; ++i) {
-    std::vector<std::uint8_t> bytes(random.below(200));
+    std::vector<std::uint8_t> bytes(random.index(200));
     for (auto& byte : bytes) byte = static_cast<std::uint8_t>(random.next());
     const Drop drop =
         t.alice.peer.handle_datagram(t.world.now(), i % 2 == 0 ? from_stranger : from_bob, bytes);

@@ -102,7 +102,7 @@ class TcpNetwork final : public sim::Actor {
   }
   void move(Time now, const std::shared_ptr<Connection>& c, Half& from, Half& to) {
     // Odd sizes, so that frames are cut everywhere.
-    std::vector<std::uint8_t> buffer(1 + world_.random().below(3000));
+    std::vector<std::uint8_t> buffer(1 + world_.random().index(3000));
     while (const std::size_t size = from.end->peer.poll_stream(now, *from.id, buffer)) {
       bytes += size;
       std::vector<std::uint8_t> piece(buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(size));

@@ -121,7 +121,7 @@ TEST_CASE("acknowledgments of what was never sent, windows of nothing, and ackno
                arena.attacker().on_tick = [&arena] {
                  arena.victim().chat();
                  SctpAttacker& a = arena.attacker();
-                 ByteVector sack(12 + 4 * a.random.below(200));
+                 ByteVector sack(12 + 4 * a.random.index(200));
                  store_u32(sack.data(), a.victim_tsn - static_cast<std::uint32_t>(a.random.below(3)));
                  store_u32(sack.data() + 4, 0xFFFFFFFF);
                  store_u16(sack.data() + 8, static_cast<std::uint16_t>((sack.size() - 12) / 4));

@@ -21,7 +21,7 @@ void Harasser::overhear(Side& from, const Path& path, Bytes datagram) {
 }
 
 ByteVector Harasser::forged_datagram(Random& random) {
-  ByteVector bytes(1 + random.below(random.chance(0.8) ? 150 : 1400));
+  ByteVector bytes(1 + random.index(random.chance(0.8) ? 150 : 1400));
   for (std::uint8_t& byte : bytes) byte = static_cast<std::uint8_t>(random.next());
   switch (random.below(4)) {
     case 0: {  // STUN in good form, of nobody we know
@@ -73,7 +73,7 @@ void Harasser::give(Side& victim, const Path& path, Bytes datagram) {
 
 void Harasser::act() {
   if (victims_.empty()) return;
-  Side& victim = *victims_[random_.below(victims_.size())];
+  Side& victim = *victims_[random_.index(victims_.size())];
   if (victim.participant().addresses.empty()) return;
   Path path{victim.last_path().local, {}};
   if (!path.local.is_valid()) return;
@@ -83,7 +83,7 @@ void Harasser::act() {
   if (path.remote.family != path.local.family) path.remote = victim.last_path().remote;
   if (fault_.kind == FaultKind::Sprayer) return give(victim, path, forged_datagram(random_));
   if (overheard_.empty()) return;
-  const Overheard old = overheard_[random_.below(overheard_.size())];
+  const Overheard old = overheard_[random_.index(overheard_.size())];
   switch (fault_.kind) {
     case FaultKind::Replayer:  // to whom it was sent, or back to who sent it
       return give(victim, path, old.bytes);

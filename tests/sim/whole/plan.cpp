@@ -128,7 +128,7 @@ void Plan::draw_link(Random& random, Fault& fault) const {
       break;
     case FaultKind::SmallMtu:
       link.mtu =
-          one_of<std::size_t>(random, {576, 1200, 1280, 1400, 1492, 1500, 9000, 576 + random.below(1000)});
+          one_of<std::size_t>(random, {576, 1200, 1280, 1400, 1492, 1500, 9000, 576 + random.index(1000)});
       link.cuts = random.chance(0.5);
       break;
     case FaultKind::Bandwidth: {
@@ -152,7 +152,7 @@ void Plan::draw_attack(Random& random, Fault& fault) const {
 
 Fault Plan::draw_fault(Random& random) const {
   Fault fault;
-  fault.who = random.below(machines);
+  fault.who = random.index(machines);
   fault.begin = random.chance(0.15) ? Duration::zero() : 3s + random.up_to(faults_last - 3s);
   fault.length = log_between(random, 1s, faults_last);
   fault.number = random.next();
@@ -198,7 +198,7 @@ SidePlan Plan::draw_side(Random& random) const {
   for (std::uint64_t i = 0; i < channels; ++i) side.channels.push_back(draw_channel(random));
   side.send_interval = log_between(random, 5ms, 2s);
   side.messages = static_cast<std::size_t>(log_between(random, 10, 1500));
-  side.at_once = random.chance(0.2) ? 1 + random.below(20) : 1;
+  side.at_once = random.chance(0.2) ? 1 + random.index(20) : 1;
   // What waits when the faults stop must fit the 120 s.
   side.most_buffered = 200 * 1024;
   side.reads_at_once = random.chance(0.7);
@@ -301,7 +301,7 @@ void Plan::draw_more(Random& random, const std::set<std::size_t>& without, std::
 Plan::Plan(std::uint64_t plan_seed, const std::set<std::size_t>& without) : seed(plan_seed) {
   // Mixed first: seeds a step of the generator apart would draw the same numbers, one later.
   Random random(Random(plan_seed ^ 0x77).next());
-  machines = random.chance(0.75) ? 2 : 3 + random.below(3);
+  machines = random.chance(0.75) ? 2 : 3 + random.index(3);
   is_ipv6 = random.chance(0.15);
   good.delay = log_between(random, 200us, 150ms);
   faults_last = log_between(random, 20s, 10min);

@@ -156,8 +156,8 @@ void SctpAttacker::polish(std::uint8_t type, ByteVector& value) {
     value.resize(std::max<std::size_t>(value.size(), 17));
     store_u16(value.data() + 4, static_cast<std::uint16_t>(random.below(6)));
   }
-  if (type == wire::kIForwardTsn) value.resize(4 + 8 * random.below(6));
-  if (type == wire::kReConfig) value.resize(16 + 2 * random.below(5));
+  if (type == wire::kIForwardTsn) value.resize(4 + 8 * random.index(6));
+  if (type == wire::kReConfig) value.resize(16 + 2 * random.index(5));
   if (type == wire::kError) value = {0, 9, 0, 4};
   if (type == wire::kInitAck || type == wire::kCookieEcho)
     value.resize(std::max<std::size_t>(value.size(), 20));
@@ -173,7 +173,7 @@ ByteVector SctpAttacker::nonsense_chunk() {
   if (random.chance(rudeness)) type = static_cast<std::uint8_t>(random.next());
   // What ends the association ends the attack.
   if (type == wire::kAbort || type == wire::kShutdown || type == wire::kShutdownAck) type = wire::kPad;
-  ByteVector value(random.below(random.chance(0.9) ? 60 : 1000));
+  ByteVector value(random.index(random.chance(0.9) ? 60 : 1000));
   for (std::uint8_t& byte : value) byte = static_cast<std::uint8_t>(random.chance(0.5) ? 0 : random.next());
   const auto place = [&](std::size_t at, std::uint32_t number) {
     if (value.size() >= at + 4) store_u32(value.data() + at, number);

@@ -350,7 +350,7 @@ void Side::open(const ChannelKind& kind) {
 void Side::churn() {
   if (!is_up() || participant_.is_paused || plan_.channels.empty()) return;
   if (channels_.size() < 2 || random_.chance(0.5)) {
-    if (channels_.size() < 12) open(plan_.channels[random_.below(plan_.channels.size())]);
+    if (channels_.size() < 12) open(plan_.channels[random_.index(plan_.channels.size())]);
     return;
   }
   auto at = channels_.begin();
@@ -388,7 +388,7 @@ bool Side::send_one(std::size_t most) {
   const ChannelOptions& kind = channel.kind.options;
   const std::size_t size =
       kSmallest +
-      random_.below(std::min({channel.kind.largest, most, peer().max_message_size() - kSmallest}));
+      random_.index(std::min({channel.kind.largest, most, peer().max_message_size() - kSmallest}));
   sctp::SendOptions options{.stream = at->first, .unordered = !kind.ordered};
   if (kind.max_retransmits) options.max_retransmits = *kind.max_retransmits;
   if (kind.max_lifetime_ms) options.lifetime = std::chrono::milliseconds(*kind.max_lifetime_ms);

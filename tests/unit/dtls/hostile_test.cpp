@@ -16,7 +16,7 @@ TEST_CASE("a thousand forged hellos a second do not keep the true one out", "[DT
   std::uint64_t count = 0;
   const auto flood = [&] {
     for (int i = 0; i < 50; ++i, ++count) {
-      pair.server.handle_packet(pair.now, hello_datagram(count, forged[count % 3]));
+      pair.server.handle_packet(pair.now, hello_datagram(count, forged[static_cast<std::size_t>(count % 3)]));
       poll_all(pair.server, pair.now);  // the alerts go to the client's address, and are lost here
     }
   };

@@ -594,7 +594,7 @@ TEST_CASE("random datagrams and indications: no answer, nothing kept", "[ATK-01]
   const std::size_t memory = s.side.environment.bytes_in_use();
   std::mt19937 random(4);
   for (int i = 0; i < 5000; ++i) {
-    ByteVector bytes(random() % 100);
+    ByteVector bytes(static_cast<std::size_t>(random() % 100));
     for (auto& b : bytes) b = static_cast<std::uint8_t>(random());
     if (bytes.size() >= 20 && i % 2 == 0) {
       store_u16(bytes.data(), 0x0001);

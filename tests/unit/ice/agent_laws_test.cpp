@@ -10,7 +10,7 @@ const Address kLocal = addr("192.0.2.1", 5000), kRemote = addr("192.0.2.2", 6000
 // A long random walk over every call of one agent; returns all the bytes that came out.
 std::string walk(TestEnvironment& environment, std::uint64_t seed, int steps) {
   std::mt19937_64 random(seed);
-  const auto pick = [&](std::uint64_t n) { return random() % n; };
+  const auto pick = [&](std::size_t n) { return static_cast<std::size_t>(random() % n); };
   Agent agent(environment.env, {.controlling = pick(2) == 0});
   Forger peer;
   Time now{};

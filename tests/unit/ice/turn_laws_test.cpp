@@ -15,7 +15,7 @@ constexpr int kMostWrites = 300;
 
 struct Dice {
   explicit Dice(std::uint64_t seed) : random(seed) {}
-  std::uint64_t operator()(std::uint64_t n) { return random() % n; }
+  std::size_t operator()(std::size_t n) { return static_cast<std::size_t>(random() % n); }
   std::mt19937_64 random;
 };
 

@@ -35,7 +35,7 @@ class Generator {
     d.transport = transport();
     d.ice_lite = one_in(3);
     if (one_in(3)) d.ice_pacing = below(10000);
-    const std::size_t count = below(5);
+    const std::size_t count = index(5);
     std::vector<std::string> group;
     for (std::size_t i = 0; i < count; ++i) {
       d.sections.push_back(section(std::to_string(i)));
@@ -54,13 +54,14 @@ class Generator {
     random_ ^= random_ << 17;
     return random_ % bound;
   }
+  std::size_t index(std::size_t bound) { return static_cast<std::size_t>(below(bound)); }
   bool one_in(std::uint64_t n) { return below(n) == 0; }
   std::string number() { return std::to_string(below(~0ull)); }
   std::string text(std::size_t min, std::size_t max) {
     static constexpr std::string_view kChars = "abcXYZ019+/";
     std::string result;
-    for (std::size_t n = min + below(max - min + 1); result.size() < n;)
-      result += kChars[below(kChars.size())];
+    for (std::size_t n = min + index(max - min + 1); result.size() < n;)
+      result += kChars[index(kChars.size())];
     return result;
   }
   TransportAttributes transport() {
@@ -68,8 +69,8 @@ class Generator {
     if (one_in(2)) t.ufrag = text(4, 256);
     if (!t.ufrag.empty()) t.pwd = "pwd/of/" + t.ufrag + "/long/enough/for/that";  // same ufrag, same password
     if (t.pwd.size() > 256) t.pwd.resize(256);
-    for (std::size_t n = below(4); n != 0; --n) t.ice_options.push_back(text(1, 9));
-    for (std::size_t n = below(3); n != 0; --n)
+    for (std::size_t n = index(4); n != 0; --n) t.ice_options.push_back(text(1, 9));
+    for (std::size_t n = index(3); n != 0; --n)
       t.fingerprints.push_back(
           fingerprint_of(static_cast<HashAlgorithm>(below(3)), static_cast<std::uint8_t>(below(256))));
     if (one_in(3)) t.other_fingerprints.push_back("x-hash 01:aB");
@@ -113,7 +114,7 @@ class Generator {
     if (!one_in(4)) s.mid = mid;
     s.ice_mismatch = one_in(5);
     s.transport = transport();
-    for (std::size_t n = below(4); n != 0; --n) s.candidates.push_back(candidate());
+    for (std::size_t n = index(4); n != 0; --n) s.candidates.push_back(candidate());
     if (one_in(2)) s.sctp_port = static_cast<std::uint16_t>(below(65536));
     if (one_in(2)) s.max_message_size = below(~0ull) % (kMaxNumber + 1);
     if (s.formats[0] == "5000" && one_in(2)) s.sctpmap = "5000 webrtc-datachannel 16";
