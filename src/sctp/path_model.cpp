@@ -217,7 +217,8 @@ void PathModel::note_chance(const AckedBytes& acked) {
   const bool is_quiet = phase_ == Phase::Cruise && rounds_in_phase_ > 2 && !is_crowded();
   if (!is_round_start_ || !is_quiet || acked.rate.in_flight == 0) return;
   const std::uint64_t lost = acked.rate.lost * std::uint64_t{1'000'000} / acked.rate.in_flight;
-  chance_ += (std::min(lost, 2 * chance_ + kChanceStep) / kChanceRounds) - chance_ / kChanceRounds;
+  const std::uint64_t seen = std::min(lost, 2 * chance_ + kChanceStep);
+  chance_ = chance_ - chance_ / kChanceRounds + seen / kChanceRounds;
 }
 
 // Losses in a queue that stands, beyond those of chance and twice their spread: it overflows, or a neighbour's does.
