@@ -366,7 +366,7 @@ Result<std::shared_ptr<DataChannel>> ConnectionCore::create_channel(std::string_
 }
 
 std::shared_ptr<DataChannel> ConnectionCore::make_channel(ChannelHandle handle) {
-  const std::shared_ptr<DataChannel> channel(new DataChannel(shared_from_this(), handle));
+  std::shared_ptr<DataChannel> channel(new DataChannel(shared_from_this(), handle));
   channels_.push_back({handle, channel});
   return channel;
 }

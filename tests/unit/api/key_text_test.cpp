@@ -42,7 +42,8 @@ void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return ge
 void* operator new(std::size_t size, std::align_val_t align, const std::nothrow_t&) noexcept {
   const std::size_t room = (size + 63) / 64 * 64;
   void* const block = std::aligned_alloc(static_cast<std::size_t>(align), room);
-  return block != nullptr ? std::memset(block, 0, room) : nullptr;  // nothing that look_at() reads is undefined
+  return block != nullptr ? std::memset(block, 0, room)
+                          : nullptr;  // nothing that look_at() reads is undefined
 }
 void operator delete(void* block) noexcept { give_back(block); }
 void operator delete(void* block, std::size_t) noexcept { give_back(block); }

@@ -76,7 +76,8 @@ struct Pipe {
     record.in_flight = flight;
     if (pace != 0) next_send = std::max(now, next_send) + time_of(kP, pace);
     const Time begin = std::max(now, free_at);
-    const auto queued = static_cast<std::size_t>(static_cast<std::uint64_t>((begin - now).count()) * rate / 1'000'000);
+    const auto queued =
+        static_cast<std::size_t>(static_cast<std::uint64_t>((begin - now).count()) * rate / 1'000'000);
     longest_queue = std::max(longest_queue, queued);
     const bool lost = queued > queue_bytes || (lose != 0 && ++sent % lose == 0);
     if (queued <= queue_bytes) free_at = begin + time_of(kP, rate);
