@@ -8,10 +8,9 @@ namespace pollrtc::ice {
 
 Status Agent::add_relayed(Time now, const RelayedAddress& relay) {
   if (const Status status = ready(); !status) return status;
-  if (!gatherer_.add_relayed(now, relay))
-    return fail(ErrorCode::LimitReached, "a relayed candidate too late or too many");
-  advance(now);
-  return {};
+  const Status added = gatherer_.add_relayed(now, relay);
+  if (added) advance(now);
+  return added;
 }
 
 void Agent::on_relay_lost(Time now, const Address& relayed) {

@@ -200,12 +200,13 @@ void Gatherer::add_reflexive(std::uint16_t host, const Address& mapped, const Ad
 
 // RFC 8445 §5.1.1.2: a relayed candidate is its own base, and the allocation's mapped address is a reflexive candidate
 // too. Datagrams are preferred to TCP, TCP to TLS, since each layer costs; IPv6 to IPv4, as elsewhere.
-bool Gatherer::add_relayed(Time now, const RelayedAddress& relay) {
-  if (is_over() || is_concluded_) return false;
+Status Gatherer::add_relayed(Time now, const RelayedAddress& relay) {
+  if (is_over() || is_concluded_) return fail(ErrorCode::InvalidState, "a relayed candidate too late");
   begin(now);
   if (const auto host = find_base(relay.base); host && relay.mapped.is_valid())
     add_reflexive(*host, relay.mapped, relay.server, kMaxServers);
-  if (find_base(relay.relayed) || locals_.size() >= limit_) return false;
+  if (find_base(relay.relayed) || locals_.size() >= limit_)
+    return fail(ErrorCode::LimitReached, "a relayed candidate too many");
   Candidate candidate;
   candidate.type = CandidateType::Relayed;
   candidate.address = candidate.base = relay.relayed;
@@ -217,9 +218,9 @@ bool Gatherer::add_relayed(Time now, const RelayedAddress& relay) {
   const int rank = 8192 * static_cast<int>(relay.transport) + 4096 * step + static_cast<int>(locals_.size());
   const auto preference = static_cast<std::uint16_t>(65535 - rank);
   candidate.priority = candidate_priority(candidate.type, preference);
-  if (!add_local(candidate, relay.server)) return false;
+  if (!add_local(candidate, relay.server)) return fail(ErrorCode::OutOfMemory, "relayed candidate");
   locals_.back().local_preference = preference;
-  return true;
+  return {};
 }
 
 void Gatherer::on_failure(Probe& probe) {

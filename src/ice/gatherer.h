@@ -84,7 +84,7 @@ class Gatherer {
   void on_answer(Time now, Probe& probe, const std::optional<Address>& mapped);
   void on_failure(Probe& probe);
   // An allocation on a TURN server, and what the server saw us as. False when it comes too late, or nothing fits.
-  bool add_relayed(Time now, const RelayedAddress& relay);
+  Status add_relayed(Time now, const RelayedAddress& relay);
 
   // What the other end is told of it: of a hidden address the name alone.
   static Candidate as_signalled(const Local& local);

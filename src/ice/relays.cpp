@@ -83,8 +83,9 @@ Status Relays::add_server(Time now, const TurnServer& given) {
   }
   if (server->addresses.empty()) return fail(ErrorCode::Refused, "no address of a server");
   if (!servers_.push_back(std::move(server))) return fail(ErrorCode::OutOfMemory, "TURN server");
-  start_server(now, servers_.size() - 1);
-  return {};
+  const Status started = start_server(now, servers_.size() - 1);
+  if (!started) servers_.pop_back();
+  return started;
 }
 
 bool Relays::is_same(const Server& known, const TurnServer& given) {
@@ -108,39 +109,42 @@ Status Relays::restart_server(Time now, std::size_t index) {
   }
   if (is_in_use || now < servers_[index]->not_before) return {};
   servers_[index]->chosen = Address{};
-  start_server(now, index);
-  return {};
+  return start_server(now, index);
 }
 
-void Relays::start_server(Time now, std::size_t index) {
+Status Relays::start_server(Time now, std::size_t index) {
   Time due = now;
+  bool has_all = true;
   for (const Address& address : servers_[index]->addresses) {
     if (servers_[index]->transport != TurnTransport::Udp) {
-      add_relay(now, index, address, Address{}, due);
+      has_all &= add_relay(now, index, address, Address{}, due);
       due += kAttemptDelay;
       continue;
     }
     for (const Address& base : bases_)
-      if (is_reachable(base, address)) add_relay(now, index, address, base, now);
+      if (is_reachable(base, address)) has_all &= add_relay(now, index, address, base, now);
   }
   handle_timeout(now);
+  const bool is_asked = std::any_of(relays_.begin(), relays_.end(),
+                                    [&](const Owned<Relay>& relay) { return relay->server == index; });
+  return has_all || is_asked ? Status() : Status(fail(ErrorCode::OutOfMemory, "TURN allocation"));
 }
 
-// Beyond the limit, and without memory, there is none: gathering goes on with what there is.
-void Relays::add_relay(Time, std::size_t server, const Address& address, const Address& base, Time due) {
-  if (relays_.size() >= environment_.limits.turn_allocations) return;
+// Beyond the limit there is none: gathering goes on with what there is. False: there was no memory for it.
+bool Relays::add_relay(Time, std::size_t server, const Address& address, const Address& base, Time due) {
+  if (relays_.size() >= environment_.limits.turn_allocations) return true;
   auto relay = Owned<Relay>::make(environment_.memory, environment_.memory);
-  if (!relay) return;
+  if (!relay) return false;
   turn::ClientConfig config;
   config.server = base.is_valid() ? scoped_as(address, base) : address;
   config.is_stream = servers_[server]->transport != TurnTransport::Udp;
   relay->client =
       Owned<turn::Client>::make(environment_.memory, environment_, servers_[server]->account, config);
-  if (!relay->client) return;
+  if (!relay->client) return false;
   relay->server = static_cast<std::uint16_t>(server);
   relay->base = base;
   relay->due = due;
-  static_cast<void>(relays_.push_back(std::move(relay)));
+  return relays_.push_back(std::move(relay));
 }
 
 bool Relays::is_pending() const {

@@ -147,8 +147,8 @@ class Relays {
 
   static bool is_same(const Server& known, const TurnServer& given);
   Status restart_server(Time now, std::size_t index);
-  void start_server(Time now, std::size_t index);
-  void add_relay(Time now, std::size_t server, const Address& address, const Address& base, Time due);
+  Status start_server(Time now, std::size_t index);
+  bool add_relay(Time now, std::size_t server, const Address& address, const Address& base, Time due);
   void begin(Time now, Relay& relay);
   void settle(Time now);
   void connect(Time now, Relay& relay);

@@ -28,7 +28,9 @@ void Peer::Impl::pump_relays(Time now) {
   while (relays.poll_event(event)) {
     if (const auto* made = std::get_if<ice::Relays::Allocated>(&event)) {
       allocations.push_back({made->relayed, made->mapped, made->base, made->server, made->transport});
-      (void)agent.add_relayed(now, allocations.back());
+      const Status added = agent.add_relayed(now, allocations.back());
+      if (!added && added.error() == ErrorCode::OutOfMemory)
+        events.push(IceServerFailed{made->server, made->transport, 701, "no memory for its candidate"});
     }
     if (const auto* lost = std::get_if<ice::Relays::Lost>(&event)) {
       std::erase_if(allocations, [&](const auto& a) { return a.relayed == lost->relayed; });

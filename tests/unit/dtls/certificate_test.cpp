@@ -1,11 +1,13 @@
 #include "dtls/certificate.h"
 
 #include <mbedtls/pem.h>
+#include <mbedtls/rsa.h>
 
 #include "crypto/digest.h"
 #include "dtls/certificate_key.h"
 #include "support/catch.h"
 #include "unit/dtls/pair.h"
+#include "unit/dtls/tls_server.h"
 
 using namespace pollrtc;
 using namespace pollrtc::test;
@@ -120,6 +122,53 @@ TEST_CASE("without memory there is no certificate", "[DTLS-22]") {
     CHECK(Certificate::from_pem(env.env, pem.certificate, pem.key).error() == ErrorCode::OutOfMemory);
   }
   CHECK(env.bytes_in_use() == 0);
+}
+
+TEST_CASE("without memory a pair does not become text") {
+  for (std::size_t successes = 0; successes < 2; ++successes) {
+    TestEnvironment env;
+    env.fail_allocations_after(successes);
+    Buffer certificate(env.env.memory), key(env.env.memory);
+    const Status written = client_certificate().write_pem(certificate, key);
+    REQUIRE_FALSE(written);
+    CHECK(written.error() == ErrorCode::OutOfMemory);
+  }
+}
+
+// RFC 8122 §5: a fingerprint by the hash that the certificate is signed with; SHA-256 we give in any case.
+TEST_CASE("a certificate is known by SHA-256 and by the hash it is signed with") {
+  struct Row {
+    mbedtls_md_type_t signed_by;
+    std::optional<HashAlgorithm> hash;
+  };
+  for (const Row& row : {Row{MBEDTLS_MD_SHA256, {}}, Row{MBEDTLS_MD_SHA384, HashAlgorithm::Sha384},
+                         Row{MBEDTLS_MD_SHA512, HashAlgorithm::Sha512}, Row{MBEDTLS_MD_SHA224, {}}}) {
+    TlsIdentity identity("somebody", kFrom, kTo, row.signed_by);
+    TestEnvironment env;
+    const auto made = Certificate::from_pem(env.env, identity.pem, key_pem(identity.key));
+    REQUIRE(made);
+    REQUIRE(made->fingerprints().size() == (row.hash ? 2 : 1));
+    CHECK(made->fingerprints()[0] == *dtls::fingerprint_of(HashAlgorithm::Sha256, made->der()));
+    if (!row.hash) continue;
+    CHECK(made->fingerprints()[1].hash == *row.hash);
+    const auto expected = *row.hash == HashAlgorithm::Sha384 ? to_vector(*crypto::sha384(made->der()))
+                                                             : to_vector(*crypto::sha512(made->der()));
+    CHECK(equal(made->fingerprints()[1].view(), expected));
+  }
+}
+
+TEST_CASE("an RSA key cannot be ours") {
+  TestEnvironment env;
+  dtls::RandomSource random{&env.env.rng};
+  mbedtls_pk_context rsa;
+  mbedtls_pk_init(&rsa);
+  REQUIRE(mbedtls_pk_setup(&rsa, mbedtls_pk_info_from_type(MBEDTLS_PK_RSA)) == 0);
+  REQUIRE(mbedtls_rsa_gen_key(mbedtls_pk_rsa(rsa), dtls::RandomSource::fill, &random, 1024, 65537) == 0);
+  const std::string key = key_pem(rsa);
+  mbedtls_pk_free(&rsa);
+  const auto made = Certificate::from_pem(env.env, pem_of(client_certificate()).certificate, key);
+  REQUIRE_FALSE(made);
+  CHECK(made.error() == ErrorCode::NotSupported);
 }
 
 TEST_CASE("a pair can be given as PEM, and is checked") {

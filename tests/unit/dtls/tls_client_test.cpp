@@ -1,14 +1,9 @@
 // TLS to a server: who it is counts, and nothing is said before that is known.
 #include "dtls/tls_client.h"
 
-#include <mbedtls/ecp.h>
-#include <mbedtls/ssl.h>
 #include <mbedtls/ssl_ciphersuites.h>
 
-#include "base/bytes.h"
-#include "support/bytes.h"
-#include "support/catch.h"
-#include "support/environment.h"
+#include "unit/dtls/tls_server.h"
 
 namespace pollrtc::test {
 
@@ -17,100 +12,8 @@ using dtls::TrustAnchors;
 
 namespace {
 
-constexpr const char* kFrom = "20200101000000";
-constexpr const char* kTo = "20991231235959";
-
-// A server's key and a certificate that it signed itself; who trusts it, trusts it as a root.
-struct Identity {
-  explicit Identity(const std::string& name, const char* from = kFrom, const char* to = kTo) {
-    mbedtls_pk_init(&key);
-    mbedtls_x509_crt_init(&certificate);
-    dtls::RandomSource random{&environment.env.rng};
-    REQUIRE(dtls::start_crypto());
-    REQUIRE(mbedtls_pk_setup(&key, mbedtls_pk_info_from_type(MBEDTLS_PK_ECKEY)) == 0);
-    REQUIRE(mbedtls_ecp_gen_key(MBEDTLS_ECP_DP_SECP256R1, mbedtls_pk_ec(key), dtls::RandomSource::fill,
-                                &random) == 0);
-    mbedtls_x509write_cert writer;
-    mbedtls_x509write_crt_init(&writer);
-    mbedtls_x509write_crt_set_subject_key(&writer, &key);
-    mbedtls_x509write_crt_set_issuer_key(&writer, &key);
-    REQUIRE(mbedtls_x509write_crt_set_subject_name(&writer, ("CN=" + name).c_str()) == 0);
-    REQUIRE(mbedtls_x509write_crt_set_issuer_name(&writer, ("CN=" + name).c_str()) == 0);
-    mbedtls_x509write_crt_set_version(&writer, MBEDTLS_X509_CRT_VERSION_3);
-    mbedtls_x509write_crt_set_md_alg(&writer, MBEDTLS_MD_SHA256);
-    const std::uint8_t serial[4] = {1, 2, 3, 4};
-    REQUIRE(dtls::set_serial(writer, serial) == 0);
-    REQUIRE(mbedtls_x509write_crt_set_validity(&writer, from, to) == 0);
-    ByteVector text(4096);
-    REQUIRE(mbedtls_x509write_crt_pem(&writer, text.data(), text.size(), dtls::RandomSource::fill, &random) ==
-            0);
-    mbedtls_x509write_crt_free(&writer);
-    pem = reinterpret_cast<const char*>(text.data());
-    REQUIRE(mbedtls_x509_crt_parse(&certificate, text.data(), pem.size() + 1) == 0);
-  }
-  Identity(const Identity&) = delete;
-  Identity& operator=(const Identity&) = delete;
-  ~Identity() {
-    mbedtls_x509_crt_free(&certificate);
-    mbedtls_pk_free(&key);
-  }
-  TestEnvironment environment{9};
-  mbedtls_pk_context key;
-  mbedtls_x509_crt certificate;
-  std::string pem;
-};
-
-class Server {
- public:
-  explicit Server(Identity& identity, int suite = 0) : suites_{suite, 0} {
-    mbedtls_ssl_config_init(&config_);
-    mbedtls_ssl_init(&ssl_);
-    mbedtls_ssl_config_defaults(&config_, MBEDTLS_SSL_IS_SERVER, MBEDTLS_SSL_TRANSPORT_STREAM,
-                                MBEDTLS_SSL_PRESET_DEFAULT);
-    mbedtls_ssl_conf_rng(&config_, dtls::RandomSource::fill, &random_);
-    mbedtls_ssl_conf_own_cert(&config_, &identity.certificate, &identity.key);
-    if (suite != 0) mbedtls_ssl_conf_ciphersuites(&config_, suites_.data());
-    mbedtls_ssl_setup(&ssl_, &config_);
-    mbedtls_ssl_set_bio(&ssl_, this, send, receive, nullptr);
-  }
-  Server(const Server&) = delete;
-  Server& operator=(const Server&) = delete;
-  ~Server() {
-    mbedtls_ssl_free(&ssl_);
-    mbedtls_ssl_config_free(&config_);
-  }
-  void step() {
-    if (!is_open) is_open = mbedtls_ssl_handshake(&ssl_) == 0;
-    std::uint8_t plain[1000];
-    for (int size = 0; is_open && (size = mbedtls_ssl_read(&ssl_, plain, sizeof plain)) > 0;)
-      got.insert(got.end(), plain, plain + size);
-  }
-  void write(std::string_view text) {
-    REQUIRE(mbedtls_ssl_write(&ssl_, as_bytes(text).data(), text.size()) == static_cast<int>(text.size()));
-  }
-  ByteVector in, out, got;
-  bool is_open = false;
-
- private:
-  static int send(void* self, const unsigned char* bytes, std::size_t size) {
-    auto& out = static_cast<Server*>(self)->out;
-    out.insert(out.end(), bytes, bytes + size);
-    return static_cast<int>(size);
-  }
-  static int receive(void* self, unsigned char* out, std::size_t capacity) {
-    auto& in = static_cast<Server*>(self)->in;
-    if (in.empty()) return MBEDTLS_ERR_SSL_WANT_READ;
-    const std::size_t count = std::min(capacity, in.size());
-    std::copy_n(in.begin(), count, out);
-    in.erase(in.begin(), in.begin() + static_cast<std::ptrdiff_t>(count));
-    return static_cast<int>(count);
-  }
-  TestEnvironment environment_{4};
-  dtls::RandomSource random_{&environment_.env.rng};
-  std::array<int, 2> suites_;
-  mbedtls_ssl_config config_;
-  mbedtls_ssl_context ssl_;
-};
+using Identity = TlsIdentity;
+using Server = TlsServer;
 
 struct Rig {
   Rig(Identity& server_identity, std::string_view trusted, int suite = 0) : server(server_identity, suite) {
@@ -228,6 +131,47 @@ TEST_CASE("who trusts nobody speaks to nobody", "[TURN-34]") {
   CHECK(rig.client.start(std::string(254, 'x'), 65536).error() == ErrorCode::InvalidArgument);
   REQUIRE(rig.client.start("turn.example.org", 65536));
   CHECK(rig.client.start("turn.example.org", 65536).error() == ErrorCode::InvalidState);
+}
+
+TEST_CASE("who lacks memory or randomness says so and does not begin, or ends", "[TURN-34]") {
+  Identity identity("turn.example.org");
+  {
+    TestEnvironment environment;
+    environment.fail_allocations_after(0);
+    TrustAnchors anchors;
+    const Status added = anchors.add(environment.env.memory, identity.pem);
+    REQUIRE_FALSE(added);
+    CHECK(added.error() == ErrorCode::OutOfMemory);
+    CHECK(anchors.add(TestEnvironment().env.memory, identity.pem));
+  }
+  Rig poor(identity, identity.pem);
+  poor.environment.fail_allocations_after(0);
+  const Status started = poor.client.start("turn.example.org", 65536);
+  REQUIRE_FALSE(started);
+  CHECK(started.error() == ErrorCode::OutOfMemory);
+
+  Rig blind(identity, identity.pem);
+  blind.environment.fail_randomness_after(0);
+  if (const Status begun = blind.client.start("turn.example.org", 65536); begun) {
+    blind.exchange();
+    CHECK(blind.client.state() == TlsClient::State::Failed);
+    CHECK(blind.client.failure().find("random") != std::string_view::npos);
+  }
+  CHECK_FALSE(blind.server.is_open);
+  CHECK(blind.server.got.empty());
+}
+
+TEST_CASE("a server that says good-bye has closed, and what it said before is read", "[TURN-34]") {
+  Identity identity("turn.example.org");
+  Rig rig(identity, identity.pem);
+  REQUIRE(rig.client.start("turn.example.org", 65536));
+  rig.exchange();
+  REQUIRE(rig.client.state() == TlsClient::State::Open);
+  rig.server.write("last words");
+  rig.server.close();
+  CHECK(rig.exchange() == "last words");
+  CHECK(rig.client.state() == TlsClient::State::Closed);
+  CHECK_FALSE(rig.client.write(as_bytes("too late")));
 }
 
 TEST_CASE("a stream that is no TLS, or that ends", "[TURN-34]") {

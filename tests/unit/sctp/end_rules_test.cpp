@@ -377,6 +377,16 @@ TEST_CASE("timeouts of what never left are no errors: a path may be away for lon
   CHECK(timeouts <= 11);
 }
 
+TEST_CASE("to close an association that echoes its cookie is to abort it: the peer may be up already") {
+  ScriptedPeer peer;
+  peer.connect_to_cookie_echoed();
+  peer.association.shutdown(peer.now);
+  CHECK(peer.association.state() == State::Closed);
+  const SeenPacket seen = peer.poll();
+  CHECK(seen.is_only(ChunkType::Abort));
+  CHECK(peer.is_silent());
+}
+
 TEST_CASE("an INIT or COOKIE ECHO that never left is no try: set-up waits for a path that is away",
           "[SCTP-INIT-02]") {
   const bool is_cookie = GENERATE(false, true);
