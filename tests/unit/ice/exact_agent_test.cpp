@@ -175,4 +175,25 @@ TEST_CASE("when the socket of the pair that is being nominated goes, another pai
   for (const Path& path : nominated) CHECK(path == Path{stays, kRemote});
 }
 
+TEST_CASE(
+    "that too many checks went unanswered shows at once, also when it is acknowledged data that brings the "
+    "time") {
+  Solo s;
+  s.validate();
+  REQUIRE(s.receive(s.peer.request(s.agent, {.use_candidate = true})) == Drop::None);
+  int deadlines = 0;
+  while (s.agent.state() == AgentState::Completed) {
+    s.sent();
+    s.now = s.agent.next_timeout();
+    s.agent.on_data_acknowledged(s.now);
+    if (s.agent.state() != AgentState::Completed) break;
+    s.agent.handle_timeout(s.now);
+    CHECK(s.agent.state() == AgentState::Completed);
+    REQUIRE(++deadlines < 100);
+  }
+  CHECK(s.agent.state() == AgentState::Disconnected);
+  CHECK(s.now > Time{} + 15s);  // four checks
+  CHECK(s.now < Time{} + 30s);
+}
+
 }  // namespace pollrtc::test

@@ -175,6 +175,10 @@ TEST_CASE("a known attribute that breaks its grammar refuses the description, al
                             "a=sctpmap:x webrtc-datachannel",
                             "a=sctpmap:5000",
                             "a=remote-candidates:1 192.0.2.1",
+                            "a=remote-candidates:1234 192.0.2.1 5",
+                            "a=remote-candidates:1 192.0.2.1\x7f 5",
+                            "a=remote-candidates:x 192.0.2.1 5",
+                            "a=remote-candidates:1 192.0.2.1 x",
                             "a=setup:active\r\na=setup:active",
                             "a=mid:0\r\na=mid:0",
                             "a=sctp-port:1\r\na=sctp-port:1",
@@ -183,6 +187,12 @@ TEST_CASE("a known attribute that breaks its grammar refuses the description, al
   for (const char* wrong :
        {"a=ice-pacing:12345678901", "a=ice-pacing:-1", "a=ice-lite:x", "a=group:", "a=group:BUNDLE a  b"})
     CHECK_FALSE(is_read(session("s=-\r\nt=0 0\r\n") + wrong + "\r\n"));
+}
+
+TEST_CASE("an attribute of sections that stands before all of them is not even read") {
+  for (const char* line : {"mid:0", "mid", "bundle-only:x", "ice-mismatch:x", "candidate:nonsense",
+                           "remote-candidates:x", "sctp-port:x", "max-message-size:x", "sctpmap:x"})
+    CHECK(is_read(session("s=-\r\nt=0 0\r\n") + "a=" + line + "\r\n"));
 }
 
 TEST_CASE("a malformed candidate line is counted and ignored", "[SDP-35][SDP-34]") {
