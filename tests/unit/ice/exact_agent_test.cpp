@@ -196,4 +196,28 @@ TEST_CASE(
   CHECK(s.now < Time{} + 30s);
 }
 
+TEST_CASE("a pair that was given up and is nominated after all keeps its consent", "[ICE-CONS-01]") {
+  Solo s;
+  const Address other = kRemote.with_port(6001);
+  const Path other_path{kLocal, other};
+  REQUIRE(s.add_candidate(kRemote, 2000, "1"));
+  REQUIRE(s.add_candidate(other, 1000, "2"));
+  const auto requests = s.requests_for(50ms);
+  REQUIRE(requests.size() == 2);
+  CHECK(s.receive(s.peer.success(requests[0].second, kLocal)) == Drop::None);
+  CHECK(s.receive(s.peer.request(s.agent, {.use_candidate = true})) == Drop::None);
+  REQUIRE(s.agent.state() == AgentState::Completed);
+  // The other one has never been heard of; now the peer wants it, and the first one falls silent.
+  CHECK(s.receive(s.peer.request(s.agent, {.use_candidate = true}), other_path) == Drop::None);
+  for (const Time until = s.now + 90s; s.now < until;) {
+    for (const auto& [path, bytes] : s.sent())
+      if (is_request(bytes) && path == other_path)
+        CHECK(s.receive(s.peer.success(bytes, kLocal), path) == Drop::None);
+    s.now = std::max(s.now, s.agent.next_timeout());
+    s.agent.handle_timeout(s.now);
+  }
+  CHECK(s.agent.selected_path() == other_path);
+  CHECK(s.agent.state() == AgentState::Completed);
+}
+
 }  // namespace pollrtc::test
