@@ -38,6 +38,7 @@ struct Pipe {
   Duration delay;
   std::size_t queue_bytes;
   int lose = 0;
+  Duration every = Duration(1);  // acknowledgements come together, so often
 
   Time now{};
   Time free_at{};
@@ -81,7 +82,8 @@ struct Pipe {
     longest_queue = std::max(longest_queue, queued);
     const bool lost = queued > queue_bytes || (lose != 0 && ++sent % lose == 0);
     if (queued <= queue_bytes) free_at = begin + time_of(kP, rate);
-    packets.push_back({free_at + delay, record, lost});
+    const Duration back = (free_at - Time{} + delay + every - Duration(1)) / every * every;
+    packets.push_back({Time{} + back, record, lost});
   }
   void acknowledge() {
     const Packet packet = packets.front();
@@ -310,6 +312,13 @@ TEST_CASE("the window of the path model is at most twice what the path holds, an
   p.run(10s);
   CHECK(p.controller.cwnd() >= 1'000'000);
   CHECK(p.controller.cwnd() < 1'100'000);
+}
+
+TEST_CASE("who acknowledges less often than once a round trip lets more stand in flight") {
+  ModelPipe p{PathModel(kP), 5'000'000, 20ms, 100'000};
+  p.every = 100ms;
+  p.run(6s);
+  CHECK(p.use(10s) > 0.6);
 }
 
 TEST_CASE("with little latency as its goal a queue of 5 ms ends Startup, though the rate still grows") {
