@@ -43,7 +43,7 @@ STANDARD_HEADERS = set("""
     """.split())
 
 # What a processor offers beyond C++: the compiler's headers, not the system's.
-PROCESSOR_HEADERS = {"arm_acle.h", "nmmintrin.h", "wmmintrin.h"}
+PROCESSOR_HEADERS = {"arm_acle.h", "immintrin.h", "nmmintrin.h", "wmmintrin.h"}
 
 # Standard headers that no room may use, with the reason.
 BANNED_HEADERS = {
@@ -95,7 +95,7 @@ def faults_of(room, text, has_file):
             # net is where the operating system is met; its errors and files may come from there.
             if not (room in OS_ROOMS and system == "system_error"):
                 yield line, f"<{system}>: {BANNED_HEADERS[system]}"
-        elif room == "base" and system in PROCESSOR_HEADERS:
+        elif room in ("base", "crypto") and system in PROCESSOR_HEADERS:
             pass
         elif system in STANDARD_HEADERS or (room == "include" and system in C_HEADERS):
             pass

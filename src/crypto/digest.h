@@ -17,6 +17,8 @@ using Sha512 = std::array<std::uint8_t, 64>;
 
 // Nothing when the library refuses (no memory, or the hash was left out of its build).
 std::optional<Sha1> hmac_sha1(Bytes key, Bytes data);
+// The same without the processor's help: what is computed where it offers none.
+std::optional<Sha1> hmac_sha1_by_library(Bytes key, Bytes data);
 std::optional<Sha256> hmac_sha256(Bytes key, Bytes data);
 std::optional<Md5> md5(Bytes data);
 std::optional<Sha256> sha256(Bytes data);
