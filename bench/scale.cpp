@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <valgrind/callgrind.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -269,7 +270,9 @@ class End {
     const auto start = steady_clock::now();
     const double cpu = cpu_seconds(), kernel = kernel_seconds();
     const std::size_t rounds = rounds_;
+    CALLGRIND_START_INSTRUMENTATION;  // `valgrind --tool=callgrind --instr-atstart=no`: of the idle ones alone
     idle(options_.seconds);
+    CALLGRIND_STOP_INSTRUMENTATION;
     const double took = seconds_since(start);
     figures["idle_percent_of_core"] = (cpu_seconds() - cpu) / took * 100;
     figures["of_that_in_the_kernel"] = (kernel_seconds() - kernel) / took * 100;

@@ -400,7 +400,7 @@ Status ConnectionCore::send(ChannelHandle handle, Bytes data, bool is_text,
   if (!status) return status;
   if (ChannelEntry* e = entry(handle)) e->buffered += data.size();
   flush_sent(data.size());
-  buffered_outdated_ = true;
+  buffered_outdated_ = has_buffered_ = true;
   return status;
 }
 
@@ -411,7 +411,7 @@ Status ConnectionCore::send_piece(ChannelHandle handle, Bytes piece, bool is_tex
   if (!status) return status;
   if (ChannelEntry* e = entry(handle)) e->buffered += piece.size();
   flush_sent(piece.size());
-  buffered_outdated_ = true;
+  buffered_outdated_ = has_buffered_ = true;
   return status;
 }
 
@@ -420,7 +420,7 @@ Status ConnectionCore::abandon_message(ChannelHandle handle) {
   const Call call(*this);
   const Status status = peer_->abandon_message(now(), handle);
   flush();
-  buffered_outdated_ = true;
+  buffered_outdated_ = has_buffered_ = true;
   return status;
 }
 

@@ -179,6 +179,7 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   bool find_addresses(std::span<const Address> addresses, std::span<bool> is_there);
   void close_lost_sockets();
   void close_lost_streams();
+  bool has_seen_addresses();
   void watch_addresses();
   void close_sockets();
   void look_up_servers();
@@ -272,11 +273,14 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   std::size_t gathered_ = 0;  // bytes handed in since the last flush()
   Time flushed_at_ = Time::min();
   bool buffered_outdated_ = false;  // send() has been called since the amounts were looked at
+  bool has_buffered_ = true;        // one of the amounts may be other than 0, and fall
   bool polling_ = false;
   bool offered_first_ = false;
   bool restart_owed_ = false;  // the path is lost
   bool has_loopback_ = false;  // loopback addresses are among the sockets'
   Time next_look_ = kNever;    // at the addresses of this machine
+  std::optional<std::uint64_t>
+      addresses_seen_;  // what they were when a look at them changed nothing: a number of the mux
 };
 
 }  // namespace pollrtc::detail

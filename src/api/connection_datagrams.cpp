@@ -30,7 +30,9 @@ constexpr Duration kIdle = std::chrono::seconds(1);
 
 void ConnectionCore::read_sockets(MutBytes scratch) {
   more_to_read_ = false;
+  const bool is_mux_empty = mux_member_ && mux_member_->has_nothing_to_read();
   for (Socket& socket : sockets_) {
+    if (is_mux_empty && !socket.is_for_turn) continue;
     int left = kReadsPerSocket;
     while (left > 0) {
       const std::size_t count = read_run(socket, scratch);

@@ -1,6 +1,7 @@
 // The loop: gathering, addresses that come and go, deadlines, poll().
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "api/connection_core.h"
 #include "base/address.h"
@@ -151,12 +152,25 @@ void ConnectionCore::close_lost_streams() {
     if (!is_there[i]) streams_.drop_from(*peer_, storage[i]);
 }
 
+// Behind a mux, which asks the machine for all: a connection that stands has nothing to do until the answer is another.
+bool ConnectionCore::has_seen_addresses() {
+  const bool stands = peer_->connection_state() == ConnectionState::Connected &&
+                      peer_->gathering_state() == GatheringState::Complete;
+  if (!mux_member_ || !stands || !tcp_locals_.empty() || !streams_.empty()) {
+    addresses_seen_.reset();
+    return false;
+  }
+  const std::optional<std::uint64_t> there = mux_member_->core().addresses_version(has_loopback_);
+  return std::exchange(addresses_seen_, there) == there && there;
+}
+
 // Addresses that went take their sockets with them. Those that came join the gathering while it lasts; afterwards they take
 // a restart (RFC 8838 §13), which is worth it when the path is lost.
 void ConnectionCore::watch_addresses() {
   if (now() < next_look_ || has_ended()) return;
   next_look_ = now() + kAddressLook;
   fit_buffers();
+  if (has_seen_addresses()) return;
   std::array<Address, kMostAddresses> storage;
   const std::span<const Address> addresses = std::span(storage).first(list_addresses(storage));
   close_lost_sockets();
@@ -250,6 +264,7 @@ void ConnectionCore::step_resolver() {
 }
 
 void ConnectionCore::step_names(MutBytes scratch) {
+  if (names_.is_idle()) return;
   if (names_.step(now(), scratch)) more_to_read_ = true;
   net::Mdns::Event event;
   while (names_.poll_event(event)) peer_->name_resolved(now(), event.name.view(), event.address);
@@ -327,7 +342,8 @@ Time ConnectionCore::next_deadline() const {
   if (mux_member_ && mux_member_->has_mail()) return time;
   if (gathered_ != 0 || buffered_outdated_ || !buffered_low_.empty() || !lost_servers_.empty()) return time;
   if (pending_description_ && !pending_description_->wait_for_gathering) return time;
-  Time next = std::min(peer_->next_timeout(), names_.next_timeout(time));
+  Time next = peer_->next_timeout();
+  if (!names_.is_idle()) next = std::min(next, names_.next_timeout(time));
   // Others share the socket, so nobody sleeps until it can be written.
   if (mux_member_ && is_blocked()) next = std::min(next, send_again_);
   if (!lookups_.empty()) next = std::min({next, resolver_.next_timeout(time), time + kLookupPoll});
@@ -350,7 +366,7 @@ std::optional<Duration> ConnectionCore::time_to_next_deadline() const { return t
 
 bool ConnectionCore::has_own_descriptors() const {
   std::array<int, 1> any;
-  return !lookups_.empty() || streams_.sockets(any) != 0 || names_.has_sockets() ||
+  return !lookups_.empty() || !names_.is_idle() || streams_.sockets(any) != 0 ||
          std::any_of(sockets_.begin(), sockets_.end(), [](const Socket& s) { return s.is_for_turn; });
 }
 

@@ -112,12 +112,14 @@ void ConnectionCore::handle_stream_event(const Peer::Event& raw) {
 // low event is told by that amount too; the Peer's own BufferLow speaks of another.
 void ConnectionCore::refresh_buffered() {
   buffered_outdated_ = false;
+  if (!std::exchange(has_buffered_, false)) return;
   for (ChannelEntry& e : channels_) {
     if (e.buffered == 0) continue;
     const ChannelInfo now = info(e.handle);
     if (now.state == ChannelState::Closed) continue;  // W3C: what was never sent stays in the amount
     const std::size_t before = e.buffered;
     e.buffered = std::min(before, now.buffered_amount);
+    has_buffered_ = has_buffered_ || e.buffered != 0;
     const bool is_owed =
         std::find(buffered_low_.begin(), buffered_low_.end(), e.handle) != buffered_low_.end();
     if (before > e.low_threshold && e.buffered <= e.low_threshold && !is_owed)

@@ -31,6 +31,8 @@ class MulticastNames {
   void resolve(Time now, std::string_view name);
   bool poll_event(net::Mdns::Event& event);
 
+  // Nothing to read, to send or to tell, now or later, unless somebody asks for something.
+  bool is_idle() const { return !is_open_ && failed_.empty(); }
   // Reads, asks again, answers: whatever is due. True: there is more to read than one turn should.
   bool step(Time now, std::span<std::uint8_t> buffer);
   Time next_timeout(Time now) const { return failed_.empty() ? mdns_.next_timeout() : now; }

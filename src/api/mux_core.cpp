@@ -58,7 +58,7 @@ MuxCore::MuxCore(const UdpMux::Config& config)
       buffer_(kReceiveBuffer),
       hash_{random_u64(environment_.rng).value_or(0x9e3779b97f4a7c15u)},
       addresses_(0, hash_),
-      error_limiter_(config.limits) {}
+      error_limiter_(environment_.memory, config.limits) {}
 
 MuxCore::~MuxCore() {
   for (const Socket& socket : sockets_) network_.close(network_.context, socket.number);
@@ -180,35 +180,34 @@ int MuxCore::read_run(std::size_t socket) {
 }
 
 void MuxCore::hand_over(const Key& key, Bytes datagram) {
-  const std::size_t socket = key.socket;
   MuxMember* const member = owner_of(key, datagram);
-  const bool is_taken = member != nullptr && socket < member->is_open_.size() && member->is_open_[socket] &&
-                        member->waiting_ < config_.max_waiting;
+  const bool is_taken =
+      member != nullptr && member->is_open_[key.socket] && member->mail_.size() < config_.max_waiting;
   if (!is_taken) {
     ++counters_.dropped;
     return;
   }
-  put(member->mail_[socket], key.remote, datagram);
-  ++member->waiting_;
+  put(member->mail_, key, datagram);
   member->touch();
 }
 
 // In a box that is there already, if there is one.
-void MuxCore::put(std::list<MuxMember::Datagram>& box, const Address& source, Bytes bytes) {
+void MuxCore::put(MuxMember::Box& box, const Key& from, Bytes bytes) {
   if (spare_.empty())
     box.emplace_back();
   else
     box.splice(box.end(), spare_, spare_.begin());
-  box.back().source = source;
+  box.back().socket = from.socket;
+  box.back().source = from.remote;
   box.back().bytes.assign(bytes.begin(), bytes.end());
 }
 
-// The first one has been read.
-void MuxCore::take_back(std::list<MuxMember::Datagram>& box) {
-  if (spare_.size() >= kMostSpare || box.front().bytes.capacity() > kLargestSpare)
-    box.pop_front();
+// It has been read.
+void MuxCore::take_back(MuxMember::Box& box, MuxMember::Box::iterator datagram) {
+  if (spare_.size() >= kMostSpare || datagram->bytes.capacity() > kLargestSpare)
+    box.erase(datagram);
   else
-    spare_.splice(spare_.begin(), box, box.begin());
+    spare_.splice(spare_.begin(), box, datagram);
 }
 
 // An error is of use to whom it spares waiting for an answer, so it is the transaction that counts: what quotes nothing that we
@@ -222,28 +221,27 @@ void MuxCore::read_errors(std::size_t socket) {
     MuxMember* const asked = is_stun(quoted) ? transactions_.find(transaction_of(quoted)) : nullptr;
     if (asked == nullptr) continue;
     MuxMember& member = *asked;
-    if (socket >= member.is_open_.size() || !member.is_open_[socket]) continue;
-    if (member.errors_[socket].size() >= kMostErrors) continue;
-    const Bytes header = quoted.first(stun::kHeaderSize);
-    put(member.errors_[socket], remote, header);
+    if (!member.is_open_[socket] || member.errors_.size() >= kMostErrors) continue;
+    put(member.errors_, {socket, remote}, quoted.first(stun::kHeaderSize));
     member.touch();
   }
 }
 
 // Null: nobody's, and answered if it wanted an answer.
 MuxMember* MuxCore::owner_of(const Key& key, Bytes datagram) {
+  const bool is_from_stun = is_stun(datagram);
+  if (is_from_stun && is_answer(datagram))  // whether it is a good one is for its connection to say
+    if (MuxMember* const asked = transactions_.find(transaction_of(datagram))) return asked;
   const auto by_address = addresses_.find(key);
   MuxMember* const there = by_address == addresses_.end() ? nullptr : by_address->second.member;
-  if (!is_stun(datagram)) return there;
-  if (is_answer(datagram)) {  // whether it is a good one is for its connection to say
-    MuxMember* const asked = transactions_.find(transaction_of(datagram));
-    return asked != nullptr ? asked : there;
-  }
+  if (!is_from_stun || is_answer(datagram)) return there;
   const auto message = stun::Message::parse(datagram);
   if (!message || message->message_class() != stun::Class::Request) return there;
   const auto username = message->text(stun::Attribute::Username);
   if (username) {
-    const auto named = ufrags_.find(std::string(username->substr(0, username->find(':'))));
+    const std::string_view ufrag = username->substr(0, username->find(':'));
+    if (there != nullptr && there->has_ufrag(ufrag)) return there;  // as nearly always, and it is at hand
+    const auto named = ufrags_.find(std::string(ufrag));
     if (named != ufrags_.end()) return named->second;
   }
   if (there == nullptr) refuse(key, *message);
@@ -287,7 +285,7 @@ MuxMember::MuxMember(std::shared_ptr<MuxCore> core) : core_(std::move(core)) { c
 MuxMember::~MuxMember() { core_->leave(*this); }
 
 void MuxMember::add_ufrag(std::string_view ufrag) {
-  if (ufrag.empty() || std::find(ufrags_.begin(), ufrags_.end(), ufrag) != ufrags_.end()) return;
+  if (ufrag.empty() || has_ufrag(ufrag)) return;
   if (!core_->ufrags_.emplace(std::string(ufrag), this).second) return;  // 48 random bits, twice the same
   ufrags_.emplace_back(ufrag);
   if (ufrags_.size() <= kMostUfrags) return;
@@ -334,23 +332,21 @@ int MuxMember::open(void* context, const Address& local, std::uint16_t, std::uin
   MuxMember& member = self(context);
   const int socket = member.core_->open(local, bound);
   if (socket < 0) return socket;
-  const auto index = static_cast<std::size_t>(socket);
-  if (member.is_open_.size() <= index) {
-    member.is_open_.resize(index + 1);
-    member.mail_.resize(index + 1);
-    member.errors_.resize(index + 1);
-  }
-  member.is_open_[index] = true;
+  member.is_open_.set(static_cast<std::size_t>(socket));
   return socket;
 }
 
 void MuxMember::close(void* context, int socket) {
   MuxMember& member = self(context);
   const auto index = static_cast<std::size_t>(socket);
-  member.is_open_[index] = false;
-  member.waiting_ -= member.mail_[index].size();
-  member.mail_[index].clear();
-  member.errors_[index].clear();
+  const auto is_for_it = [index](const Datagram& datagram) { return datagram.socket == index; };
+  member.is_open_.reset(index);
+  member.mail_.remove_if(is_for_it);
+  member.errors_.remove_if(is_for_it);
+}
+
+bool MuxMember::has_nothing_to_read() const {
+  return mail_.empty() && errors_.empty() && core_->holds_reading();
 }
 
 // Answers come for what we asked, and checks from where we sent ours.
@@ -384,34 +380,42 @@ Network::Outcome MuxMember::send_whole(void* context, int socket, const Address&
                                   core.sockets_[static_cast<std::size_t>(socket)].number, remote, datagram);
 }
 
+MuxMember::Box::iterator MuxMember::first_for(Box& box, int socket) {
+  return std::find_if(box.begin(), box.end(), [socket](const Datagram& datagram) {
+    return datagram.socket == static_cast<std::size_t>(socket);
+  });
+}
+
 Network::Outcome MuxMember::receive(void* context, int socket, MutBytes buffer, std::size_t& size,
                                     Address& source) {
   MuxMember& member = self(context);
-  std::list<Datagram>& mail = member.mail_[static_cast<std::size_t>(socket)];
-  if (mail.empty() && !member.core_->holds_reading()) member.core_->read();
-  if (mail.empty()) return Network::Outcome::WouldBlock;
-  const Datagram& datagram = mail.front();
-  size = datagram.bytes.size();
-  source = datagram.source;
+  auto datagram = first_for(member.mail_, socket);
+  if (datagram == member.mail_.end() && !member.core_->holds_reading()) {
+    member.core_->read();
+    datagram = first_for(member.mail_, socket);
+  }
+  if (datagram == member.mail_.end()) return Network::Outcome::WouldBlock;
+  size = datagram->bytes.size();
+  source = datagram->source;
   const bool fits = size <= buffer.size();
-  if (fits) std::copy(datagram.bytes.begin(), datagram.bytes.end(), buffer.begin());
-  --member.waiting_;
-  member.core_->take_back(mail);
+  if (fits) std::copy(datagram->bytes.begin(), datagram->bytes.end(), buffer.begin());
+  member.core_->take_back(member.mail_, datagram);
   return fits ? Network::Outcome::Done : Network::Outcome::Truncated;
 }
 
 bool MuxMember::receive_error(void* context, int socket, MutBytes quoted, std::size_t& size,
                               Address& remote) {
   MuxMember& member = self(context);
-  std::list<Datagram>& errors = member.errors_[static_cast<std::size_t>(socket)];
-  if (errors.empty() && !member.core_->holds_reading())
+  auto error = first_for(member.errors_, socket);
+  if (error == member.errors_.end() && !member.core_->holds_reading()) {
     member.core_->read_errors(static_cast<std::size_t>(socket));
-  if (errors.empty()) return false;
-  const Datagram& error = errors.front();
-  size = std::min(error.bytes.size(), quoted.size());
-  std::copy_n(error.bytes.begin(), size, quoted.begin());
-  remote = error.source;
-  member.core_->take_back(errors);
+    error = first_for(member.errors_, socket);
+  }
+  if (error == member.errors_.end()) return false;
+  size = std::min(error->bytes.size(), quoted.size());
+  std::copy_n(error->bytes.begin(), size, quoted.begin());
+  remote = error->source;
+  member.core_->take_back(member.errors_, error);
   return true;
 }
 

@@ -2,15 +2,17 @@
 // sees them, behind the hooks of pollrtc/network.h. RFC 8445 §7.3 (USERNAME), RFC 8489 §6.3 (transactions), RFC 7983.
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <bitset>
 #include <list>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "api/agenda.h"
 #include "api/mux_transactions.h"
 #include "api/system_network.h"
 #include "ice/replies.h"
@@ -24,6 +26,8 @@ class MuxCore;
 
 class MuxMember {
  public:
+  static constexpr std::size_t kMostSockets = 64;
+
   explicit MuxMember(std::shared_ptr<MuxCore> core);
   ~MuxMember();
   MuxMember(const MuxMember&) = delete;
@@ -37,7 +41,9 @@ class MuxMember {
   void add_ufrag(std::string_view ufrag);
   // The connection has taken this and not dropped it. If it is a check, a good one, its sender is the peer.
   void on_taken(int socket, const Address& source, Bytes datagram);
-  bool has_mail() const { return waiting_ != 0; }
+  bool has_mail() const { return !mail_.empty(); }
+  // Neither of what came nor of what the system could be asked for now.
+  bool has_nothing_to_read() const;
   // Something was done with the connection, so its deadline may be another.
   void touch();
   MuxCore& core() const { return *core_; }
@@ -45,9 +51,15 @@ class MuxMember {
  private:
   friend class MuxCore;
   struct Datagram {
+    std::size_t socket = 0;
     Address source;
     std::vector<std::uint8_t> bytes;
   };
+  using Box = std::list<Datagram>;
+  bool has_ufrag(std::string_view ufrag) const {
+    return std::find(ufrags_.begin(), ufrags_.end(), ufrag) != ufrags_.end();
+  }
+  static Box::iterator first_for(Box& box, int socket);
   static Time now(void* context);
   static std::size_t list_addresses(void* context, bool loopback, std::span<Address> out);
   static bool find_addresses(void* context, std::span<const Address> addresses, std::span<bool> is_there);
@@ -63,18 +75,18 @@ class MuxMember {
                                   Address& source);
   static bool receive_error(void* context, int socket, MutBytes quoted, std::size_t& size, Address& remote);
 
+  // First what each poll looks at.
   std::shared_ptr<MuxCore> core_;
   ConnectionCore* connection_ = nullptr;
-  std::vector<std::list<Datagram>> mail_;    // of each of the core's sockets
-  std::vector<std::list<Datagram>> errors_;  // the same: what ICMP quotes, and where it was sent
-  std::vector<bool> is_open_;                // the same
-  std::size_t waiting_ = 0;
-  std::vector<std::string> ufrags_;
-  std::vector<std::pair<std::size_t, Address>> addresses_;  // the oldest first
+  Box mail_;
+  Box errors_;                         // what ICMP quotes, and where it was sent
+  std::bitset<kMostSockets> is_open_;  // those of the core's sockets that it uses
   // Its places in the core's lists.
   Time due_ = kNever;
-  std::uint64_t number_ = 0;
-  bool is_filed_ = false, is_touched_ = false, is_watched_ = false;
+  Agenda<MuxMember>::Ticket ticket_ = 0;
+  bool is_touched_ = false, is_watched_ = false;
+  std::vector<std::string> ufrags_;
+  std::vector<std::pair<std::size_t, Address>> addresses_;  // the oldest first
 };
 
 class MuxCore {
@@ -100,10 +112,12 @@ class MuxCore {
   bool is_given() const { return config_.network.is_set(); }
   const Network& network() const { return network_; }
   UdpMux::Stats stats() const;
+  // Another number when the machine has got or lost an address; nothing when nobody can tell.
+  std::optional<std::uint64_t> addresses_version(bool loopback);
 
  private:
   friend class MuxMember;
-  static constexpr std::size_t kMostSockets = 64;
+  static constexpr std::size_t kMostSockets = MuxMember::kMostSockets;
   struct Socket {
     int number;  // the network's
     Address local;
@@ -132,17 +146,20 @@ class MuxCore {
   // mux_poll.cpp
   void file(MuxMember& member, Time due);
   void review();
+  void find_ready();
   void forget(MuxMember& member);
   void sleep(Duration timeout);
   void read_ready();
+  void list(Listing& listing, bool loopback, std::size_t most);
+  bool look_for_presence();
   std::size_t list_addresses(bool loopback, std::span<Address> out);
   bool find_addresses(std::span<const Address> addresses, std::span<bool> is_there);
 
-  void put(std::list<MuxMember::Datagram>& box, const Address& source, Bytes bytes);
-  void take_back(std::list<MuxMember::Datagram>& box);
+  void put(MuxMember::Box& box, const Key& from, Bytes bytes);
+  void take_back(MuxMember::Box& box, MuxMember::Box::iterator datagram);
   int open(const Address& local, Address& bound);
   void join(MuxMember& member) {
-    member.number_ = next_number_++;
+    member.ticket_ = agenda_.add(member);
     ++members_;
   }
   void leave(MuxMember& member);
@@ -167,20 +184,15 @@ class MuxCore {
   RecentTransactions<MuxMember> transactions_;
   ice::ErrorLimiter error_limiter_;
   std::size_t members_ = 0;
-  std::list<MuxMember::Datagram> spare_;  // boxes of mail that has been taken, for more mail
-  struct Earlier {
-    bool operator()(const MuxMember* a, const MuxMember* b) const {
-      return a->due_ != b->due_ ? a->due_ < b->due_ : a->number_ < b->number_;
-    }
-  };
-  std::set<MuxMember*, Earlier> agenda_;
-  std::uint64_t next_number_ = 0;
+  MuxMember::Box spare_;  // boxes of mail that has been taken, for more mail
+  Agenda<MuxMember> agenda_;
   std::vector<MuxMember*> touched_, watched_, ready_;  // null: gone
   net::Poller poller_;
   bool holds_reading_ = false;
   std::array<Listing, 2> listings_;  // without loopback, and with
   std::optional<Time> presence_at_;
   std::vector<bool> presence_;  // whether the machine has the sockets' addresses
+  std::uint64_t addresses_version_ = 0;
   UdpMux::Stats counters_;
 };
 

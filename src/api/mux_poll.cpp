@@ -1,8 +1,10 @@
 // UdpMux::poll(): of all the connections of a mux those that something is due for, and no other is so much as looked at.
 //
 // A connection's deadline can change only in a call on it, so each call leaves its member among `touched_`; the next poll()
-// asks those again and files them in `agenda_` by their deadline. Handlers may make and destroy connections at any point.
+// asks those again and files them in `agenda_` by their deadline. Who has got mail is polled whatever the deadline. Handlers may
+// make and destroy connections at any point.
 #include <algorithm>
+#include <utility>
 
 #include "api/connection_core.h"
 #include "api/mux_core.h"
@@ -15,18 +17,10 @@ void MuxMember::touch() {
   core_->touched_.push_back(this);
 }
 
-// Its place in the agenda by `due`; the node of the set is kept, so that nothing is allocated.
 void MuxCore::file(MuxMember& member, Time due) {
-  if (member.is_filed_) {
-    if (member.due_ == due) return;
-    auto node = agenda_.extract(&member);
-    member.due_ = due;
-    agenda_.insert(std::move(node));
-  } else {
-    member.due_ = due;
-    member.is_filed_ = true;
-    agenda_.insert(&member);
-  }
+  if (member.due_ == due) return;
+  member.due_ = due;
+  agenda_.set(member.ticket_, due);
 }
 
 void MuxCore::review() {
@@ -46,7 +40,7 @@ void MuxCore::review() {
 }
 
 void MuxCore::forget(MuxMember& member) {
-  if (member.is_filed_) agenda_.erase(&member);
+  agenda_.remove(member.ticket_);
   if (member.is_touched_)
     std::replace(touched_.begin(), touched_.end(), &member, static_cast<MuxMember*>(nullptr));
   if (member.is_watched_) std::erase(watched_, &member);
@@ -59,9 +53,26 @@ void MuxCore::sleep(Duration timeout) {
   poller_.clear();
   (void)watch(poller_);
   for (const MuxMember* const member : watched_) (void)member->connection_->watch(poller_);
-  const Time due = agenda_.empty() ? kNever : (*agenda_.begin())->due_;
+  const Time due = agenda_.next();
   if (due != kNever) timeout = std::clamp<Duration>(due - now(), Duration::zero(), timeout);
   poller_.wait(timeout);
+}
+
+// Those who got something, and are touched by that; those who are due; and those with descriptors of their own, which are
+// few: sockets for TURN servers, streams, multicast DNS. All of them are to be asked for their deadline afterwards.
+void MuxCore::find_ready() {
+  ready_ = touched_;
+  const auto add = [this](MuxMember* member) {
+    if (member->is_touched_) return;
+    member->touch();
+    ready_.push_back(member);
+  };
+  const Time time = now();
+  while (MuxMember* const member = agenda_.take_due(time)) {
+    member->due_ = kNever;
+    add(member);
+  }
+  for (MuxMember* const member : watched_) add(member);
 }
 
 Status MuxCore::poll(Duration timeout) {
@@ -70,15 +81,7 @@ Status MuxCore::poll(Duration timeout) {
   sleep(std::max(timeout, Duration::zero()));
   holds_reading_ = true;
   read_ready();
-  review();  // those who got something
-  const Time time = now();
-  for (MuxMember* const member : agenda_) {
-    if (member->due_ > time) break;
-    ready_.push_back(member);
-  }
-  // Few: sockets for TURN servers, streams, multicast DNS.
-  for (MuxMember* const member : watched_)
-    if (member->due_ > time) ready_.push_back(member);
+  find_ready();
   for (std::size_t i = 0; i < ready_.size(); ++i) {
     if (ready_[i] == nullptr) continue;  // a handler has destroyed it
     const std::shared_ptr<ConnectionCore> connection = ready_[i]->connection_->shared_from_this();
@@ -95,35 +98,51 @@ namespace {
 constexpr Duration kAddressesGood = std::chrono::milliseconds(500);
 }  // namespace
 
+void MuxCore::list(Listing& listing, bool loopback, std::size_t most) {
+  const Time time = now();
+  if (listing.asked_at && time < *listing.asked_at + kAddressesGood && listing.most == most) return;
+  std::vector<Address> fresh(most);
+  fresh.resize(network_.list_addresses(network_.context, loopback, fresh));
+  if (fresh != listing.addresses) ++addresses_version_;
+  listing = {time, most, std::move(fresh)};
+}
+
 std::size_t MuxCore::list_addresses(bool loopback, std::span<Address> out) {
   Listing& listing = listings_[loopback ? 1 : 0];
-  const Time time = now();
-  if (!listing.asked_at || time >= *listing.asked_at + kAddressesGood || listing.most != out.size()) {
-    listing.asked_at = time;
-    listing.most = out.size();
-    listing.addresses.resize(out.size());
-    listing.addresses.resize(network_.list_addresses(network_.context, loopback, listing.addresses));
-  }
+  list(listing, loopback, out.size());
   const std::size_t count = std::min(out.size(), listing.addresses.size());
   std::copy_n(listing.addresses.begin(), count, out.begin());
   return count;
 }
 
-bool MuxCore::find_addresses(std::span<const Address> addresses, std::span<bool> is_there) {
+// False: nobody can tell.
+bool MuxCore::look_for_presence() {
   const Time time = now();
-  const bool is_stale =
-      !presence_at_ || time >= *presence_at_ + kAddressesGood || presence_.size() != sockets_.size();
-  if (is_stale) {
-    std::array<Address, kMostSockets> locals;
-    std::array<bool, kMostSockets> found{};
-    for (std::size_t i = 0; i < sockets_.size(); ++i) locals[i] = sockets_[i].local;
-    presence_at_.reset();
-    if (!network_.find_addresses(network_.context, std::span<const Address>(locals).first(sockets_.size()),
-                                 std::span<bool>(found).first(sockets_.size())))
-      return false;
-    presence_.assign(found.begin(), found.begin() + static_cast<std::ptrdiff_t>(sockets_.size()));
-    presence_at_ = time;
-  }
+  if (presence_at_ && time < *presence_at_ + kAddressesGood && presence_.size() == sockets_.size())
+    return true;
+  std::array<Address, kMostSockets> locals;
+  std::array<bool, kMostSockets> found{};
+  for (std::size_t i = 0; i < sockets_.size(); ++i) locals[i] = sockets_[i].local;
+  presence_at_.reset();
+  if (!network_.find_addresses(network_.context, std::span<const Address>(locals).first(sockets_.size()),
+                               std::span<bool>(found).first(sockets_.size())))
+    return false;
+  const std::vector<bool> fresh(found.begin(), found.begin() + static_cast<std::ptrdiff_t>(sockets_.size()));
+  if (fresh != presence_) ++addresses_version_;
+  presence_ = fresh;
+  presence_at_ = time;
+  return true;
+}
+
+std::optional<std::uint64_t> MuxCore::addresses_version(bool loopback) {
+  Listing& listing = listings_[loopback ? 1 : 0];
+  if (network_.find_addresses == nullptr || !listing.asked_at) return std::nullopt;
+  list(listing, loopback, listing.most);
+  return look_for_presence() ? std::optional(addresses_version_) : std::nullopt;
+}
+
+bool MuxCore::find_addresses(std::span<const Address> addresses, std::span<bool> is_there) {
+  if (!look_for_presence()) return false;
   for (std::size_t i = 0; i < addresses.size(); ++i) {
     const auto socket = std::find_if(sockets_.begin(), sockets_.end(),
                                      [&](const Socket& s) { return s.local.same_ip(addresses[i]); });

@@ -33,6 +33,7 @@ class Streams {
   bool write(Peer& peer);
 
   void watch(net::Poller& poller) const;
+  bool empty() const { return streams_.empty() && listeners_.empty(); }
   bool wants_to_write() const;  // a loop that watches for reading only must come again
   std::size_t sockets(std::span<int> out) const;
 

@@ -1,4 +1,5 @@
-// How often each Drop happened. Every engine keeps one, so that "silently discard" can be seen.
+// How often each Drop happened. Every engine keeps one, so that "silently discard" can be seen; a connection has eight of
+// them, so they count to 2^32 - 1 and stay there.
 #pragma once
 
 #include <array>
@@ -11,22 +12,25 @@ class DropCounters {
  public:
   // Counts and hands the reason on: `return drops_.count(Drop::SctpTag);`
   Drop count(Drop reason) {
-    if (reason != Drop::None) ++counts_[static_cast<std::size_t>(reason)];
+    if (reason != Drop::None) add(counts_[static_cast<std::size_t>(reason)], 1);
     return reason;
   }
   std::uint64_t operator[](Drop reason) const { return counts_[static_cast<std::size_t>(reason)]; }
   std::uint64_t total() const {
     std::uint64_t sum = 0;
-    for (const std::uint64_t n : counts_) sum += n;
+    for (const std::uint32_t n : counts_) sum += n;
     return sum;
   }
   DropCounters& operator+=(const DropCounters& other) {
-    for (std::size_t i = 0; i < counts_.size(); ++i) counts_[i] += other.counts_[i];
+    for (std::size_t i = 0; i < counts_.size(); ++i) add(counts_[i], other.counts_[i]);
     return *this;
   }
 
  private:
-  std::array<std::uint64_t, kDropCount> counts_{};
+  static void add(std::uint32_t& count, std::uint32_t more) {
+    count = more > ~count ? ~std::uint32_t{0} : count + more;
+  }
+  std::array<std::uint32_t, kDropCount> counts_{};
 };
 
 }  // namespace pollrtc

@@ -125,6 +125,7 @@ class Vec {
   T& back() { return (*this)[size_ - 1]; }
   const T& back() const { return (*this)[size_ - 1]; }
   std::size_t size() const { return size_; }
+  std::size_t capacity() const { return block_.capacity(); }
   bool empty() const { return size_ == 0; }
   const Memory& memory() const { return block_.memory(); }
 

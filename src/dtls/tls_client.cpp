@@ -32,13 +32,15 @@ std::string_view verify_failure(std::uint32_t flags) {
 }  // namespace
 
 Status TrustAnchors::add(const Memory& memory, std::string_view pem) {
+  if (!chain_) chain_ = Owned<Chain>::make(memory);
   Buffer text(memory);
-  if (!text.resize_discarding(pem.size() + 1)) return fail(ErrorCode::OutOfMemory, "trusted certificates");
+  if (!chain_ || !text.resize_discarding(pem.size() + 1))
+    return fail(ErrorCode::OutOfMemory, "trusted certificates");
   std::copy(pem.begin(), pem.end(), text.data());
   text.data()[pem.size()] = 0;  // Mbed TLS tells PEM from DER by that
-  const int before = chain_.version;
-  const int result = mbedtls_x509_crt_parse(&chain_, text.data(), text.size());
-  if (result < 0 || (before == 0 && chain_.version == 0))
+  const int before = chain_->first.version;
+  const int result = mbedtls_x509_crt_parse(&chain_->first, text.data(), text.size());
+  if (result < 0 || (before == 0 && chain_->first.version == 0))
     return fail(ErrorCode::ParseFailed, "no certificate in PEM among those to be trusted");
   is_empty_ = false;
   return {};

@@ -16,18 +16,20 @@ namespace pollrtc::dtls {
 // The certificates of those whom we believe.
 class TrustAnchors {
  public:
-  TrustAnchors() { mbedtls_x509_crt_init(&chain_); }
-  ~TrustAnchors() { mbedtls_x509_crt_free(&chain_); }
-  TrustAnchors(const TrustAnchors&) = delete;
-  TrustAnchors& operator=(const TrustAnchors&) = delete;
-
   // PEM, any number of certificates; those that cannot be read are passed over. ParseFailed when there is none.
   Status add(const Memory& memory, std::string_view pem);
   bool empty() const { return is_empty_; }
-  mbedtls_x509_crt* chain() { return &chain_; }
+  mbedtls_x509_crt* chain() { return chain_ ? &chain_->first : nullptr; }
 
  private:
-  mbedtls_x509_crt chain_;
+  struct Chain {
+    Chain() { mbedtls_x509_crt_init(&first); }
+    ~Chain() { mbedtls_x509_crt_free(&first); }
+    Chain(const Chain&) = delete;
+    Chain& operator=(const Chain&) = delete;
+    mbedtls_x509_crt first;
+  };
+  Owned<Chain> chain_;  // most connections trust nobody
   bool is_empty_ = true;
 };
 

@@ -41,6 +41,7 @@ std::string_view name_of(AgentState state) {
 Agent::Agent(Environment& environment, const AgentConfig& config)
     : environment_(environment),
       config_(config),
+      local_(environment.memory),
       gatherer_(environment.memory, environment.limits, config.relay_only),
       remotes_(environment.memory),
       early_(environment.memory),
@@ -49,7 +50,7 @@ Agent::Agent(Environment& environment, const AgentConfig& config)
       checklist_(environment.memory, environment.limits.ice_pairs),
       transactions_(environment.memory, environment.limits.stun_pending),
       replies_(environment.memory),
-      error_limiter_(environment.limits),
+      error_limiter_(environment.memory, environment.limits),
       controlling_(config.controlling) {
   config_.ta = std::max(config_.ta, Pacer::kGap);
   if (config_.lite) controlling_ = false;
@@ -77,17 +78,16 @@ Status Agent::start(Time now, const Credentials& credentials) {
   if (is_started_ || state_ == AgentState::Closed) return fail(ErrorCode::InvalidState, "started before");
   const auto tie_breaker = random_u64(environment_.rng);
   if (!tie_breaker) return fail(ErrorCode::NoRandomness, "ICE tie-breaker");
-  local_ufrag_ = credentials.ufrag;
-  local_pwd_ = credentials.pwd;
+  if (!local_.set(credentials.ufrag.view(), credentials.pwd.view()))
+    return fail(ErrorCode::OutOfMemory, "ICE credentials");
   tie_breaker_ = *tie_breaker;
-  gatherer_.set_ufrag(local_ufrag_);
   is_started_ = true;
   now_ = pacer_ = now;
   return {};
 }
 
-std::string_view Agent::local_ufrag() const { return local_ufrag_.view(); }
-std::string_view Agent::local_pwd() const { return local_pwd_.view(); }
+std::string_view Agent::local_ufrag() const { return local_.ufrag(); }
+std::string_view Agent::local_pwd() const { return local_.pwd(); }
 AgentState Agent::state() const { return state_; }
 bool Agent::is_controlling() const { return controlling_; }
 const DropCounters& Agent::drops() const { return drops_; }
@@ -163,7 +163,7 @@ Status Agent::ignore([[maybe_unused]] const Candidate& candidate, [[maybe_unused
 
 // RFC 8838 §9: one that names another generation.
 bool Agent::is_foreign(const Candidate& candidate) const {
-  return !candidate.ufrag.empty() && !(candidate.ufrag == remote_ufrag_.view());
+  return !candidate.ufrag.empty() && !(candidate.ufrag == remote_ufrag_);
 }
 
 Status Agent::add_remote_candidate(Time now, const Candidate& given) {

@@ -18,6 +18,7 @@
 #include "ice/checklist.h"
 #include "ice/gatherer.h"
 #include "ice/replies.h"
+#include "ice/stored_credentials.h"
 #include "ice/stun_transaction.h"
 
 namespace pollrtc::ice {
@@ -59,7 +60,7 @@ struct AgentStats : AgentCounters {
   std::uint16_t valid_pairs = 0;
   Time last_consent{};  // of the selected pair; meaningful when there is one
   // A local one whose address is hidden has its name.
-  std::optional<Candidate> selected_local, selected_remote;
+  std::optional<CandidateFacts> selected_local, selected_remote;
   bool is_remote_signalled = false;  // the selected one; else it is known from a check alone
   std::optional<Duration> round_trip_time;
 };
@@ -288,11 +289,13 @@ class Agent {
   void on_error(int code, const stun::Transaction& transaction);
   void on_role_conflict(const stun::Transaction& transaction);
   void on_failure(const stun::Transaction& transaction);
-  Duration draw_consent_wait() const;
+  Time draw_consent_check() const;
 
   Environment& environment_;
   AgentConfig config_;
-  FixedString<256> local_ufrag_, local_pwd_, remote_ufrag_, remote_pwd_;
+  StoredCredentials local_;
+  FixedString<256> remote_ufrag_,
+      remote_pwd_;  // in place: when they come it is too late to refuse them for want of memory
   std::uint64_t tie_breaker_ = 0;
   Gatherer gatherer_;
   Vec<Remote> remotes_;

@@ -211,7 +211,9 @@ bool Agent::poll_gathering_event(Event& event) {
   if (is_started_ && state_ != AgentState::Closed) {
     if (Gatherer::Local* const local = gatherer_.next_unannounced()) {
       local->is_announced = true;
-      event = LocalCandidate{Gatherer::as_signalled(*local)};
+      Candidate candidate = Gatherer::as_signalled(*local);
+      candidate.ufrag = *FixedString<256>::from(local_ufrag());  // RFC 8838 §9
+      event = LocalCandidate{candidate};
       if (local->candidate.type == CandidateType::Host || local->candidate.type == CandidateType::Relayed) {
         local->may_pair = true;
         pair_local(static_cast<std::uint16_t>(local - gatherer_.locals().begin()));
@@ -253,6 +255,7 @@ void Agent::rest() {
   fit(gatherer_.locals());
   fit(remotes_);
   checklist_.fit();
+  transactions_.fit();
 }
 
 void Agent::close(Time now) {

@@ -28,7 +28,7 @@ Status Agent::remove_tcp_addresses(Time now, const Address& ip) {
   if (const Status status = ready(); !status) return status;
   bool was_there = false;
   for (std::size_t i = 0; i < gatherer_.locals().size(); ++i) {
-    const Candidate& candidate = gatherer_.locals()[i].candidate;
+    const CandidateFacts& candidate = gatherer_.locals()[i].candidate;
     if (candidate.transport == Transport::Tcp && candidate.base.same_ip(ip))
       was_there = gatherer_.remove_base(candidate.base, Transport::Tcp) || was_there;
   }
@@ -103,10 +103,11 @@ void Agent::reconnect(Pair& pair) {
 // The connection of a passive candidate never comes back: the other end opens another, from another port.
 void Agent::drop_closed_pairs() {
   for (std::size_t i = checklist_.size(); i-- > 0;) {
+    const bool is_over = checklist_.begin()[i].is_cut || checklist_.begin()[i].state == PairState::Failed;
+    if (!is_over) continue;
     const Pair pair = checklist_.begin()[i];
     const bool is_passive = gatherer_.locals()[pair.local].candidate.tcp_type == TcpType::Passive;
-    const bool is_over = pair.is_cut || pair.state == PairState::Failed;
-    if (!is_passive || !is_over || pair.is_nominated) continue;
+    if (!is_passive || pair.is_nominated) continue;
     checklist_.erase_if([&pair](const Pair& p) { return p.id == pair.id; });
     Remote& remote = remotes_[pair.remote];
     const bool is_shared = std::any_of(checklist_.begin(), checklist_.end(),

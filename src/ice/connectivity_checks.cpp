@@ -67,7 +67,7 @@ Agent::Start Agent::start_consent() {
   }
   if (due == nullptr) return Start::Nothing;
   const Start start = start_check(*due, stun::Purpose::Consent);
-  if (start == Start::Begun) due->consent.on_check_sent(now_, draw_consent_wait());
+  if (start == Start::Begun) due->consent.on_check_sent(now_, draw_consent_check());
   return start;
 }
 
@@ -120,10 +120,10 @@ Duration Agent::check_rto() const {
   return std::clamp(wanted, stun::Retransmission::kMinRto, kMaxCheckRto);
 }
 
-// RFC 7675 §5.1: 4 to 6 seconds, drawn anew each time. Without randomness the middle will do.
-Duration Agent::draw_consent_wait() const {
+// RFC 7675 §5.1: in 4 to 6 seconds, drawn anew each time. Without randomness the middle will do.
+Time Agent::draw_consent_check() const {
   const auto random = random_u32(environment_.rng);
-  return random ? Consent::wait_from(*random) : Consent::kInterval;
+  return Consent::on_grid(now_, now_ + (random ? Consent::wait_from(*random) : Consent::kInterval));
 }
 
 std::size_t Agent::write_request(const stun::Transaction& transaction, MutBytes out) const {
@@ -131,7 +131,7 @@ std::size_t Agent::write_request(const stun::Transaction& transaction, MutBytes 
   stun::Writer w(out.first(std::min(out.size(), stun::kMaxSent)), stun::Class::Request, transaction.id);
   if (transaction.purpose != stun::Purpose::Server) {
     std::array<char, 520> user;
-    const std::string_view theirs = remote_ufrag_.view(), ours = local_ufrag_.view();
+    const std::string_view theirs = remote_ufrag_.view(), ours = local_.ufrag();
     char* end = std::copy(theirs.begin(), theirs.end(), user.begin());
     *end++ = ':';
     end = std::copy(ours.begin(), ours.end(), end);
@@ -180,7 +180,9 @@ Drop Agent::on_message(Time now, const Path& path, const stun::Message& message)
 }
 
 Drop Agent::on_request(const Path& path, const stun::Message& request) {
-  const auto base = gatherer_.find_base(path.local, path.transport);
+  const Pair* const known = checklist_.find(path);
+  const auto base = known != nullptr && !known->is_cut ? std::optional(known->local)
+                                                       : gatherer_.find_base(path.local, path.transport);
   if (!base) return Drop::UnknownPath;
   const RequestVerdict verdict = screen_request(request, local_ufrag(), local_pwd());
   const bool is_authentic = verdict.integrity != stun::Integrity::None;
@@ -190,7 +192,6 @@ Drop Agent::on_request(const Path& path, const stun::Message& request) {
   if (const Drop conflict = settle_role(path, request, verdict.integrity); conflict != Drop::None)
     return conflict;
   // RFC 7675 §5.1: nothing of ours goes there any more, so the other end must not think that the pair works, and nominate it.
-  const Pair* const known = checklist_.find(path);
   if (known != nullptr && known->is_spent) return Drop::UnknownPath;
 
   Reply reply;
@@ -392,8 +393,10 @@ Drop Agent::on_success(const stun::Message& response, const stun::Transaction& t
   transactions_.erase_if([&transaction](const stun::Transaction& t) {
     return t.id == transaction.id || (t.target == transaction.target && t.purpose == stun::Purpose::Check);
   });
-  pair->valid_local = gatherer_.identify(pair->local, mapped, transaction.priority);
-  pair->valid_priority = priority_of(pair->valid_local, pair->remote);
+  if (!pair->is_valid || !gatherer_.is_mapped_to(pair->valid_local, mapped)) {
+    pair->valid_local = gatherer_.identify(pair->local, mapped, transaction.priority);
+    pair->valid_priority = priority_of(pair->valid_local, pair->remote);
+  }
   pair->state = PairState::Succeeded;
   pair->queued = 0;
   if (!pair->is_valid) {
@@ -404,7 +407,7 @@ Drop Agent::on_success(const stun::Message& response, const stun::Transaction& t
   pair->is_valid = true;
   if (pair->path.transport == Transport::Tcp) pair->is_cut = false;  // its connection was made anew
   // The first answer plans the first check of consent; later ones change no plan, so there is nothing to draw.
-  pair->consent.on_answer(now_, pair->consent.next_check() == kNever ? draw_consent_wait() : Duration());
+  pair->consent.on_answer(now_, pair->consent.next_check() == kNever ? draw_consent_check() : Time());
   checklist_.thaw(pair->foundation);
   const bool is_ours =
       transaction.purpose == stun::Purpose::Nomination && transaction.controlling && controlling_;

@@ -6,20 +6,24 @@ namespace pollrtc::ice {
 
 Duration Consent::wait_from(std::uint32_t random) {
   const Duration span = kInterval * 4 / 10;
-  return kInterval * 8 / 10 +
-         Duration(static_cast<Duration::rep>(random % static_cast<std::uint32_t>(span.count() + 1)));
+  return kLeast + Duration(static_cast<Duration::rep>(random % static_cast<std::uint32_t>(span.count() + 1)));
 }
 
-void Consent::on_answer(Time now, Duration wait) {
+Time Consent::on_grid(Time now, Time due) {
+  const Time before = due - due.time_since_epoch() % kGrid;
+  return before >= now + kLeast ? before : before + kGrid;
+}
+
+void Consent::on_answer(Time now, Time next) {
   last_answer_ = now;
   unanswered_ = silent_ = 0;
   interrupted_at_ = kNever;
   // A connectivity check that was answered is as good as a consent check; one already planned keeps its time.
-  if (next_check_ == kNever) next_check_ = now + wait;
+  if (next_check_ == kNever) next_check_ = next;
 }
 
-void Consent::on_check_sent(Time now, Duration wait) {
-  next_check_ = now + wait;
+void Consent::on_check_sent(Time now, Time next) {
+  next_check_ = next;
   ++unanswered_;
   ++silent_;
   if (silent_ == kInterruptedAfter || unanswered_ == kInterruptedAnyway)

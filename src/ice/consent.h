@@ -8,6 +8,7 @@ namespace pollrtc::ice {
 class Consent {
  public:
   static constexpr Duration kInterval = std::chrono::seconds(5);  // times 0.8 to 1.2, drawn anew for each
+  static constexpr Duration kLeast = kInterval * 8 / 10;
   static constexpr Duration kExpiry = std::chrono::seconds(30);
   // Two checks in a row without an answer, the second given this long, and the path counts as interrupted. One lost
   // packet is no interruption, and asking sooner than after 4 s is not allowed.
@@ -17,12 +18,17 @@ class Consent {
   static constexpr int kInterruptedAnyway = 4;
   static constexpr Duration kAnswerGrace = std::chrono::seconds(1);
 
+  // Checks are sent at multiples of this, so that a process with thousands of connections wakes up for many of them at once.
+  static constexpr Duration kGrid = std::chrono::milliseconds(20);
+
   // `random` is any number; from it comes the wait of 4 to 6 s.
   static Duration wait_from(std::uint32_t random);
+  // The multiple of kGrid beside `due`, which is 4 to 6 s from now, and so is that.
+  static Time on_grid(Time now, Time due);
 
-  // A check of ours was answered. The first answer gives consent.
-  void on_answer(Time now, Duration wait);
-  void on_check_sent(Time now, Duration wait);
+  // A check of ours was answered. The first answer gives consent; the next check is at `next` unless it is planned already.
+  void on_answer(Time now, Time next);
+  void on_check_sent(Time now, Time next);
   // Data of ours was acknowledged. That gives no consent (RFC 7675 §5.1).
   void on_data();
 

@@ -1,5 +1,7 @@
 #include "ice/gatherer.h"
 
+#include <utility>
+
 #include "base/address.h"
 #include "base/format.h"
 
@@ -8,11 +10,11 @@ namespace pollrtc::ice {
 namespace {
 
 // Hosts and relayed candidates are sent from; the reflexive ones are other names of theirs.
-bool is_base(const Candidate& candidate) {
+bool is_base(const CandidateFacts& candidate) {
   return candidate.type == CandidateType::Host || candidate.type == CandidateType::Relayed;
 }
 
-void hide(Candidate& candidate, const FixedString<64>& name) {
+void hide(CandidateFacts& candidate, const FixedString<64>& name) {
   if (name.empty()) return;
   candidate.mdns_name = name;
   candidate.mdns_port = candidate.base.port;
@@ -24,7 +26,7 @@ void Gatherer::begin(Time now) {
   if (cut_off_ == kNever && !is_done_) cut_off_ = now + kCutOff;
 }
 
-Status Gatherer::check_base(const Candidate& candidate, bool loopback_allowed) const {
+Status Gatherer::check_base(const CandidateFacts& candidate, bool loopback_allowed) const {
   if (is_over()) return fail(ErrorCode::InvalidState, "gathering is over");
   if (!is_gatherable(candidate.base, loopback_allowed))
     return fail(ErrorCode::Refused, "not an address for a candidate");
@@ -39,7 +41,7 @@ Status Gatherer::check_base(const Candidate& candidate, bool loopback_allowed) c
 
 Status Gatherer::add_base(Time now, const Address& base, bool loopback_allowed, const Address& announced,
                           const FixedString<64>& hidden_as) {
-  Candidate candidate;
+  CandidateFacts candidate;
   candidate.base = base;
   candidate.address = announced.is_valid() ? announced : base;
   if (!announced.is_valid()) hide(candidate, hidden_as);
@@ -61,7 +63,7 @@ Status Gatherer::add_tcp(Time now, const Address& base, TcpType direction, bool 
   if (direction != TcpType::Active && direction != TcpType::Passive)
     return fail(ErrorCode::NotSupported, "a TCP candidate of ours is active or passive");
   const bool is_active = direction == TcpType::Active;
-  Candidate candidate;
+  CandidateFacts candidate;
   candidate.transport = Transport::Tcp;
   candidate.tcp_type = direction;
   candidate.base = is_active ? base.with_port(kActivePort) : base;
@@ -80,12 +82,12 @@ Status Gatherer::add_server(Time now, const Address& server) {
   const Address plain = unmapped(server);
   if (!is_checkable(plain)) return fail(ErrorCode::Refused, "not an address of a server");
   if (std::find(servers_.begin(), servers_.end(), plain) != servers_.end()) return {};
-  if (servers_.full()) return fail(ErrorCode::LimitReached, "too many STUN servers");
+  if (servers_.size() >= kMaxServers) return fail(ErrorCode::LimitReached, "too many STUN servers");
   begin(now);
-  static_cast<void>(servers_.push_back(plain));
+  if (!servers_.push_back(plain)) return fail(ErrorCode::OutOfMemory, "STUN server");
   const std::size_t before = probes_.size();
   for (std::size_t i = 0; i < locals_.size(); ++i) {
-    const Candidate& candidate = locals_[i].candidate;
+    const CandidateFacts& candidate = locals_[i].candidate;
     if (candidate.type != CandidateType::Host || candidate.transport != Transport::Udp) continue;
     if (add_probes(static_cast<std::uint16_t>(i), servers_.size() - 1)) continue;
     probes_.erase(before, probes_.size() - before);
@@ -187,7 +189,7 @@ void Gatherer::add_reflexive(std::uint16_t host, const Address& mapped, const Ad
       return;
   if (locals_.size() >= limit_) return;
   give_preferences();
-  Candidate candidate;
+  CandidateFacts candidate;
   candidate.type = CandidateType::ServerReflexive;
   candidate.address = mapped;
   candidate.base = base;
@@ -207,7 +209,7 @@ Status Gatherer::add_relayed(Time now, const RelayedAddress& relay) {
     add_reflexive(*host, relay.mapped, relay.server, kMaxServers);
   if (find_base(relay.relayed) || locals_.size() >= limit_)
     return fail(ErrorCode::LimitReached, "a relayed candidate too many");
-  Candidate candidate;
+  CandidateFacts candidate;
   candidate.type = CandidateType::Relayed;
   candidate.address = candidate.base = relay.relayed;
   // The related address tells where we are; under the relay policy nobody is to know (RFC 8839 §5.1).
@@ -255,10 +257,9 @@ void Gatherer::conclude() {
   }
 }
 
-bool Gatherer::add_local(const Candidate& candidate, const Address& server) {
+bool Gatherer::add_local(const CandidateFacts& candidate, const Address& server) {
   Local local;
   local.candidate = candidate;
-  local.candidate.ufrag = ufrag_;
   local.server = server;
   local.foundation = foundation_of(candidate, server);
   char text[16];
@@ -267,10 +268,10 @@ bool Gatherer::add_local(const Candidate& candidate, const Address& server) {
 }
 
 // RFC 8445 §5.1.1.3: the same for the same type, base address, server address and transport.
-std::uint32_t Gatherer::foundation_of(const Candidate& candidate, const Address& server) {
+std::uint32_t Gatherer::foundation_of(const CandidateFacts& candidate, const Address& server) {
   std::uint32_t last = 0;
   for (const Local& local : locals_) {
-    const Candidate& known = local.candidate;
+    const CandidateFacts& known = local.candidate;
     if (known.type == candidate.type && known.transport == candidate.transport &&
         known.base.same_ip(candidate.base) && local.server.same_ip(server))
       return local.foundation;
@@ -282,13 +283,14 @@ std::uint32_t Gatherer::foundation_of(const Candidate& candidate, const Address&
 // RFC 8421 §4: IPv6 first, but after Hi = (N4 + N6) / N4 of them an IPv4 address, so that a broken IPv6 costs little.
 // Loopback comes last. The step of 256 leaves room for the reflexive candidates of the same base.
 void Gatherer::give_preferences() {
+  if (std::exchange(preferred_, locals_.size()) == locals_.size()) return;
   give_preferences({Transport::Udp, TcpType::None}, rank_);
   give_preferences({Transport::Tcp, TcpType::Active}, active_rank_);
   give_preferences({Transport::Tcp, TcpType::Passive}, passive_rank_);
 }
 
 void Gatherer::prefer(Local& local, std::uint16_t rank) {
-  Candidate& candidate = local.candidate;
+  CandidateFacts& candidate = local.candidate;
   if (candidate.transport == Transport::Udp) {
     local.local_preference = static_cast<std::uint16_t>(65535 - 256 * std::min<int>(rank, 254));
   } else {
@@ -326,7 +328,8 @@ void Gatherer::give_preferences(Kind kind, std::uint16_t& rank) {
 }
 
 Candidate Gatherer::as_signalled(const Local& local) {
-  Candidate candidate = local.candidate;
+  Candidate candidate;
+  static_cast<CandidateFacts&>(candidate) = local.candidate;
   if (!candidate.mdns_name.empty()) candidate.address = candidate.base = candidate.related = {};
   return candidate;
 }
@@ -334,9 +337,9 @@ Candidate Gatherer::as_signalled(const Local& local) {
 // The best first, so that the peer's checks, which begin with the first pair it can form, begin with a good one.
 Gatherer::Local* Gatherer::next_unannounced() {
   // Asked after each datagram, and nearly always there is none.
-  const bool is_any =
-      std::any_of(locals_.begin(), locals_.end(), [](const Local& l) { return !l.is_announced; });
-  if (is_concluded_ || !is_any) return nullptr;
+  if (is_concluded_ ||
+      std::all_of(locals_.begin(), locals_.end(), [](const Local& l) { return l.is_announced; }))
+    return nullptr;
   give_preferences();
   Local* best = nullptr;
   for (Local& local : locals_)
@@ -353,17 +356,21 @@ std::optional<std::uint16_t> Gatherer::find_base(const Address& base, Transport 
   return std::nullopt;
 }
 
+bool Gatherer::is_mapped_to(std::uint16_t local, const Address& mapped) const {
+  return scoped_as(locals_[local].candidate.address, Address{}) == mapped;
+}
+
 std::uint16_t Gatherer::identify(std::uint16_t base, const Address& mapped, std::uint32_t priority) {
-  const Candidate& own = locals_[base].candidate;
+  const CandidateFacts& own = locals_[base].candidate;
   const Address home = own.base;
   for (std::size_t i = 0; i < locals_.size(); ++i) {  // a mapped address has no zone
-    const Candidate& candidate = locals_[i].candidate;
+    const CandidateFacts& candidate = locals_[i].candidate;
     if (candidate.base == home && candidate.transport == own.transport &&
         scoped_as(candidate.address, Address{}) == mapped)
       return static_cast<std::uint16_t>(i);
   }
   if (locals_.size() >= limit_) return base;
-  Candidate candidate;
+  CandidateFacts candidate;
   candidate.type = CandidateType::PeerReflexive;
   candidate.address = mapped;
   candidate.base = candidate.related = home;

@@ -40,7 +40,7 @@ class Gatherer {
   static constexpr Duration kKeepalive = std::chrono::seconds(15);
 
   struct Local {
-    Candidate candidate;
+    CandidateFacts candidate;
     Address server;  // the one that told us; invalid for others
     std::uint32_t foundation = 0;
     std::uint16_t local_preference = 0;  // 0: not given yet
@@ -50,10 +50,11 @@ class Gatherer {
   };
 
   Gatherer(const Memory& memory, const Limits& limits, bool relay_only)
-      : locals_(memory), probes_(memory), limit_(limits.ice_local_candidates), relay_only_(relay_only) {}
-
-  // The generation's ufrag goes into each candidate (RFC 8838 §9).
-  void set_ufrag(const FixedString<256>& ufrag) { ufrag_ = ufrag; }
+      : locals_(memory),
+        probes_(memory),
+        servers_(memory),
+        limit_(limits.ice_local_candidates),
+        relay_only_(relay_only) {}
 
   // `announced` is how the base looks from outside a one-to-one NAT; invalid: as it is.
   // `hidden_as` is the name that is signalled in the place of the base; empty: nothing is hidden.
@@ -86,7 +87,7 @@ class Gatherer {
   // An allocation on a TURN server, and what the server saw us as. False when it comes too late, or nothing fits.
   Status add_relayed(Time now, const RelayedAddress& relay);
 
-  // What the other end is told of it: of a hidden address the name alone.
+  // What the other end is told of it, but for the generation's ufrag: of a hidden address the name alone.
   static Candidate as_signalled(const Local& local);
   // The next candidate that was not signalled yet; null when there is none. Hosts get their preference here, all those
   // known by now in one order.
@@ -97,6 +98,8 @@ class Gatherer {
   // A mapped address in an answer to a check from `base`: one we know, or a new peer-reflexive one (RFC 8445
   // §7.2.5.3.1). When there is no room for that, the base itself.
   std::uint16_t identify(std::uint16_t base, const Address& mapped, std::uint32_t priority);
+  // Is this the candidate that identify() found for the address, not long ago?
+  bool is_mapped_to(std::uint16_t local, const Address& mapped) const;
   // The priority a peer-reflexive candidate on this base would have: the PRIORITY of a check (§7.1.1).
   std::uint32_t reflexive_priority(std::uint16_t base);
 
@@ -110,21 +113,21 @@ class Gatherer {
     TcpType direction;
   };
   void begin(Time now);
-  Status check_base(const Candidate& candidate, bool loopback_allowed) const;
+  Status check_base(const CandidateFacts& candidate, bool loopback_allowed) const;
   void add_reflexive(std::uint16_t host, const Address& mapped, const Address& server,
                      std::uint16_t server_index);
   bool add_probes(std::uint16_t local, std::size_t first_server);
   void give_preferences();
   void give_preferences(Kind kind, std::uint16_t& rank);
   static void prefer(Local& local, std::uint16_t rank);
-  std::uint32_t foundation_of(const Candidate& candidate, const Address& server);
-  bool add_local(const Candidate& candidate, const Address& server);
+  std::uint32_t foundation_of(const CandidateFacts& candidate, const Address& server);
+  bool add_local(const CandidateFacts& candidate, const Address& server);
 
   Vec<Local> locals_;
   Vec<Probe> probes_;
-  FixedVec<Address, kMaxServers> servers_;
-  FixedString<256> ufrag_;
+  Vec<Address> servers_;
   std::size_t limit_;
+  std::size_t preferred_ = 0;  // of locals_, those that were there when preferences were given
   Time cut_off_ = kNever;
   std::uint16_t rank_ = 0, active_rank_ = 0,
                 passive_rank_ = 0;  // how many of each kind have their preference

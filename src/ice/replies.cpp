@@ -59,12 +59,12 @@ bool ErrorLimiter::allow(Time now, const Address& source) {
   Source* entry =
       std::find_if(sources_.begin(), sources_.end(), [&ip](const Source& s) { return s.ip == ip; });
   if (entry == sources_.end()) {
-    if (sources_.full()) {  // forget the one seen longest ago; the bound in all holds anyway
+    if (sources_.size() >= kMostSources) {  // forget the one seen longest ago; the bound in all holds anyway
       entry = std::min_element(sources_.begin(), sources_.end(),
                                [](const Source& a, const Source& b) { return a.since < b.since; });
       *entry = Source{ip, now, 0};
     } else {
-      static_cast<void>(sources_.push_back(Source{ip, now, 0}));
+      if (!sources_.push_back(Source{ip, now, 0})) return false;
       entry = &sources_.back();
     }
   }

@@ -36,8 +36,9 @@ class Replies {
 // At most so many errors in any second of its own, in all and to one IP address.
 class ErrorLimiter {
  public:
-  explicit ErrorLimiter(const Limits& limits)
-      : in_all_(limits.stun_errors_per_second), each_(limits.stun_errors_per_source) {}
+  ErrorLimiter(const Memory& memory, const Limits& limits)
+      : sources_(memory), in_all_(limits.stun_errors_per_second), each_(limits.stun_errors_per_source) {}
+  // Without memory for the first source, false.
   bool allow(Time now, const Address& source);
 
  private:
@@ -46,7 +47,8 @@ class ErrorLimiter {
     Time since{};
     std::uint32_t count = 0;
   };
-  FixedVec<Source, 16> sources_;
+  static constexpr std::size_t kMostSources = 16;
+  Vec<Source> sources_;
   Time since_{};
   std::uint32_t count_ = 0;
   bool has_begun_ = false;

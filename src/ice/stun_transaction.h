@@ -70,6 +70,15 @@ class TransactionTable {
       if (condition(items_[i])) items_.erase(i);
   }
   void clear() { items_.clear(); }
+  // Room for a few stays, so that a check of consent asks for none.
+  void fit() {
+    constexpr std::size_t kFew = 2;
+    if (items_.capacity() <= kFew || items_.size() > kFew) return;
+    Vec<Transaction> few(items_.memory());
+    if (!few.reserve(kFew)) return;
+    for (const Transaction& transaction : items_) static_cast<void>(few.push_back(transaction));
+    items_ = std::move(few);
+  }
 
   Transaction* begin() { return items_.begin(); }
   Transaction* end() { return items_.end(); }

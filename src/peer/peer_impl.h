@@ -21,6 +21,7 @@
 #include "peer/signaling.h"
 #include "pollrtc/peer.h"
 #include "sctp/association.h"
+#include "sdp/boxed.h"
 #include "sdp/description.h"
 #include "sdp/offer_answer.h"
 
@@ -120,7 +121,7 @@ struct [[gnu::visibility("hidden")]] Peer::Impl {
   void become(GatheringState next);
   bool has_ended() const { return close_reason != Close::None; }
   std::size_t max_message_size() const;
-  const std::optional<sdp::Remote>& remote_in_force() const {
+  const sdp::Boxed<sdp::Remote>& remote_in_force() const {
     return remote_current ? remote_current : remote_pending;
   }
   std::uint64_t remote_max_message_size() const;
@@ -154,9 +155,17 @@ struct [[gnu::visibility("hidden")]] Peer::Impl {
   Owned<dtls::Session> dtls;
   Owned<sctp::Association> association;
   std::optional<Path> path;  // the last one selected: where data goes, and where a goodbye goes
+  // What a silent connection is asked for stands together.
+  ConnectionState connection_state = ConnectionState::New;
+  GatheringState gathering_state = GatheringState::New;
+  SignalingState signaling_state = SignalingState::Stable;
+  Close close_reason = Close::None;
   // Nothing but ICE has anything to do before quiet_until, unless a call or a datagram comes that is not ICE's.
   bool is_quiet = false;
   Time quiet_until = kNever;
+  struct {
+    std::uint64_t datagrams_sent = 0, datagrams_received = 0, bytes_sent = 0, bytes_received = 0;
+  } counters;
   bool dtls_started = false;
   bool payload_is_whole = false;  // what poll_payload() gave last must not be cut on the way
   Buffer packet_buffer;           // one SCTP packet from DTLS to the association; none while DTLS rests
@@ -167,10 +176,6 @@ struct [[gnu::visibility("hidden")]] Peer::Impl {
   };
   Vec<EarlyDatagram> early;  // DTLS that came before our own check of its path was through
 
-  ConnectionState connection_state = ConnectionState::New;
-  GatheringState gathering_state = GatheringState::New;
-  SignalingState signaling_state = SignalingState::Stable;
-  Close close_reason = Close::None;
   Close path_failure = Close::None;  // why ICE gave up, until there is a path again
   Time failed_until = kNever;        // from the first such failure on: then a failed connection ends
   bool goodbye_owed = false;
@@ -179,18 +184,18 @@ struct [[gnu::visibility("hidden")]] Peer::Impl {
   // Descriptions. "Current" is what was agreed on last, "pending" what is on the table (RFC 9429 §3.2).
   sdp::Origin origin;
   std::string tls_id;
-  std::optional<sdp::Description> last_made;  // by create_offer or create_answer: its version is used up
-  std::string last_offer, last_answer;        // their texts: all that set_local_description takes
-  std::optional<sdp::Description> local_current, local_pending;
-  std::optional<sdp::Description> remote_offer;
-  std::optional<sdp::Remote> remote_current, remote_pending;
+  sdp::Boxed<sdp::Description> last_made;  // by create_offer or create_answer: its version is used up
+  std::string last_offer, last_answer;     // their texts: all that set_local_description takes
+  sdp::Boxed<sdp::Description> local_current, local_pending;
+  sdp::Boxed<sdp::Description> remote_offer;
+  sdp::Boxed<sdp::Remote> remote_current, remote_pending;
   bool transports_started = false;
   bool is_offerer = false;
   bool offered_first = false;               // the offer of the exchange that began it all was ours
   bool restart_wanted = false;              // RestartNeeded is owed, once no offer is on the table
   std::vector<Candidate> local_candidates;  // of the newest generation
   // An ICE restart, from the offer that names its credentials until it is agreed on or rolled back.
-  std::optional<ice::Credentials> restart_credentials;
+  sdp::Boxed<ice::Credentials> restart_credentials;
   bool servers_changed = false;  // since gathering was over: the next offer restarts ICE (RFC 9429 §5.2.2)
   bool last_offer_restarts = false;
   std::vector<Candidate> former_candidates;
@@ -201,10 +206,6 @@ struct [[gnu::visibility("hidden")]] Peer::Impl {
     std::string ufrag;                   // of the generation; empty: not said
   };
   std::vector<WaitingCandidate> waiting_candidates;
-
-  struct {
-    std::uint64_t datagrams_sent = 0, datagrams_received = 0, bytes_sent = 0, bytes_received = 0;
-  } counters;
 };
 
 }  // namespace pollrtc

@@ -145,7 +145,10 @@ Status Peer::Impl::set_local_description(Time now, SdpType type, std::string_vie
     local_current = *last_made;
     local_pending.reset();
     remote_current = remote_pending;
-    if (type == SdpType::Answer) remote_pending.reset();
+    if (type == SdpType::Answer) {
+      remote_pending.reset();
+      remote_offer.reset();
+    }
   }
   become(*next);
   // An offer without data, which may have no section at all (RFC 9429 §5.2.1), is answered, and there is nothing to connect.
@@ -212,7 +215,7 @@ Status Peer::Impl::set_remote_answer(Time now, SignalingState next, const sdp::D
       return fail(ErrorCode::NotSupported,
                   "other ICE credentials than in the provisional answer are not supported");
   }
-  const std::optional<sdp::Remote> before = remote_pending;
+  const sdp::Boxed<sdp::Remote> before = remote_pending;
   remote_pending = *remote;
   if (const Status status = apply_remote(now); !status) {
     remote_pending = before;

@@ -187,4 +187,17 @@ TEST_CASE("the wait for a consent check is 4 to 6 seconds", "[ICE-CONS-01]") {
   CHECK(high > 5990ms);
 }
 
+TEST_CASE("checks of consent fall on a grid, and are 4 to 6 seconds away nevertheless", "[ICE-CONS-01]") {
+  using namespace std::chrono_literals;
+  for (std::uint32_t i = 0; i < 100000; ++i) {
+    const Time now(1h + Duration(i * 7919));
+    const Duration drawn = Consent::wait_from(i * 2654435761u);
+    const Time check = Consent::on_grid(now, now + drawn);
+    if (check < now + 4s || check > now + 6s) FAIL("after " << (check - now).count() << " us");
+    if (check.time_since_epoch() % Consent::kGrid != 0us) FAIL("off the grid: " << i);
+    if (check - (now + drawn) >= Consent::kGrid || now + drawn - check >= Consent::kGrid)
+      FAIL("not beside what was drawn");
+  }
+}
+
 }  // namespace pollrtc::test

@@ -18,8 +18,8 @@ Address ip(std::string_view text, std::uint16_t port = 9000) { return *parse_ip(
 struct Fixture {
   explicit Fixture(const Limits& limits = {}, bool relay_only = false)
       : gatherer(environment.env.memory, limits, relay_only) {}
-  std::vector<Candidate> announced() {
-    std::vector<Candidate> out;
+  std::vector<CandidateFacts> announced() {
+    std::vector<CandidateFacts> out;
     while (Gatherer::Local* local = gatherer.next_unannounced()) {
       local->is_announced = true;
       out.push_back(local->candidate);
@@ -50,10 +50,11 @@ TEST_CASE("IPv6 first, with IPv4 mixed in after a head start", "[ICE-GATH-15][IC
   std::sort(candidates.begin(), candidates.end(),
             [](const auto& a, const auto& b) { return a.priority > b.priority; });
   std::string families;
-  for (const Candidate& c : candidates) families += c.address.family == Address::Family::IPv6 ? '6' : '4';
+  for (const CandidateFacts& c : candidates)
+    families += c.address.family == Address::Family::IPv6 ? '6' : '4';
   CHECK(families == "66664664");
   std::set<std::uint32_t> priorities;
-  for (const Candidate& c : candidates) priorities.insert(c.priority);
+  for (const CandidateFacts& c : candidates) priorities.insert(c.priority);
   CHECK(priorities.size() == 8);
 }
 
@@ -72,7 +73,7 @@ TEST_CASE("foundations are equal exactly for same type, base address and server"
   REQUIRE(f.gatherer.add_server(Time{}, ip("198.51.100.2", 3478)));
   for (std::uint16_t i = 0; i < 6; ++i)
     f.answer(Time{}, ip("203.0.113.5", static_cast<std::uint16_t>(100 + i)));
-  std::vector<Candidate> c = f.announced();
+  std::vector<CandidateFacts> c = f.announced();
   REQUIRE(c.size() == 9);
   CHECK(c[0].foundation == c[1].foundation);
   CHECK_FALSE(c[0].foundation == c[2].foundation);
@@ -85,7 +86,7 @@ TEST_CASE("foundations are equal exactly for same type, base address and server"
   }
   CHECK(reflexive.size() == 4);  // two base addresses, two servers
   std::set<std::uint32_t> priorities;
-  for (const Candidate& candidate : c) priorities.insert(candidate.priority);
+  for (const CandidateFacts& candidate : c) priorities.insert(candidate.priority);
   CHECK(priorities.size() == 9);
 }
 

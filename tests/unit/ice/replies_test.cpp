@@ -71,7 +71,7 @@ TEST_CASE("a full queue loses the answer, as a network would") {
 
 TEST_CASE("errors: ten a second to a source, a hundred in all", "[ATK-01]") {
   const Limits limits;
-  ErrorLimiter limiter(limits);
+  ErrorLimiter limiter(default_memory(), limits);
   Time now{};
   const Address source = *parse_ip("198.51.100.1", 1);
   for (int i = 0; i < 10; ++i) CHECK(limiter.allow(now, source.with_port(static_cast<std::uint16_t>(i))));

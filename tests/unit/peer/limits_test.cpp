@@ -38,7 +38,7 @@ Address stranger(std::size_t i) {
 }
 
 std::size_t errors_to(const Limits& limits, std::size_t wanted, bool to_one) {
-  ice::ErrorLimiter limiter(limits);
+  ice::ErrorLimiter limiter(default_memory(), limits);
   std::size_t allowed = 0;
   for (std::size_t i = 0; i < wanted; ++i) allowed += limiter.allow(Time{}, stranger(to_one ? 0 : i)) ? 1 : 0;
   return allowed;
