@@ -269,6 +269,7 @@ class Association {
   Handled on_restart(Time now, const StateCookie& cookie);
   void establish(Time now, std::string_view reason);
   void announce_connected();
+  bool fits_packet(Bytes cookie) const;
   void on_t1(Time now);
 
   // shutdown.cpp

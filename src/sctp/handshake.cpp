@@ -133,7 +133,7 @@ Association::Handled Association::on_init_ack(Time now, const Packet& packet, co
     store_u16(missing.data() + 4, code_of(ParameterType::StateCookie));
     return refuse_init_ack(*init, CauseCode::MissingMandatoryParameter, missing, "INIT ACK without a cookie");
   }
-  if (kCommonHeader + kTlvHeader + padded4(parameters->cookie->size()) > path_mtu_.size()) {
+  if (!fits_packet(*parameters->cookie)) {
     return refuse_init_ack(*init, CauseCode::OutOfResource, {}, "the peer's cookie does not fit a packet");
   }
   const auto local_tie = random_tag(env_.rng), peer_tie = random_tag(env_.rng);
@@ -325,11 +325,16 @@ void Association::on_stale_cookie(Time now) {
   timers_.set(Timer::T1, now + t1_.current());
 }
 
+bool Association::fits_packet(Bytes cookie) const {
+  return kCommonHeader + kTlvHeader + padded4(cookie.size()) <= path_mtu_.size();
+}
+
 // RFC 9260 §5.1.6, §6.3.3: the same INIT or COOKIE ECHO again, and the double wait. What is still owed has not left since: as with
-// count_error(), nobody can have answered it.
+// count_error(), nobody can have answered it. Unless it never will, on a path that came since and takes less.
 void Association::on_t1(Time now) {
   bool& owed = state_ == AssociationState::CookieWait ? owed_.init : owed_.cookie_echo;
-  if (!owed && ++init_sent_ > config_.parameters.max_init_retransmits) {
+  const bool is_waiting = owed && (state_ == AssociationState::CookieWait || fits_packet(peer_cookie_));
+  if (!is_waiting && ++init_sent_ > config_.parameters.max_init_retransmits) {
     end(Close::SctpSetupFailed, "the peer does not answer");
     return;
   }

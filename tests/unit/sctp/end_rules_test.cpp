@@ -414,6 +414,25 @@ TEST_CASE("an INIT or COOKIE ECHO that never left is no try: set-up waits for a 
   CHECK(peer.association.state() == State::Closed);
 }
 
+TEST_CASE("a cookie that no packet of a new path can hold ends the attempt as one that nobody answers",
+          "[SCTP-INIT-02]") {
+  ScriptedPeer peer;
+  REQUIRE(peer.association.connect(peer.now));
+  const SeenPacket init = peer.poll();
+  REQUIRE(init.is_only(ChunkType::Init));
+  const VerificationTag tag{load_u32(init.chunks[0].value.data())};
+  REQUIRE(peer.give(tag, peer.init_ack(std::string(2 * 800, 'a'))) == Drop::None);
+  peer.association.on_path_change(peer.now, {.base = 600});  // before it has left
+  CHECK(peer.is_silent());
+  int timeouts = 0;
+  for (; peer.association.state() == State::CookieEchoed && timeouts < 50; ++timeouts) {
+    peer.now = peer.association.next_timeout();
+    peer.association.handle_timeout(peer.now);
+  }
+  CHECK(timeouts == 9);
+  CHECK(peer.association.state() == State::Closed);
+}
+
 TEST_CASE(
     "no packet with an ABORT is answered, whether the ABORT counts or not; nor is what waited before it",
     "[SCTP-END-10]") {
