@@ -8,8 +8,8 @@ namespace pollrtc::ice {
 class Consent {
  public:
   static constexpr Duration kInterval = std::chrono::seconds(5);  // times 0.8 to 1.2, drawn anew for each
-  static constexpr Duration kLeast = kInterval * 8 / 10;
   static constexpr Duration kExpiry = std::chrono::seconds(30);
+  static constexpr Duration kLeast = kInterval * 8 / 10;
   // Two checks in a row without an answer, the second given this long, and the path counts as interrupted. One lost
   // packet is no interruption, and asking sooner than after 4 s is not allowed.
   static constexpr int kInterruptedAfter = 2;
