@@ -122,8 +122,9 @@ void RxTracker::on_window(std::size_t a_rwnd, std::size_t whole) {
 void RxTracker::end_of_packet(Time now) {
   if (packet_had_new_) {
     // RFC 9260 §5.1 (the first DATA), §6.2 (every second packet), §6.7 and RFC 5681 §4.2 (a gap opens or is filled).
-    ++packets_unacknowledged_;
-    if (!seen_any_ || packets_unacknowledged_ >= kPacketsPerSack || packet_had_gap_) sack_at_once_ = true;
+    packets_unacknowledged_ =
+        static_cast<std::uint8_t>(std::min(packets_unacknowledged_ + 1, int{kPacketsPerSack}));
+    if (!seen_any_ || packets_unacknowledged_ == kPacketsPerSack || packet_had_gap_) sack_at_once_ = true;
     seen_any_ = true;
     if (sack_due_ == kNever) sack_due_ = now + sack_delay_;
   }

@@ -202,7 +202,8 @@ void TxOutstanding::count_misses(Time now, const SackState& state) {
       if (chunk.fate != Fate::InFlight || chunk.fast_retransmitted) continue;
       // DEVIATION RFC 9260 §7.2.4: once packets have been seen to overtake each other, three misses prove nothing, and time
       // alone decides (RFC 8985 §6.2 step 4).
-      if (++chunk.misses >= kMissesUntilLost && !rack_.has_seen_reordering()) {
+      chunk.misses = static_cast<std::uint8_t>(std::min(chunk.misses + 1, int{kMissesUntilLost}));
+      if (chunk.misses == kMissesUntilLost && !rack_.has_seen_reordering()) {
         chunk.fast_retransmitted = true;
         lost = true;
         on_lost(now, offset);

@@ -136,13 +136,13 @@ TEST_CASE("who trusts nobody speaks to nobody", "[TURN-34]") {
 TEST_CASE("who lacks memory or randomness says so and does not begin, or ends", "[TURN-34]") {
   Identity identity("turn.example.org");
   {
-    TestEnvironment environment;
+    TestEnvironment environment, another;  // both outlive what is allocated
     environment.fail_allocations_after(0);
     TrustAnchors anchors;
     const Status added = anchors.add(environment.env.memory, identity.pem);
     REQUIRE_FALSE(added);
     CHECK(added.error() == ErrorCode::OutOfMemory);
-    CHECK(anchors.add(TestEnvironment().env.memory, identity.pem));
+    CHECK(anchors.add(another.env.memory, identity.pem));
   }
   Rig poor(identity, identity.pem);
   poor.environment.fail_allocations_after(0);
