@@ -196,19 +196,18 @@ void SctpInvariants::check_states(const Packet& packet, SctpState state) const {
 
 // RFC 9260 §12.4: one packet of replies for each packet received.
 void SctpInvariants::check_replies(const Packet& packet) {
+  bool is_reply = false;
   bool is_promise = false;  // "in progress" is not the last word on a reset (RFC 6525 §5.2.1)
-  const bool is_reply = std::any_of(packet.chunks.begin(), packet.chunks.end(), [&](const Chunk& chunk) {
-    if (chunk.type == kReConfig) {
-      const auto parameters = parameters_of(chunk.value);
-      return std::any_of(parameters.begin(), parameters.end(), [&](const Parameter& p) {
-        constexpr std::uint32_t kInProgress = 6;
-        is_promise |= p.type == 16 && u32(p.value, 4) == kInProgress;
-        return p.type == 16;
-      });
+  for (const Chunk& chunk : packet.chunks) {
+    is_reply |= chunk.type == kInitAck || chunk.type == kHeartbeatAck || chunk.type == kError ||
+                chunk.type == kCookieAck || chunk.type == kShutdownComplete;
+    if (chunk.type != kReConfig) continue;
+    for (const Parameter& parameter : parameters_of(chunk.value)) {
+      constexpr std::uint32_t kInProgress = 6;
+      is_reply |= parameter.type == 16;
+      is_promise |= parameter.type == 16 && u32(parameter.value, 4) == kInProgress;
     }
-    return chunk.type == kInitAck || chunk.type == kHeartbeatAck || chunk.type == kError ||
-           chunk.type == kCookieAck || chunk.type == kShutdownComplete;
-  });
+  }
   if (is_reply && ++reply_packets_ > packets_in_ && promises_ != 0) --promises_, ++packets_in_;
   demand(reply_packets_ <= packets_in_, "INV-16: more packets of replies than packets that came");
   if (is_promise) ++promises_;
