@@ -357,17 +357,17 @@ std::optional<std::uint16_t> Gatherer::find_base(const Address& base, Transport 
 }
 
 bool Gatherer::is_mapped_to(std::uint16_t local, const Address& mapped) const {
-  return scoped_as(locals_[local].candidate.address, Address{}) == mapped;
+  return scoped_as(locals_[local].candidate.address, Address{}) == mapped;  // a mapped address has no zone
 }
 
 std::uint16_t Gatherer::identify(std::uint16_t base, const Address& mapped, std::uint32_t priority) {
   const CandidateFacts& own = locals_[base].candidate;
   const Address home = own.base;
-  for (std::size_t i = 0; i < locals_.size(); ++i) {  // a mapped address has no zone
+  for (std::size_t i = 0; i < locals_.size(); ++i) {
     const CandidateFacts& candidate = locals_[i].candidate;
-    if (candidate.base == home && candidate.transport == own.transport &&
-        scoped_as(candidate.address, Address{}) == mapped)
-      return static_cast<std::uint16_t>(i);
+    const auto index = static_cast<std::uint16_t>(i);
+    if (candidate.base == home && candidate.transport == own.transport && is_mapped_to(index, mapped))
+      return index;
   }
   if (locals_.size() >= limit_) return base;
   CandidateFacts candidate;

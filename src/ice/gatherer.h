@@ -84,7 +84,7 @@ class Gatherer {
   Duration rto(Duration ta) const;  // RFC 8445 §14.3
   void on_answer(Time now, Probe& probe, const std::optional<Address>& mapped);
   void on_failure(Probe& probe);
-  // An allocation on a TURN server, and what the server saw us as. False when it comes too late, or nothing fits.
+  // An allocation on a TURN server, and what the server saw us as. Not when it comes too late, or nothing fits.
   Status add_relayed(Time now, const RelayedAddress& relay);
 
   // What the other end is told of it, but for the generation's ufrag: of a hidden address the name alone.

@@ -2,6 +2,7 @@
 // said in the request, so that each copy has the same bytes.
 #pragma once
 
+#include "base/fit.h"
 #include "base/memory.h"
 #include "ice/stun_message.h"
 
@@ -70,15 +71,7 @@ class TransactionTable {
       if (condition(items_[i])) items_.erase(i);
   }
   void clear() { items_.clear(); }
-  // Room for a few stays, so that a check of consent asks for none.
-  void fit() {
-    constexpr std::size_t kFew = 2;
-    if (items_.capacity() <= kFew || items_.size() > kFew) return;
-    Vec<Transaction> few(items_.memory());
-    if (!few.reserve(kFew)) return;
-    for (const Transaction& transaction : items_) static_cast<void>(few.push_back(transaction));
-    items_ = std::move(few);
-  }
+  void fit() { pollrtc::fit(items_, 2); }  // so that a check of consent asks for no memory
 
   Transaction* begin() { return items_.begin(); }
   Transaction* end() { return items_.end(); }
