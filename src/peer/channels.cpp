@@ -41,7 +41,7 @@ Channels::Channel* Channels::find_by_id(std::uint16_t id) const {
 
 bool Channels::is_in_use(std::uint16_t id) const {
   return handle_by_id_.find(id) != nullptr || refused_.contains(sctp::StreamId{id}) ||
-         unusable_.contains(sctp::StreamId{id});
+         unusable_.contains(sctp::StreamId{id}) || find_owed(id) != owed_resets_.end();
 }
 
 // A set, so that who makes thousands of streams unusable makes us remember a bit for each.
@@ -329,6 +329,7 @@ void Channels::on_ended(Close reason) {
   kept_bytes_ = 0;
   refused_.clear();
   reset_again_.clear();
+  owed_resets_.clear();
   for (std::size_t i = 0; i < channels_.size();) {
     const auto& entry = channels_.begin()[i];
     if (entry.value->released) {

@@ -54,6 +54,12 @@ class Channels {
   // The association is gone, or will never be: every channel closes.
   void on_ended(Close reason);
 
+  // Resets that there was no memory to ask for. The other end waits for them, so they are asked for again.
+  bool owes_resets() const { return !owed_resets_.empty(); }
+  void ask_owed_resets(Time now);
+  // More of them than can be kept in mind: the other end would take streams for open that are not.
+  bool has_lost_reset() const { return has_lost_reset_; }
+
   std::uint64_t messages_sent() const { return messages_sent_; }
   std::uint64_t messages_received() const { return messages_received_; }
 
@@ -86,6 +92,10 @@ class Channels {
     bool in_pieces = false;         // as the user wants to receive
     std::uint64_t piece_bytes = 0;  // of the message in pieces that is being sent; 0: none is
   };
+  struct OwedReset {
+    std::uint16_t stream;
+    bool is_refusal;  // refused_ is to have the stream, too
+  };
   // In handle_by_id_: a stream that could not be reset, and so is never used again, when there was no memory for a set of them.
   static constexpr std::uint32_t kUnusable = 0xffffffff;
 
@@ -108,6 +118,8 @@ class Channels {
   void deliver_kept(Time now, Channel& channel);
   void refuse_stream(Time now, std::uint16_t stream);
   bool reset_own(Time now, std::uint16_t stream);
+  void owe_reset(std::uint16_t stream, bool is_refusal);
+  const OwedReset* find_owed(std::uint16_t stream) const;  // owed_resets_.end(): none
   void drop_kept(std::optional<std::uint16_t> stream);
   void start_closing(Time now, Channel& channel);
   void close_after_peer(Time now, Channel& channel);
@@ -138,6 +150,8 @@ class Channels {
   sctp::StreamSet refused_;
   // Streams to reset once more when the reset under way is done: a channel came and went on them meanwhile.
   sctp::StreamSet reset_again_;
+  FixedVec<OwedReset, 8> owed_resets_;  // each stream at most once; nobody may use it
+  bool has_lost_reset_ = false;
   sctp::Association* association_ = nullptr;
   std::uint32_t next_handle_ = 0;
   std::uint32_t streams_ = 65535;  // ids must be below it; known exactly once the association is up

@@ -1,4 +1,6 @@
 // What the association does to channels: messages, DCEP, stream resets (RFC 8832 §6, RFC 8831 §6.6, §6.7).
+#include <algorithm>
+
 #include "base/bytes.h"
 #include "base/log.h"
 #include "peer/channels.h"
@@ -109,7 +111,8 @@ Drop Channels::deliver(Time now, Channel& channel, sctp::Message&& message) {
 Drop Channels::keep_for_later(Time now, sctp::Message message) {
   const std::size_t charge = message.charge;
   const std::uint16_t stream = message.stream;
-  const bool unusable = is_unusable(stream) || refused_.contains(sctp::StreamId{stream});
+  const bool unusable = is_unusable(stream) || refused_.contains(sctp::StreamId{stream}) ||
+                        find_owed(stream) != owed_resets_.end();
   if (!unusable && kept_bytes_ + charge <= environment_.limits.dc_pre_open &&
       kept_.push_back(std::move(message))) {
     kept_bytes_ += charge;
@@ -211,16 +214,46 @@ Drop Channels::on_open(Time now, std::uint16_t stream, Channel* channel, Bytes m
 // fail. Its answer is due then, and until it has come the stream is nobody's.
 void Channels::refuse_stream(Time now, std::uint16_t stream) {
   drop_kept(stream);
-  if (refused_.reserve() && reset_own(now, stream)) refused_.insert(sctp::StreamId{stream});
+  if (!refused_.reserve()) return owe_reset(stream, true);
+  if (reset_own(now, stream)) refused_.insert(sctp::StreamId{stream});
 }
 
-// False: it cannot be reset.
+// False: it cannot be reset. For want of memory it is owed.
 bool Channels::reset_own(Time now, std::uint16_t stream) {
   const Status status = association_->reset_stream(now, stream);
   if (status) return true;
-  if (status.error() != ErrorCode::AlreadyExists || !reset_again_.reserve()) return false;
-  reset_again_.insert(sctp::StreamId{stream});
+  const bool is_under_way = status.error() == ErrorCode::AlreadyExists;
+  if (!is_under_way && status.error() != ErrorCode::OutOfMemory) return false;
+  if (is_under_way && reset_again_.reserve()) {
+    reset_again_.insert(sctp::StreamId{stream});
+  } else {
+    owe_reset(stream, false);
+  }
   return true;
+}
+
+// Without a reset of ours the other end would keep its channel open, and send into one that does not exist.
+void Channels::owe_reset(std::uint16_t stream, bool is_refusal) {
+  if (find_owed(stream) != owed_resets_.end()) return;
+  if (!owed_resets_.push_back({stream, is_refusal})) has_lost_reset_ = true;
+}
+
+const Channels::OwedReset* Channels::find_owed(std::uint16_t stream) const {
+  return std::find_if(owed_resets_.begin(), owed_resets_.end(),
+                      [stream](const OwedReset& owed) { return owed.stream == stream; });
+}
+
+void Channels::ask_owed_resets(Time now) {
+  if (association_ == nullptr) return;
+  const auto owed_resets = std::exchange(owed_resets_, {});
+  for (const OwedReset& owed : owed_resets) {
+    if (owed.is_refusal) {
+      refuse_stream(now, owed.stream);
+    } else {
+      (void)reset_own(now,
+                      owed.stream);  // no, when the association is about to end, and every channel with it
+    }
+  }
 }
 
 // All of them without `stream`.
@@ -247,11 +280,14 @@ void Channels::on_stream_reset(Time now, const sctp::Association::StreamsReset& 
     if (channel != nullptr && !channel->peer_reset_done) return close_after_peer(now, *channel);
     // RFC 8831 §6.7: a channel that never was one here (negotiated, and not created; or opened and closed while the one before
     // was closing) waits for our half all the same.
+    const auto* const owed = find_owed(reset.stream);
+    if (owed != owed_resets_.end()) owed_resets_.erase(static_cast<std::size_t>(owed - owed_resets_.begin()));
     (void)reset_own(now, reset.stream);
     return;
   }
   drop_kept(std::nullopt);
   refused_.clear();
+  for (OwedReset& owed : owed_resets_) owed.is_refusal = false;
   for (std::size_t i = channels_.size(); i-- > 0;) {  // backwards: a released channel leaves the table here
     Channel& channel = *channels_.begin()[i].value;
     if (channel.id && channel.state != ChannelState::Closed) close_after_peer(now, channel);

@@ -114,6 +114,7 @@ struct [[gnu::visibility("hidden")]] Peer::Impl {
   void end(Time now, ConnectionState state, Close reason);
   void fail_path(Time now);
   void update_connection_state();
+  bool has_lost_something() const { return events.lost() || channels.has_lost_reset(); }
   // What data went by is gone, so waiting will not bring it back.
   void note_lost_path() { restart_wanted |= path && !agent.selected_path(); }
   void become(ConnectionState next);

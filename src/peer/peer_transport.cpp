@@ -44,6 +44,7 @@ Drop Peer::Impl::handle_datagram(Time now, const Path& from, Bytes datagram) {
     return drop;
   }
   is_quiet = false;
+  if (channels.owes_resets()) channels.ask_owed_resets(now);
   bool is_data = false;
   if (const auto inner = relays.unwrap(now, from, datagram)) {
     drop = inner->is_data ? handle_inner(now, inner->path, inner->bytes) : inner->drop;
@@ -54,7 +55,7 @@ Drop Peer::Impl::handle_datagram(Time now, const Path& from, Bytes datagram) {
   if (is_data && association) {
     // Agent, relays and streams have nothing to say about data, and there are many such datagrams.
     pump_dtls(now);
-    if (has_ended() || events.lost()) pump(now);
+    if (has_ended() || has_lost_something()) pump(now);
   } else {
     pump(now);
   }
@@ -124,7 +125,7 @@ void Peer::Impl::pump(Time now) {
   if (!early.empty()) use_early(now);
   pump_dtls(now);
   pump_sctp(now);
-  if (events.lost() && !has_ended()) end(now, ConnectionState::Failed, Close::OutOfMemory);
+  if (has_lost_something() && !has_ended()) end(now, ConnectionState::Failed, Close::OutOfMemory);
   update_connection_state();
 }
 
@@ -296,7 +297,9 @@ void Peer::Impl::be_quiet() {
   const bool is_settled = connection_state == ConnectionState::Connected &&
                           signaling_state == SignalingState::Stable &&
                           gathering_state == GatheringState::Complete && !restart_wanted;
-  if (!is_settled || !association || !dtls->is_resting() || !tcp.empty() || !early.empty()) return;
+  if (!is_settled || !association || !dtls->is_resting() || !tcp.empty() || !early.empty() ||
+      channels.owes_resets())
+    return;
   if (relays.next_timeout() != kNever) return;   // servers that want to be asked again, and their channels
   if (data_memory.waiting_bytes() != 0) return;  // rest() is to give it back
   is_quiet = true;
@@ -370,6 +373,7 @@ void Peer::Impl::handle_timeout(Time now) {
   agent.handle_timeout(now);
   if (dtls) dtls->handle_timeout(now);
   if (association) association->handle_timeout(now);
+  if (channels.owes_resets()) channels.ask_owed_resets(now);
   if (now >= failed_until && connection_state == ConnectionState::Failed)
     end(now, ConnectionState::Failed, path_failure);
   rest(now);

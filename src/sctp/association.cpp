@@ -54,8 +54,7 @@ Association::Association(const Environment& env, const AssociationConfig& config
       peer_cookie_(env.memory),
       t1_(config_.parameters.t1_initial, config_.parameters.max_back_off),
       reconfig_backoff_(config_.parameters.rto_initial, config_.parameters.max_back_off),
-      streams_reset_events_(env.memory),
-      reset_done_events_(env.memory) {}
+      streams_reset_events_(env.memory) {}
 
 Association::~Association() = default;
 
@@ -241,10 +240,10 @@ void Association::on_timer(Time now, Timer timer) {
 
 bool Association::has_news() const {
   if (connected_event_ || restarted_event_ || all_streams_reset_event_ || !streams_reset_events_.empty() ||
-      !reset_done_events_.empty() || path_mtu_event_ || ended_event_)
+      path_mtu_event_ || ended_event_)
     return true;
-  return tcb_ &&
-         (tcb_->rx.has_news() || tcb_->queue.has_low() || tcb_->queue.messages().outcomes().has_told());
+  return tcb_ && (tcb_->rx.has_news() || tcb_->queue.has_low() || tcb_->outgoing_reset.has_done() ||
+                  tcb_->queue.messages().outcomes().has_told());
 }
 
 bool Association::poll_event(Event& event) {
@@ -256,9 +255,8 @@ bool Association::poll_event(Event& event) {
     event = StreamsReset{0, true};
   } else if (const auto reset = streams_reset_events_.pop()) {
     event = StreamsReset{value_of(*reset), false};
-  } else if (!reset_done_events_.empty()) {
-    event = reset_done_events_.front();
-    reset_done_events_.pop_front();
+  } else if (const auto done = tcb_ ? tcb_->outgoing_reset.pop_done() : std::nullopt) {
+    event = ResetDone{value_of(done->stream), done->performed};
   } else if (const auto stream = tcb_ ? tcb_->rx.pop_too_large() : std::nullopt) {
     event = MessageTooLarge{value_of(*stream)};
   } else if (const auto low = tcb_ ? tcb_->queue.pop_low() : std::nullopt) {

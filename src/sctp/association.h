@@ -359,7 +359,6 @@ class Association {
   bool restarted_event_ = false;
   bool all_streams_reset_event_ = false;
   StreamSet streams_reset_events_;
-  Ring<ResetDone> reset_done_events_;
   std::optional<PathMtuChanged> path_mtu_event_;
   std::optional<Ended> ended_event_;
 };

@@ -151,11 +151,8 @@ void Association::on_reconfig_response(Time now, const ReconfigResponse& respons
   POLLRTC_LOG(env_, Debug, "sctp", "our reset of {} streams: result {}", reset.streams().size(),
               static_cast<std::uint32_t>(response.result));
   tcb_->tx.on_reset_answered(performed);
-  for (const StreamId stream : reset.streams()) {
-    tcb_->queue.resume(stream, performed);
-    static_cast<void>(reset_done_events_.push_back({value_of(stream), performed}));
-  }
-  reset.finish();
+  for (const StreamId stream : reset.streams()) tcb_->queue.resume(stream, performed);
+  reset.finish(performed);
   timers_.stop(Timer::Reconfig);
 }
 

@@ -19,7 +19,10 @@ OutgoingReset::OutgoingReset(const Memory& memory, Tsn local_initial_tsn)
 Status OutgoingReset::ask(StreamId stream) {
   if (is_under_way(stream)) return fail(ErrorCode::AlreadyExists, "a reset of this stream is under way");
   const auto* const place = std::lower_bound(waiting_.begin(), waiting_.end(), stream);
-  if (!waiting_.insert(static_cast<std::size_t>(place - waiting_.begin()), stream)) {
+  // Room for a few now, so that a request can always start.
+  constexpr std::size_t kFew = 4;
+  if (!requested_.reserve(kFew) ||
+      !waiting_.insert(static_cast<std::size_t>(place - waiting_.begin()), stream)) {
     return fail(ErrorCode::OutOfMemory, "no memory to note the reset");
   }
   return {};
@@ -67,9 +70,15 @@ OutgoingReset::Outcome OutgoingReset::on_response(const ReconfigResponse& respon
   }
 }
 
-void OutgoingReset::finish() {
+void OutgoingReset::finish(bool performed) {
   in_flight_ = unsent_ = false;
-  requested_.clear();
+  performed_ = performed;
+  untold_ = requested_.size();
+}
+
+std::optional<OutgoingReset::Done> OutgoingReset::pop_done() {
+  if (!has_done()) return std::nullopt;
+  return Done{requested_[requested_.size() - untold_--], performed_};
 }
 
 IncomingReset::IncomingReset(const Memory& memory, Tsn peer_initial_tsn)

@@ -6,6 +6,9 @@
 // request is put off, until everything the peer sent before it has come.
 #pragma once
 
+#include <optional>
+#include <span>
+
 #include "base/memory.h"
 #include "sctp/chunk_reconfig.h"
 
@@ -28,7 +31,7 @@ class OutgoingReset {
   std::span<const StreamId> streams() const { return {requested_.data(), requested_.size()}; }
 
   // Makes one request of those waiting streams for which `is_drained(StreamId)`, at most `most` of them.
-  // False: none is, or one is in flight already.
+  // False: none is, or one is in flight already or not told of.
   template <class IsDrained>
   bool start(Tsn last_assigned_tsn, std::size_t most, IsDrained&& is_drained);
   // The same bytes at each try, since the peer tells requests apart by their number.
@@ -39,18 +42,27 @@ class OutgoingReset {
   bool on_timeout(Tsn cumulative_ack);
 
   enum class Outcome : std::uint8_t { Ignored, InProgress, Performed, Refused };
-  // After Performed or Refused, streams() still names the streams, until finish().
+  // After Performed or Refused, streams() still names the streams, until pop_done() has told of each.
   Outcome on_response(const ReconfigResponse& response);
-  void finish();
+  void finish(bool performed);
+  // The next of the streams whose reset is answered. No request starts before all are told: that takes no memory.
+  struct Done {
+    StreamId stream;
+    bool performed;
+  };
+  bool has_done() const { return untold_ != 0; }
+  std::optional<Done> pop_done();
 
  private:
   Vec<StreamId> waiting_;    // ascending
-  Vec<StreamId> requested_;  // of the request in flight
+  Vec<StreamId> requested_;  // of the request in flight, or the one answered last
+  std::size_t untold_ = 0;   // so many of them, from the end, when it is answered
   Tsn last_assigned_tsn_;
   ReconfigSeq next_request_;
   bool in_flight_ = false;
   bool unsent_ = false;
   bool in_progress_ = false;
+  bool performed_ = false;  // what the last answer was
 };
 
 class IncomingReset {
@@ -92,7 +104,7 @@ class IncomingReset {
 
 template <class IsDrained>
 bool OutgoingReset::start(Tsn last_assigned_tsn, std::size_t most, IsDrained&& is_drained) {
-  if (in_flight_) return false;
+  if (in_flight_ || has_done()) return false;
   requested_.clear();
   for (std::size_t i = 0; i < waiting_.size() && requested_.size() < most;) {
     if (!is_drained(waiting_[i])) {

@@ -97,6 +97,7 @@ class ChannelsFixture {
     return net.run_until([&] { return pump(), done(); }, limit);
   }
 
+  bool has_lost_event() const { return events_.lost(); }
   std::uint64_t drops(Drop reason) const { return drops_[reason]; }
   // What the other end has heard of resets: "reset 3", "reset done 3", "reset refused 3".
   std::vector<std::string> resets() const {
@@ -136,6 +137,7 @@ class ChannelsFixture {
  private:
   // As Peer does it: messages first, then events.
   void pump() {
+    channels.ask_owed_resets(net.now);
     sctp::Message message(net.a.environment.env.memory);
     bool more = true;
     while (more) {

@@ -42,6 +42,13 @@ std::string request_bytes(const OutgoingReset& reset) {
   return test::to_hex(w.written());
 }
 
+std::vector<std::string> told(OutgoingReset& reset) {
+  std::vector<std::string> told;
+  while (const auto done = reset.pop_done())
+    told.push_back(std::to_string(value_of(done->stream)) + (done->performed ? " performed" : " refused"));
+  return told;
+}
+
 }  // namespace
 
 TEST_CASE("request numbers begin at the initial TSN, rise by one and wrap", "[SCTP-RST-11]") {
@@ -61,7 +68,8 @@ TEST_CASE("request numbers begin at the initial TSN, rise by one and wrap", "[SC
         OutgoingReset::Outcome::Ignored);
   CHECK(reset.on_response({ReconfigSeq(0xffffffff), ReconfigResult::Performed}) ==
         OutgoingReset::Outcome::Performed);
-  reset.finish();
+  reset.finish(true);
+  CHECK(told(reset).size() == 1);
   CHECK(reset.on_response({ReconfigSeq(0xffffffff), ReconfigResult::Performed}) ==
         OutgoingReset::Outcome::Ignored);
   REQUIRE(reset.ask(StreamId{7}));
@@ -87,10 +95,28 @@ TEST_CASE("one request is in flight; what is asked meanwhile shares the next one
   CHECK(request_bytes(reset) == first);
   REQUIRE(reset.on_response({ReconfigSeq(10), ReconfigResult::Performed}) ==
           OutgoingReset::Outcome::Performed);
-  reset.finish();
+  reset.finish(true);
   CHECK_FALSE(reset.is_under_way(StreamId{1}));
+  CHECK_FALSE(reset.start(Tsn(21), 10, kAlways));  // the user does not know yet
+  CHECK(told(reset) == std::vector<std::string>{"1 performed"});
   REQUIRE(reset.start(Tsn(21), 10, kAlways));
   CHECK(ids_of(reset.streams()) == std::vector<std::uint16_t>{2, 3});
+  reset.finish(false);
+  CHECK(told(reset) == std::vector<std::string>{"2 refused", "3 refused"});
+}
+
+TEST_CASE("a reset that was taken needs no memory any more") {
+  test::TestEnvironment t;
+  OutgoingReset reset(t.env.memory, Tsn(10));
+  std::size_t successes = 0;
+  for (t.fail_allocations_after(0); !reset.ask(StreamId{1}); t.fail_allocations_after(++successes))
+    REQUIRE(successes < 5);
+  t.fail_allocations_after(0);
+  REQUIRE(reset.start(Tsn(20), 10, kAlways));
+  REQUIRE(reset.on_response({ReconfigSeq(10), ReconfigResult::Performed}) ==
+          OutgoingReset::Outcome::Performed);
+  reset.finish(true);
+  CHECK(told(reset) == std::vector<std::string>{"1 performed"});
 }
 
 TEST_CASE("a stream that is not drained waits; a request holds no more than fits", "[SCTP-RST-01]") {
@@ -101,7 +127,8 @@ TEST_CASE("a stream that is not drained waits; a request holds no more than fits
   REQUIRE(reset.start(Tsn(20), 2, [](StreamId s) { return s != StreamId{1}; }));
   CHECK(ids_of(reset.streams()) == std::vector<std::uint16_t>{2, 4});
   CHECK(reset.is_under_way(StreamId{1}));
-  reset.finish();
+  reset.finish(true);
+  CHECK(told(reset) == std::vector<std::string>{"2 performed", "4 performed"});
   REQUIRE(reset.start(Tsn(20), 2, kAlways));
   CHECK(ids_of(reset.streams()) == std::vector<std::uint16_t>{1, 5});
 }
@@ -139,7 +166,8 @@ TEST_CASE("in progress though the peer has everything: asked again under a new n
   CHECK_FALSE(reset.on_timeout(Tsn(20)));
   CHECK(reset.on_response({ReconfigSeq(10), ReconfigResult::Performed}) == OutgoingReset::Outcome::Ignored);
   CHECK(reset.on_response({ReconfigSeq(11), ReconfigResult::Performed}) == OutgoingReset::Outcome::Performed);
-  reset.finish();
+  reset.finish(true);
+  CHECK(told(reset).size() == 1);
   REQUIRE(reset.ask(StreamId{1}));
   REQUIRE(reset.start(Tsn(20), 10, kAlways));
   CHECK(reset.on_response({ReconfigSeq(12), ReconfigResult::Performed}) == OutgoingReset::Outcome::Performed);
