@@ -92,6 +92,7 @@ TlsResult Session::begin_try(Time now) {
 // Gives the context one record, or with none the chance to send again what its timer says.
 void Session::advance(Time now, Bytes record) {
   const int before = tls_->progress();
+  const std::size_t owed = outbox_.size();
   const TlsResult result = tls_->handshake(now, record);
   if (tls_->progress() != before) {
     progress_at_ = now;
@@ -104,9 +105,14 @@ void Session::advance(Time now, Bytes record) {
       return;
     case TlsResult::NoRandomness:
       return end(SessionState::Failed, Close::NoRandomness);
+    case TlsResult::Failed:
+      // RFC 5246 §7.2.2: Mbed TLS tells the peer of the peer's errors. Of its own, a lack of memory, it says nothing, and a
+      // client that waits for our Finished would wait until its handshake has taken too long.
+      if (!tls_->had_no_answer() && outbox_.size() == owed)
+        tls_->send_fatal_alert(MBEDTLS_SSL_ALERT_MSG_INTERNAL_ERROR);
+      return restart(now);
     case TlsResult::PeerClosed:
     case TlsResult::PeerAlert:
-    case TlsResult::Failed:
       return restart(now);
   }
 }
