@@ -51,12 +51,17 @@ bool OutgoingReset::on_timeout(Tsn cumulative_ack) {
   // DEVIATION RFC 6525 §5.2.7: after "in progress" we ask under a new number once the peer has all that it waited for. usrsctp
   // answers a repeated request as it did at first, also when it has performed it since and only its notice was lost. The
   // streams are paused, so nothing is harmed when it is performed twice.
-  if (was_in_progress && last_assigned_tsn_ <= cumulative_ack) ++next_request_;
+  if (was_in_progress && last_assigned_tsn_ <= cumulative_ack) {
+    ++next_request_;
+    was_sent_ = false;
+  }
   return !was_in_progress;
 }
 
 OutgoingReset::Outcome OutgoingReset::on_response(const ReconfigResponse& response) {
-  if (!in_flight_ || response.response != next_request_ - 1) return Outcome::Ignored;
+  // RFC 6525 §5.2.7 H1: the timer runs for numbers that were sent. An answer to one that was not is an answer to nothing; taken for
+  // one, it would make us leave the number out.
+  if (!in_flight_ || !was_sent_ || response.response != next_request_ - 1) return Outcome::Ignored;
   switch (response.result) {
     case ReconfigResult::InProgress:
       in_progress_ = true;

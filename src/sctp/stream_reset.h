@@ -36,7 +36,10 @@ class OutgoingReset {
   bool start(Tsn last_assigned_tsn, std::size_t most, IsDrained&& is_drained);
   // The same bytes at each try, since the peer tells requests apart by their number.
   void write(ByteWriter& out, ReconfigSeq peer_request_expected) const;
-  void mark_sent() { unsent_ = false; }
+  void mark_sent() {
+    unsent_ = false;
+    was_sent_ = true;
+  }
   // The timer ran out, with everything up to `cumulative_ack` at the peer. True when that counts as an error of the
   // association: "in progress" was not the last answer.
   bool on_timeout(Tsn cumulative_ack);
@@ -61,6 +64,7 @@ class OutgoingReset {
   ReconfigSeq next_request_;
   bool in_flight_ = false;
   bool unsent_ = false;
+  bool was_sent_ = false;  // under next_request_ - 1
   bool in_progress_ = false;
   bool performed_ = false;  // what the last answer was
 };
@@ -118,7 +122,7 @@ bool OutgoingReset::start(Tsn last_assigned_tsn, std::size_t most, IsDrained&& i
   last_assigned_tsn_ = last_assigned_tsn;
   ++next_request_;  // the request's own number is the one before
   in_flight_ = unsent_ = true;
-  in_progress_ = false;
+  was_sent_ = in_progress_ = false;
   return true;
 }
 

@@ -181,6 +181,29 @@ TEST_CASE("a response to a number not in flight is ignored", "[SCTP-RST-11]") {
   CHECK(peer.association.drops()[Drop::SctpReconfig] == 2);
 }
 
+TEST_CASE("a number that the peer was not told yet is not in flight: none is left out", "[SCTP-RST-11]") {
+  ScriptedPeer peer;
+  peer.establish_passively();
+  const std::uint32_t first = peer.local_tsn.value();
+  const auto number = [&peer] {
+    const SeenPacket seen = peer.poll();
+    REQUIRE(seen.is_only(ChunkType::ReConfig));
+    return load_u32(seen.chunks[0].value.data() + 4);
+  };
+  REQUIRE(peer.association.reset_stream(peer.now, 1));
+  CHECK(number() == first);
+  CHECK(peer.give(peer.local_tag, response(first, 6)) == Drop::None);
+  peer.next_timeout();  // in progress no longer: the next number is to be asked under
+  peer.give(peer.local_tag, response(first + 1, 1));
+  CHECK(peer.association.drops()[Drop::SctpReconfig] == 1);
+  CHECK(peer.events<Association::ResetDone>().empty());
+  CHECK(number() == first + 1);
+  CHECK(peer.give(peer.local_tag, response(first + 1, 1)) == Drop::None);
+  CHECK(peer.events<Association::ResetDone>().size() == 1);
+  REQUIRE(peer.association.reset_stream(peer.now, 2));
+  CHECK(number() == first + 2);
+}
+
 TEST_CASE("no RE-CONFIG to a peer that does not list it", "[SCTP-RST-10]") {
   ScriptedPeer peer;
   const auto answer = peer.answer_to_init(hex("01000018" + ScriptedPeer::init_fields() + "c0000004"));

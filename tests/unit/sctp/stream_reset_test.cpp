@@ -63,6 +63,7 @@ TEST_CASE("request numbers begin at the initial TSN, rise by one and wrap", "[SC
         "0000004f"
         "00000077"
         "00060000");
+  reset.mark_sent();
   CHECK(reset.on_response({ReconfigSeq(0), ReconfigResult::Performed}) == OutgoingReset::Outcome::Ignored);
   CHECK(reset.on_response({ReconfigSeq(0xfffffffe), ReconfigResult::Performed}) ==
         OutgoingReset::Outcome::Ignored);
@@ -113,6 +114,7 @@ TEST_CASE("a reset that was taken needs no memory any more") {
     REQUIRE(successes < 5);
   t.fail_allocations_after(0);
   REQUIRE(reset.start(Tsn(20), 10, kAlways));
+  reset.mark_sent();
   REQUIRE(reset.on_response({ReconfigSeq(10), ReconfigResult::Performed}) ==
           OutgoingReset::Outcome::Performed);
   reset.finish(true);
@@ -165,11 +167,15 @@ TEST_CASE("in progress though the peer has everything: asked again under a new n
         OutgoingReset::Outcome::InProgress);
   CHECK_FALSE(reset.on_timeout(Tsn(20)));
   CHECK(reset.on_response({ReconfigSeq(10), ReconfigResult::Performed}) == OutgoingReset::Outcome::Ignored);
+  CHECK(reset.on_response({ReconfigSeq(11), ReconfigResult::Performed}) == OutgoingReset::Outcome::Ignored);
+  reset.mark_sent();
   CHECK(reset.on_response({ReconfigSeq(11), ReconfigResult::Performed}) == OutgoingReset::Outcome::Performed);
   reset.finish(true);
   CHECK(told(reset).size() == 1);
   REQUIRE(reset.ask(StreamId{1}));
   REQUIRE(reset.start(Tsn(20), 10, kAlways));
+  CHECK(reset.on_response({ReconfigSeq(12), ReconfigResult::Performed}) == OutgoingReset::Outcome::Ignored);
+  reset.mark_sent();
   CHECK(reset.on_response({ReconfigSeq(12), ReconfigResult::Performed}) == OutgoingReset::Outcome::Performed);
 }
 
