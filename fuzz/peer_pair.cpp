@@ -1,5 +1,6 @@
 // Two whole peers, connected: the network between them and their users do what the input says. Messages of a reliable, ordered
-// channel arrive complete, once and in order, or not at all; what was damaged on its way is never delivered.
+// channel arrive complete, once and in order, or not at all; what was damaged on its way is never delivered. All that waits to be
+// read is charged to the receive window.
 //
 // Input: steps. A byte says what happens and to which end, and what follows is its argument.
 #include <algorithm>
@@ -10,6 +11,7 @@
 
 #include "base/bytes.h"
 #include "pollrtc/peer.h"
+#include "sim/whole/peer_window.h"
 #include "support.h"
 
 using namespace pollrtc;
@@ -245,6 +247,14 @@ class Pair {
       check(n < 5000);
       handle(end, other, event);
     }
+    check_window(end.peer);
+  }
+
+  // INV-12: what came and was not read is charged to the receive window, and nothing else is.
+  static void check_window(Peer& peer) {
+    const auto& impl = sim::inside(peer);
+    if (!impl.association || impl.has_ended()) return;
+    check(sctp::Inspector::window_used(*impl.association) == sim::window_held(peer));
   }
 
   void handle(End& end, End& other, const Peer::Event& event) {

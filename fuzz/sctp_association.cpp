@@ -306,7 +306,9 @@ class Program {
     for (int i = in_.u8() % 8; i >= 0 && association_->receive(message); --i) {
       check(!message.payload.empty() != message.abandoned &&
             message.payload.size() <= AssociationConfig{}.max_message_rx);
+      watch_.on_taken(message);
       association_->release(message.charge);
+      watch_.on_released(message.charge);
     }
   }
   void events() {
@@ -320,11 +322,10 @@ class Program {
   void poll(int most) {
     std::array<std::uint8_t, 1500> out;
     for (int i = 0; i < most; ++i) {
-      const AssociationState before = association_->state();
       const std::size_t size = association_->poll_packet(now_, out);
       if (size == 0) return;
       check_packet(Bytes(out).first(size));
-      watch_.on_sent(*association_, before, Bytes(out).first(size));
+      watch_.on_sent(*association_, Bytes(out).first(size));
     }
     check(most < 10000);  // a poll until empty must come to an end
   }

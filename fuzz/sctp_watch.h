@@ -23,8 +23,7 @@ class SctpWatch {
     while (walker.next(chunk) == sctp::Walk::Item) reset_answered_ |= chunk.type == sim::wire::kReConfig;
   }
 
-  // `before`: the state in which the packet was asked for.
-  void on_sent(const sctp::Association& association, sctp::AssociationState before, Bytes bytes) {
+  void on_sent(const sctp::Association& association, Bytes bytes) {
     using namespace sim::wire;
     check(bytes.size() <= association.stats().mtu || is_larger_on_purpose(association, bytes));  // INV-6
     if (echoes(bytes)) return on_reply();
@@ -32,7 +31,7 @@ class SctpWatch {
     bool is_reply = false;
     Sent& sent = sent_[packet.tag];
     for (const Chunk& chunk : packet.chunks) {
-      check_state(chunk, before);
+      check_state(chunk, association.state());
       is_reply |= chunk.type == kInitAck || chunk.type == kError || chunk.type == kCookieAck ||
                   chunk.type == kShutdownComplete;
       if (chunk.type == kSack) on_sack(association, sent, sack_of(chunk));
@@ -42,14 +41,22 @@ class SctpWatch {
     if (is_reply) on_reply();
   }
 
+  void on_taken(const sctp::Message& message) {
+    check(message.charge ==
+          sctp::window_held_by(message.payload, message.abandoned, message.charge));  // INV-12
+    taken_ += message.charge;
+  }
+  void on_released(std::size_t charge) { taken_ -= std::min(taken_, charge); }
+
   // After every step. `heap`: bytes in use.
   void check_all(const sctp::Association& association, std::size_t heap) {
     const sim::SctpFacts facts = look(association);
     check(facts.accounts_agree && facts.cwnd >= facts.pmdcs);  // INV-3
     check(association.next_timeout() >= Time{});               // INV-4
     most_own_ = std::max(most_own_, facts.own_bytes);
-    check(heap <= memory_ + 2 * most_own_);      // INV-5
-    check(!facts.t3_must_run || facts.t3_runs);  // INV-14
+    check(heap <= memory_ + 2 * most_own_);                                      // INV-5
+    check(facts.rx_used == sctp::Inspector::window_held(association) + taken_);  // INV-12
+    check(!facts.t3_must_run || facts.t3_runs);                                  // INV-14
   }
 
  private:
@@ -76,7 +83,7 @@ class SctpWatch {
   static bool is_larger_on_purpose(const sctp::Association& association, Bytes packet) {
     return association.dont_fragment() == (packet[sctp::kCommonHeader] == sim::wire::kHeartbeat);
   }
-  // INV-8.
+  // INV-8. The state is that after the call: poll_packet() moves it, when it does, before it writes anything.
   static void check_state(const sim::wire::Chunk& chunk, sctp::AssociationState state) {
     using enum sctp::AssociationState;
     using namespace sim::wire;
@@ -92,9 +99,9 @@ class SctpWatch {
       case kCookieEcho:
         return check(state == CookieEchoed);
       case kShutdown:
-        return check(state == ShutdownSent || state == ShutdownPending);
+        return check(state == ShutdownSent);
       case kShutdownAck:
-        return check(state == ShutdownAckSent || state == ShutdownReceived);
+        return check(state == ShutdownAckSent);
       default:
         return;
     }
@@ -132,6 +139,7 @@ class SctpWatch {
   void on_reply() { check(++replies_ <= packets_in_); }  // INV-16
 
   std::size_t memory_, most_own_ = 0;
+  std::size_t taken_ = 0;  // of the window, by messages that were received and not released
   std::size_t packets_in_ = 0, replies_ = 0;
   bool reset_answered_ = false;
   std::map<std::uint32_t, Sent> sent_;  // by tag: another one with each set-up

@@ -63,9 +63,9 @@ class FragmentTable {
   std::size_t size() const { return size_; }
   // In no order; erase(key) of fragment i puts another one at i.
   Fragment& at(std::size_t i) { return pages_[i / kPage][i % kPage]; }
+  const Fragment& at(std::size_t i) const { return pages_[i / kPage][i % kPage]; }
 
  private:
-  const Fragment& at(std::size_t i) const { return pages_[i / kPage][i % kPage]; }
   bool push(Fragment&& fragment);
   void pop();
 

@@ -96,6 +96,7 @@ class RxReassembly {
   bool user_owes_nothing() const { return user_charge_ == 0 && ready_head_ == kNone; }
 
  private:
+  friend struct Inspector;  // of tests, which look at the accounts
   static constexpr std::uint32_t kNone = 0xFFFFFFFF;
   struct Held {  // a complete message, or a piece
     explicit Held(const Memory& memory) : message(memory) {}

@@ -84,7 +84,9 @@ SctpFacts CheckedAssociation::facts() const {
 void CheckedAssociation::check(Time now) {
   if (!broken_edge_.empty()) throw Violation(broken_edge_);
   begin_numbers();
-  invariants_.check(now, facts());
+  const SctpFacts facts = this->facts();
+  invariants_.check(now, facts);
+  SctpInvariants::check_window(facts.rx_used, sctp::Inspector::window_held(*association_) + taken_);
   std::size_t sum = 0;
   for (const auto& [stream, sent] : streams_) {
     const std::size_t amount = association_->buffered_amount(stream);
@@ -166,12 +168,17 @@ Status CheckedAssociation::send(Time now, const sctp::SendOptions& options, Byte
 
 bool CheckedAssociation::receive(Time now, sctp::Message& out) {
   const bool received = association_->receive(out);
+  if (received) {
+    SctpInvariants::check_window(out.charge, sctp::window_held_by(out.payload, out.abandoned, out.charge));
+    taken_ += out.charge;
+  }
   check(now);
   return received;
 }
 
 void CheckedAssociation::release(Time now, std::size_t charge) {
   association_->release(charge);
+  taken_ -= std::min(taken_, charge);
   check(now);
 }
 

@@ -77,6 +77,7 @@ class CheckedAssociation {
   std::map<std::uint16_t, bool> streams_;  // that were sent on
   bool numbers_begun_ = false;
   mutable std::size_t peak_own_bytes_ = 0;
+  std::size_t taken_ = 0;  // of the window, by messages that were received and not released
   std::optional<sctp::Association::Ended> ended_;
   std::size_t unanswered_at_end_ = 0;
   std::string broken_edge_;  // found while the engine ran: an exception must not pass through it

@@ -7,6 +7,14 @@
 
 namespace pollrtc::sctp {
 
+// What is charged to the receive window beside its payload, for each fragment and each message.
+inline constexpr std::size_t kWindowOverhead = 128;
+// What a message of which the user has not given the charge back must hold of the window, or what it says, if that is more. The end
+// of a message in pieces that was given up holds nothing.
+inline std::size_t window_held_by(Bytes payload, bool abandoned, std::size_t charge) {
+  return abandoned ? charge : std::max(charge, payload.size() + kWindowOverhead);
+}
+
 struct Inspector {
   static const Tcb* tcb(const Association& association) { return association.tcb_.get(); }
   static const AssociationConfig& config(const Association& association) { return association.config_; }
@@ -38,12 +46,35 @@ struct Inspector {
     facts.t3_runs = tx.t3_due_ != kNever;
     facts.t3_must_run = facts.state >= sim::SctpState::Established &&
                         (tx.flight_bytes_ != 0 || tx.advanced_ack_point_ != tx.cumulative_);
-    facts.rx_used = tcb->rx.reassembly().used();
+    facts.rx_used = window_used(association);
     // A message stays whole until the last of it is acknowledged, and with I-DATA many may be under way.
     facts.own_bytes =
         512 * (tcb->queue.messages().count() + 1) + 128 * tx.chunks_.size() + 256 * tx.packets_.size();
     for (const TxMessage& message : tcb->queue.messages().messages_)
       facts.own_bytes += message.payload.size();
+  }
+
+  static std::size_t window_used(const Association& association) {
+    return association.tcb_ ? association.tcb_->rx.reassembly().used() : 0;
+  }
+  // Of the receive window, what the fragments and messages take that the user has not got: counted anew, whatever was charged.
+  static std::size_t window_held(const Association& association) {
+    const Tcb* const tcb = association.tcb_.get();
+    if (tcb == nullptr) return 0;
+    const RxReassembly& rx = tcb->rx.reassembly();
+    std::size_t bytes = 0;
+    for (std::size_t i = 0; i < rx.fragments_.size(); ++i) {
+      const Fragment& fragment = rx.fragments_.at(i);
+      if (!fragment.given) bytes += window_held_by(fragment.payload, false, 0);
+    }
+    // Neither a free place nor an end that is kept ready has a payload.
+    for (const RxReassembly::Held& held : rx.held_)
+      if (!held.message.payload.empty() || held.too_large)
+        bytes += window_held_by(held.message.payload, false, 0);
+    // The list of its TSNs is cut off when its turn has come; the room is still there.
+    for (std::uint32_t at = rx.ready_head_; at != RxReassembly::kNone; at = rx.held_[at].next)
+      bytes += rx.held_[at].tsns * sizeof(Tsn);
+    return bytes;
   }
 
   static void set_next_number(Association& association, std::uint16_t stream, bool unordered,

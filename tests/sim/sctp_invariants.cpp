@@ -103,7 +103,7 @@ void SctpInvariants::on_sent(Bytes bytes, const SctpFacts& before, const SctpFac
   const bool must_have_checksum = packet.has(kInit) || packet.has(kInitAck) || packet.has(kCookieEcho);
   demand(!packet.zero_checksum || (peer_accepts_zero_ && !must_have_checksum), "INV-13: a checksum of 0");
   check_tag(packet);
-  check_states(packet, before.state);
+  check_states(packet, after.state);
   check_replies(packet);
   if (is_probe(packet))
     probes_[{packet.chunks[0].value.begin(), packet.chunks[0].value.end()}] = bytes.size();
@@ -177,7 +177,8 @@ void SctpInvariants::check_tag(const Packet& packet) {
   transfer_tag_ = packet.tag;
 }
 
-// RFC 9260 §6: DATA leaves only where it may; until the COOKIE ACK nothing goes but COOKIE ECHO and replies (§5.1 C).
+// RFC 9260 §6: DATA leaves only where it may; until the COOKIE ACK nothing goes but COOKIE ECHO and replies (§5.1 C). `state` is
+// that after the call, which moves it, when it does, before it writes: SHUTDOWN goes from SHUTDOWN-SENT (§9.2).
 void SctpInvariants::check_states(const Packet& packet, SctpState state) const {
   for (const Chunk& chunk : packet.chunks) {
     if (chunk.type == kData || chunk.type == kIData || chunk.type == kForwardTsn ||
@@ -487,6 +488,11 @@ void SctpInvariants::check(Time now, const SctpFacts& facts) const {
   demand(!facts.t3_must_run || facts.t3_runs, "INV-14: T3 does not run");
   demand(facts.next_timeout >= Time{}, "INV-4: a deadline before time began");
   static_cast<void>(now);
+}
+
+void SctpInvariants::check_window(std::size_t charged, std::size_t held) {
+  demand(charged == held, "INV-12: " + std::to_string(charged) + " bytes charged to the window, " +
+                              std::to_string(held) + " held");
 }
 
 void SctpInvariants::check_deadline(Time now, const SctpFacts& facts) const {

@@ -83,6 +83,8 @@ class SctpInvariants {
   void check(Time now, const SctpFacts& facts) const;
   void check_buffered(std::uint16_t stream, std::size_t amount) const;
   void check_deadline(Time now, const SctpFacts& facts) const;  // after handle_timeout()
+  // `charged`: what the engine takes for used of the window. `held`: what is there, and with the user.
+  static void check_window(std::size_t charged, std::size_t held);
 
   // For runs that begin just before a wrap.
   void set_next_number(std::uint16_t stream, bool unordered, std::uint32_t number) {

@@ -3,6 +3,7 @@
 #include <deque>
 
 #include "sim/checked_association.h"
+#include "sim/inspector.h"
 #include "sim/message_ledger.h"
 #include "sim/packet_pair.h"
 #include "support/catch.h"
@@ -14,7 +15,7 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr std::uint32_t kPacket = 1188;
-constexpr std::size_t kOverhead = 128;  // charged for each fragment and message
+using sctp::kWindowOverhead;
 
 enum class Kind : std::uint8_t { Data, IData };
 constexpr std::initializer_list<Kind> kBothKinds = {Kind::Data, Kind::IData};
@@ -26,8 +27,8 @@ constexpr std::size_t payload_of(Kind kind) {
 // The largest message that a buffer of this size holds, in fragments of which the first and the last may be short, and
 // one in between, cut around a chunk that went again.
 std::uint32_t largest_message(std::size_t window, Kind kind) {
-  std::size_t size = window - kOverhead;
-  while (size + (size / payload_of(kind) + 3) * kOverhead > window) --size;
+  std::size_t size = window - kWindowOverhead;
+  while (size + (size / payload_of(kind) + 3) * kWindowOverhead > window) --size;
   return static_cast<std::uint32_t>(size);
 }
 
@@ -137,7 +138,7 @@ TEST_CASE("a window that refuses only the last fragment opens when the reader co
     const std::size_t payload = payload_of(kind);
     for (std::size_t filler = 8; filler < 2 * payload; filler += 97) {
       for (const std::size_t fragments : {1u, 2u, 5u}) {
-        const auto window = static_cast<std::uint32_t>(7 * (payload + kOverhead));
+        const auto window = static_cast<std::uint32_t>(7 * (payload + kWindowOverhead));
         Transfer t(filler, window, kind);
         t.reads = false;
         t.send(0, filler);

@@ -186,6 +186,15 @@ TEST_CASE("a run that keeps every invariant passes") {
         }) == "");
 }
 
+TEST_CASE("the call that finds the last message expired moves the state and writes the SHUTDOWN ACK",
+          "[INV-8]") {
+  CHECK(broken_by([](Watched& w) {
+          SctpFacts after = w.up;
+          w.up.state = SctpState::ShutdownReceived, after.state = SctpState::ShutdownAckSent;
+          w.invariants.on_sent(packet("08000004"), w.up, after);
+        }) == "");
+}
+
 TEST_CASE("each broken invariant is called by its name",
           "[SCTP-TAG-09][SCTP-DATA-24][SCTP-RST-09][SCTP-PKT-19]") {
   struct Case {
@@ -249,10 +258,18 @@ TEST_CASE("each broken invariant is called by its name",
       {"INV-8", [](Watched& w) { w.up.state = SctpState::CookieEchoed, w.send(data(1001, 1)); }},
       {"INV-8", [](Watched& w) { w.send("0700 0008 000007d0"); }},
       {"INV-8", [](Watched& w) { w.invariants.on_edge("ESTABLISHED", "SHUTDOWN-ACK-SENT"); }},
+      {"INV-8: DATA",  // of the last call before SHUTDOWN ACK, too late
+       [](Watched& w) {
+         SctpFacts after = w.up;
+         w.up.state = SctpState::ShutdownReceived, after.state = SctpState::ShutdownAckSent;
+         w.invariants.on_sent(packet(data(1000)), w.up, after);
+       }},
       {"INV-11: the cumulative TSN goes back",
        [](Watched& w) { w.send(kTruthfulSack), w.send("03000010 000007cf 00010000 00000000"); }},
       {"INV-11: a TSN is acknowledged", [](Watched& w) { w.send("03000010 000007d1 00010000 00000000"); }},
       {"INV-12", [](Watched& w) { w.send("03000010 000007d0 0001ff7d 00000000"); }},
+      {"INV-12: 128 bytes charged", [](Watched&) { SctpInvariants::check_window(128, 132); }},
+      {"INV-12: 132 bytes charged", [](Watched&) { SctpInvariants::check_window(132, 128); }},
       {"INV-14", [](Watched& w) { w.up.t3_runs = false, w.invariants.check(Time{}, w.up); }},
       {"INV-15: two",
        [](Watched& w) {

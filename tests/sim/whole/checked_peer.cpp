@@ -221,6 +221,8 @@ void CheckedPeer::leave() { check(); }
 void CheckedPeer::check() {
   if (!broken_.empty()) throw Violation(broken_);
   const auto& impl = inside(*peer_);
+  if (impl.association && !impl.has_ended())
+    SctpInvariants::check_window(sctp::Inspector::window_used(*impl.association), window_held(*peer_));
   if (!sctp_ || !impl.association) {
     // lim.mem.peer, with the window as wide as it may become.
     const Limits& limits = options_.limits;
