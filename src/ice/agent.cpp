@@ -146,10 +146,6 @@ Status Agent::set_remote_credentials(Time now, std::string_view ufrag, std::stri
     if (is_foreign(named_[i].candidate)) named_.erase(i);
   for (std::size_t i = 0; i < remotes_.size(); ++i) pair_remote(static_cast<std::uint16_t>(i));
   now_ = std::max(now_, now);
-  for (const EarlyRequest& request : early_)
-    if (const auto base = gatherer_.find_base(request.path.local, request.path.transport))
-      static_cast<void>(config_.lite ? accept_as_lite(*base, request) : learn(*base, request));
-  early_.clear();
   advance(now);
   return {};
 }

@@ -276,6 +276,10 @@ class Agent {
   Drop refuse(const Path& path, const stun::Message& request, int code, stun::Integrity integrity,
               Drop reason);
   Drop settle_role(const Path& path, const stun::Message& request, stun::Integrity integrity);
+  Drop take_request(std::uint16_t base, const Path& path, const stun::Message& request,
+                    std::string_view remote_ufrag);
+  Drop heed(std::uint16_t base, const EarlyRequest& request);
+  void heed_early();
   Drop remember(const EarlyRequest& request);
   Drop learn(std::uint16_t base, const EarlyRequest& request);
   Result<Pair*, Drop> pair_of(std::uint16_t base, const EarlyRequest& request);
@@ -300,6 +304,7 @@ class Agent {
   Gatherer gatherer_;
   Vec<Remote> remotes_;
   Vec<EarlyRequest> early_;
+  Time heed_again_ = Time::min();  // then there may be memory for those of them that are left
   Vec<Permission> permissions_;
   Vec<Named> named_;
   Checklist checklist_;

@@ -43,6 +43,7 @@ bool Agent::is_nomination_owed() const {
 void Agent::advance(Time now) {
   now_ = std::max(now_, now);
   if (!is_started_ || state_ == AgentState::Closed) return;
+  if (has_remote_) heed_early();
   step_transactions();
   gatherer_.tick(now_, keeps_bindings());
   if (is_alive()) {
@@ -156,6 +157,7 @@ Time Agent::next_timeout() const {
   for (const stun::Transaction& transaction : transactions_) next = std::min(next, transaction.timer.due());
   if (!is_paused_ && gatherer_.has_waiting_probe()) next = std::min(next, may_begin());
   next = std::min(next, keepalive_due());
+  if (has_remote_ && !early_.empty()) next = std::min(next, heed_again_);
   if (!is_alive()) return next;
   if (is_nomination_owed() || (!is_paused_ && may_probe() && checklist_.has_work()))
     next = std::min(next, may_begin());

@@ -6,7 +6,7 @@ namespace pollrtc::ice {
 
 Pair* Checklist::add(Pair pair) {
   POLLRTC_ASSERT(find(pair.path) == nullptr);
-  if (pairs_.size() >= limit_ && !make_room_for(pair)) return nullptr;
+  if (is_full() && !make_room_for(pair)) return nullptr;
   pair.id = ++last_id_;
   pair.state = first_state_of(pair);
   return pairs_.push_back(pair) ? &pairs_.back() : nullptr;

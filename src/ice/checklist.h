@@ -85,6 +85,7 @@ class Checklist {
   const Pair* begin() const { return pairs_.begin(); }
   const Pair* end() const { return pairs_.end(); }
   std::size_t size() const { return pairs_.size(); }
+  bool is_full() const { return pairs_.size() >= limit_; }
 
  private:
   bool make_room_for(const Pair& pair);

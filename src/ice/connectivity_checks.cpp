@@ -20,6 +20,7 @@ constexpr int kMaxTriggeredRun = 4;
 constexpr Duration kConsentCheckLife = Consent::kExpiry;
 // RFC 8489 §6.2.2: Ti, for transports that repeat what is lost by themselves.
 constexpr Duration kReliableTimeout = std::chrono::milliseconds(39500);
+constexpr Duration kHeedAgain = std::chrono::milliseconds(100);
 
 }  // namespace
 
@@ -194,13 +195,21 @@ Drop Agent::on_request(const Path& path, const stun::Message& request) {
   // RFC 7675 §5.1: nothing of ours goes there any more, so the other end must not think that the pair works, and nominate it.
   if (known != nullptr && known->is_spent) return Drop::UnknownPath;
 
+  const Drop drop = take_request(*base, path, request, verdict.remote_ufrag);
+  // Nobody repeats what was answered, so what we had no memory for, or a nomination we had no room for, is not.
+  const bool nominates = request.has(stun::Attribute::UseCandidate);
+  if (drop == Drop::OutOfMemory || (drop == Drop::IceLimit && nominates)) return drop;
   Reply reply;
   reply.path = path;
   reply.id = request.id();
   reply.integrity = verdict.integrity;
   if (replies_.push(reply)) ++counters_.checks_answered;
+  return drop;
+}
 
-  const auto ufrag = FixedString<256>::from(verdict.remote_ufrag);
+Drop Agent::take_request(std::uint16_t base, const Path& path, const stun::Message& request,
+                         std::string_view remote_ufrag) {
+  const auto ufrag = FixedString<256>::from(remote_ufrag);
   if (!ufrag) return Drop::None;  // no credentials of that name can exist
   EarlyRequest facts;
   facts.path = path;
@@ -208,8 +217,11 @@ Drop Agent::on_request(const Path& path, const stun::Message& request) {
   facts.priority = request.u32(stun::Attribute::Priority).value_or(0);
   facts.nomination = request.u32(stun::Attribute::Nomination).value_or(0);
   facts.use_candidate = request.has(stun::Attribute::UseCandidate);
-  if (!has_remote_) return remember(facts);
-  return config_.lite ? accept_as_lite(*base, facts) : learn(*base, facts);
+  return has_remote_ ? heed(base, facts) : remember(facts);
+}
+
+Drop Agent::heed(std::uint16_t base, const EarlyRequest& request) {
+  return config_.lite ? accept_as_lite(base, request) : learn(base, request);
 }
 
 Drop Agent::refuse(const Path& path, const stun::Message& request, int code, stun::Integrity integrity,
@@ -261,6 +273,21 @@ Drop Agent::remember(const EarlyRequest& request) {
   return early_.push_back(request) ? Drop::None : Drop::OutOfMemory;
 }
 
+// The remote credentials are there. What there is no memory for stays for another time, since it was answered.
+void Agent::heed_early() {
+  if (early_.empty() || now_ < heed_again_) return;
+  for (std::size_t i = 0; i < early_.size();) {
+    const EarlyRequest request = early_[i];
+    const auto base = gatherer_.find_base(request.path.local, request.path.transport);
+    if (base && heed(*base, request) == Drop::OutOfMemory) {
+      ++i;
+    } else {
+      early_.erase(i);
+    }
+  }
+  heed_again_ = now_ + kHeedAgain;
+}
+
 // What an authenticated request teaches: RFC 8445 §7.3.1.3 (a new remote candidate), §7.3.1.4 (a triggered check),
 // §7.3.1.5 (a nomination).
 Drop Agent::learn(std::uint16_t base, const EarlyRequest& request) {
@@ -298,7 +325,7 @@ Result<Pair*, Drop> Agent::pair_of(std::uint16_t base, const EarlyRequest& reque
   }
   gatherer_.reflexive_priority(base);  // the host's own preference must be known to rank the pair
   Pair* const pair = make_pair(base, *remote);
-  if (pair == nullptr) return Unexpected{Drop::IceLimit};
+  if (pair == nullptr) return Unexpected{checklist_.is_full() ? Drop::IceLimit : Drop::OutOfMemory};
   return pair;
 }
 

@@ -280,6 +280,55 @@ TEST_CASE("requests before the remote credentials are answered at once and remem
   CHECK(s.agent.state() == AgentState::Completed);  // the nomination was remembered too
 }
 
+// An answer would be the last word on it: the other end takes the pair for selected, and we would not know of it.
+TEST_CASE("a nomination that there is no memory for is not answered, or not forgotten", "[ICE-CHK-09]") {
+  Forger::Ask nomination;
+  nomination.use_candidate = true;
+  const bool is_lite = GENERATE(false, true), knows_peer = GENERATE(false, true);
+  std::size_t unanswered = 0, refused = 0;
+  for (bool is_short = true; is_short; ++refused) {
+    INFO("lite: " << is_lite << ", peer known: " << knows_peer << ", allocation " << refused);
+    Solo s(ice::AgentConfig{.lite = is_lite}, knows_peer);
+    const ByteVector request = s.peer.request(s.agent, nomination);
+    s.side.environment.fail_allocation(refused);
+    s.receive(request);
+    auto sent = s.sent();
+    const auto is_check = [](const auto& one) { return is_request(one.second); };
+    if (std::all_of(sent.begin(), sent.end(), is_check)) {
+      ++unanswered;
+      CHECK(s.receive(request) == Drop::None);
+    }
+    if (!knows_peer) s.know_peer();
+    ByteVector last_check;
+    for (const auto& [path, bytes] : sent)
+      if (is_request(bytes)) last_check = bytes;
+    for (const auto& [at, bytes] : s.requests_for(2s)) last_check = bytes;
+    if (!is_lite) {
+      REQUIRE_FALSE(last_check.empty());
+      CHECK(s.receive(s.peer.success(last_check, kLocal)) == Drop::None);
+    }
+    CHECK(s.agent.state() == AgentState::Completed);
+    is_short = s.side.environment.refused_allocations() != 0;
+  }
+  CHECK(unanswered >= 2);
+  CHECK((knows_peer || refused >= unanswered + 2));  // some were answered, and heeded later
+}
+
+TEST_CASE("a nomination that there is no room for is not answered", "[ICE-CHK-09]") {
+  Limits limits;
+  limits.ice_prflx = 1;
+  Solo s(false, GENERATE(false, true), limits);
+  CHECK(s.receive(s.peer.request(s.agent, {}), {kLocal, kRemote.with_port(7000)}) == Drop::None);
+  CHECK(error_of(s.answer()) == -1);
+  const Path further{kLocal, kRemote.with_port(7001)};
+  CHECK(s.receive(s.peer.request(s.agent, {}), further) == Drop::IceLimit);
+  CHECK(error_of(s.answer()) == -1);
+  Forger::Ask nomination;
+  nomination.use_candidate = true;
+  CHECK(s.receive(s.peer.request(s.agent, nomination), further) == Drop::IceLimit);
+  CHECK_FALSE(s.answer());
+}
+
 TEST_CASE("the second part of USERNAME picks the password: an unknown one triggers nothing", "[ICE-CHK-16]") {
   Solo s;
   Forger::Ask ask;
