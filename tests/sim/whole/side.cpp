@@ -131,8 +131,10 @@ void Side::on_offer(const std::string& text) {
     answer_text = *answer;
     return p.set_local_description(time, SdpType::Answer, answer_text);
   });
-  if (edit_answer) edit_answer(answer_text);
-  if (took(status)) return signal([answer_text](Side& to) { to.on_answer(answer_text); });
+  if (took(status)) {
+    if (edit_answer) edit_answer(answer_text);
+    return signal([answer_text](Side& to) { to.on_answer(answer_text); });
+  }
   // Memory was short: the offer is still there.
   world_.after(kRetry, [this, text] {
     if (is_over() || participant_.is_paused) return;
