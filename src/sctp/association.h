@@ -118,7 +118,7 @@ class Association {
     std::uint16_t stream;
     bool all;  // every stream (an empty list, RFC 6525 §4.1); `stream` means nothing then
   };
-  struct ResetDone {  // our outgoing reset of that stream has been answered; the next waits until this is taken
+  struct ResetDone {  // of ours, answered; the next request waits until this is taken
     std::uint16_t stream;
     bool performed;
   };
