@@ -106,4 +106,17 @@ TEST_CASE("only a key on the same curve is lent a table, and only one that is th
   CHECK(verifies(fresh.key, sign(env.env, key_of(client_certificate()))));
 }
 
+TEST_CASE("what is no EC key is left as it is") {
+  mbedtls_pk_context none;
+  mbedtls_pk_init(&none);
+  const mbedtls_pk_context view = as_ecdsa_key(none);
+  CHECK(mbedtls_pk_get_type(&view) == MBEDTLS_PK_NONE);
+  lend_table(none, key_of(server_certificate()));
+  CHECK(mbedtls_pk_get_type(&none) == MBEDTLS_PK_NONE);
+  PublicKey peer(key_of(client_certificate()));
+  lend_table(peer.key, none);
+  CHECK_FALSE(peer.has_table());
+  CHECK(mbedtls_pk_get_type(&peer.key) == MBEDTLS_PK_ECKEY);
+}
+
 #endif

@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 
 #include "dtls/certificate_key.h"
+#include "dtls/ec_shortcuts.h"
 #include "unit/dtls/ends.h"
 #include "unit/dtls/tls_server.h"
 
@@ -70,14 +71,13 @@ class Shortage {
   Failing how_;
 };
 
-// Every block at first and one in sixteen later: the arithmetic of a signature takes some thousands, all in the same few places.
-constexpr std::size_t next_after(std::size_t n) { return n + 1 + n / 16; }
-
-// Calls `attempt` with ever more memory, until there was enough.
+// Calls `attempt` with ever more memory, until there was enough. Of long ones one block in sixteen: the arithmetic of a signature
+// takes some thousands, all in the same few places.
+enum class Blocks { All, Some };
 template <class Attempt>
-void sweep(Failing how, Attempt attempt) {
+void sweep(Failing how, Attempt attempt, Blocks which = Blocks::Some) {
   bool was_enough = false;
-  for (std::size_t n = 0; !was_enough; n = next_after(n)) {
+  for (std::size_t n = 0; !was_enough; n += 1 + (which == Blocks::Some ? n / 16 : 0)) {
     INFO("block " << n << (how == Failing::One ? " alone" : " and all that follow"));
     REQUIRE(n < 100'000);
     Shortage shortage(how, n);
@@ -173,6 +173,39 @@ TEST_CASE("whichever block the library lacks, a handshake is made all the same o
   CHECK(has_connected);
   CHECK(has_ended == (how == Failing::AllFrom));
 }
+
+#ifdef POLLRTC_MBEDTLS_EC_SHORTCUTS
+TEST_CASE("whichever block the library lacks, a peer's key has the whole table or none, and is as good") {
+  const mbedtls_pk_context& own = server_certificate().key_pair().key;
+  TestEnvironment env;
+  dtls::RandomSource random{&env.env.rng};
+  mbedtls_pk_context signer = dtls::as_ecdsa_key(client_certificate().key_pair().key);
+  const std::array<std::uint8_t, 32> hash{1, 2, 3};
+  std::array<std::uint8_t, 200> signature;
+  std::size_t size = 0;
+  REQUIRE(mbedtls_pk_sign(&signer, MBEDTLS_MD_SHA256, hash.data(), hash.size(), signature.data(), &size,
+                          dtls::RandomSource::fill, &random) == 0);
+  const Bytes der = client_certificate().der();
+  bool is_lent = false;
+  sweep(
+      GENERATE(Failing::One, Failing::AllFrom),
+      [&](Shortage& shortage) {
+        mbedtls_x509_crt peer;
+        mbedtls_x509_crt_init(&peer);
+        REQUIRE(mbedtls_x509_crt_parse_der(&peer, der.data(), der.size()) == 0);
+        shortage.begin();
+        dtls::lend_table(peer.pk, own);
+        shortage.end();
+        is_lent = mbedtls_pk_ec(peer.pk)->grp.T != nullptr;
+        CHECK(is_lent != shortage.was_felt());
+        CHECK(mbedtls_pk_verify(&peer.pk, MBEDTLS_MD_SHA256, hash.data(), hash.size(), signature.data(),
+                                size) == 0);
+        mbedtls_x509_crt_free(&peer);
+      },
+      Blocks::All);
+  CHECK(is_lent);
+}
+#endif
 
 TEST_CASE("a try for which there is no memory ends the session, whoever asks for it", "[DTLS-10]") {
   SECTION("another client's hello") {

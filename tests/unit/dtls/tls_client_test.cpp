@@ -129,6 +129,8 @@ TEST_CASE("who trusts nobody speaks to nobody", "[TURN-34]") {
   REQUIRE(rig.anchors.add(rig.environment.env.memory, identity.pem));
   CHECK(rig.client.start("", 65536).error() == ErrorCode::InvalidArgument);
   CHECK(rig.client.start(std::string(254, 'x'), 65536).error() == ErrorCode::InvalidArgument);
+  CHECK(rig.client.start(std::string_view("turn\0.example.org", 17), 65536).error() ==
+        ErrorCode::InvalidArgument);
   REQUIRE(rig.client.start("turn.example.org", 65536));
   CHECK(rig.client.start("turn.example.org", 65536).error() == ErrorCode::InvalidState);
 }
@@ -137,11 +139,13 @@ TEST_CASE("who lacks memory or randomness says so and does not begin, or ends", 
   Identity identity("turn.example.org");
   {
     TestEnvironment environment, another;  // both outlive what is allocated
-    environment.fail_allocations_after(0);
     TrustAnchors anchors;
-    const Status added = anchors.add(environment.env.memory, identity.pem);
-    REQUIRE_FALSE(added);
-    CHECK(added.error() == ErrorCode::OutOfMemory);
+    for (const std::size_t successes : {0u, 1u}) {
+      environment.fail_allocations_after(successes);
+      const Status added = anchors.add(environment.env.memory, identity.pem);
+      REQUIRE_FALSE(added);
+      CHECK(added.error() == ErrorCode::OutOfMemory);
+    }
     CHECK(anchors.add(another.env.memory, identity.pem));
   }
   Rig poor(identity, identity.pem);
@@ -184,6 +188,38 @@ TEST_CASE("a stream that is no TLS, or that ends", "[TURN-34]") {
   CHECK(garbage.client.read(chunk, plain) == 0);
   CHECK(garbage.client.state() == TlsClient::State::Failed);
   CHECK_FALSE(garbage.client.failure().empty());
+}
+
+TEST_CASE("a record that nobody of the two has sealed ends an open stream", "[TURN-34]") {
+  Identity identity("turn.example.org");
+  Rig rig(identity, identity.pem);
+  REQUIRE(rig.client.start("turn.example.org", 65536));
+  rig.exchange();
+  REQUIRE(rig.client.state() == TlsClient::State::Open);
+  const ByteVector forged =
+      hex("1703030020 abababababababababababababababab abababababababababababababababab");
+  Bytes chunk = forged;
+  std::array<std::uint8_t, 100> plain;
+  CHECK(rig.client.read(chunk, plain) == 0);
+  CHECK(rig.client.state() == TlsClient::State::Failed);
+  CHECK_FALSE(rig.client.failure().empty());
+  CHECK_FALSE(rig.client.write(as_bytes("secret")));
+}
+
+TEST_CASE("a buffer filled to its last byte has room for nothing", "[TURN-34]") {
+  Identity identity("turn.example.org");
+  Rig rig(identity, identity.pem);
+  REQUIRE(rig.client.start("turn.example.org", 4096));
+  rig.exchange();
+  REQUIRE(rig.client.state() == TlsClient::State::Open);
+  std::string sent;
+  while (rig.client.write(as_bytes("x"))) sent += 'x';
+  CHECK(rig.client.room() == 0);
+  CHECK(sent.size() > 100);
+  CHECK(rig.client.state() == TlsClient::State::Open);  // refused, not broken
+  rig.exchange();
+  CHECK(as_text(rig.server.got) == sent);
+  CHECK(rig.client.room() > 4000);
 }
 
 }  // namespace pollrtc::test
