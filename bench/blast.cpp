@@ -177,7 +177,6 @@ class Dtls {
     check(mbedtls_ssl_config_defaults(&config_, is_client ? MBEDTLS_SSL_IS_CLIENT : MBEDTLS_SSL_IS_SERVER,
                                       MBEDTLS_SSL_TRANSPORT_DATAGRAM, MBEDTLS_SSL_PRESET_DEFAULT),
           "configuration");
-    mbedtls_ssl_conf_max_version(&config_, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
     mbedtls_ssl_conf_rng(&config_, mbedtls_ctr_drbg_random, &random_);
     mbedtls_ssl_conf_dtls_cookies(&config_, nullptr, nullptr, nullptr);
     mbedtls_ssl_conf_dtls_anti_replay(&config_, MBEDTLS_SSL_ANTI_REPLAY_DISABLED);
