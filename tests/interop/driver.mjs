@@ -3,7 +3,6 @@
 // browser_peer.mjs kept running for many runs.
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import readline from 'node:readline';
 
 const here = name => fileURLToPath(new URL(name, import.meta.url));
 export const sleep = ms => new Promise(resolve => setTimeout(resolve, ms));
@@ -22,11 +21,12 @@ export class LineProcess {
       this.stderr = (this.stderr + data).slice(-20000);
       if (verbose) process.stderr.write(data);
     });
-    readline.createInterface({ input: this.child.stdout }).on('line', text => {
-      if (verbose) process.stderr.write(`${name} > ${text.slice(0, 300)}\n`);
-      let line;
-      try { line = JSON.parse(text); } catch { line = { type: 'error', code: 'driver', message: `not a line: ${text}` }; }
-      this.onLine(line);
+    // By hand: what readline does besides takes time, which the set-up of a connection would be charged with.
+    let partial = '';
+    this.child.stdout.setEncoding('utf8').on('data', text => {
+      const lines = (partial + text).split('\n');
+      partial = lines.pop();
+      for (const line of lines) this.take(line, verbose);
     });
     this.exited = new Promise(resolve => this.child.on('close', (code, signal) => {
       this.status = code ?? signal;
@@ -34,6 +34,13 @@ export class LineProcess {
       resolve(this.status);
     }));
     this.child.on('error', error => this.onLine({ type: 'error', code: 'spawn', message: String(error) }));
+  }
+
+  take(text, verbose) {
+    if (verbose) process.stderr.write(`${this.name} > ${text.slice(0, 300)}\n`);
+    let line;
+    try { line = JSON.parse(text); } catch { line = { type: 'error', code: 'driver', message: `not a line: ${text}` }; }
+    this.onLine(line);
   }
 
   put(line) {

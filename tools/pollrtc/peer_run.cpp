@@ -242,6 +242,8 @@ void PeerRun::on_description(int number, const Json& line, bool is_offer) {
   if (const Status status = link->pc.set_remote_description(type, text_of(line, "sdp")); !status)
     return fail(type, status.error().detail());
   link->has_remote_description = true;
+  // The other end waits for the answer; the lines behind this one, candidates with their checks, can wait.
+  if (is_offer) static_cast<void>(link->pc.poll());
   for (const Link::EarlyCandidate& candidate : std::exchange(link->early, {}))
     add_candidate(*link, candidate);
 }
