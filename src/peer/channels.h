@@ -57,7 +57,7 @@ class Channels {
   // Resets that there was no memory to ask for. The other end waits for them, so they are asked for again.
   bool owes_resets() const { return !owed_resets_.empty(); }
   void ask_owed_resets(Time now);
-  // More of them than can be kept in mind: the other end would take streams for open that are not.
+  // More of them than can be kept in mind, or for too long: the other end takes streams for open that are not.
   bool has_lost_reset() const { return has_lost_reset_; }
 
   std::uint64_t messages_sent() const { return messages_sent_; }
@@ -118,7 +118,7 @@ class Channels {
   void deliver_kept(Time now, Channel& channel);
   void refuse_stream(Time now, std::uint16_t stream);
   bool reset_own(Time now, std::uint16_t stream);
-  void owe_reset(std::uint16_t stream, bool is_refusal);
+  void owe_reset(Time now, std::uint16_t stream, bool is_refusal);
   const OwedReset* find_owed(std::uint16_t stream) const;  // owed_resets_.end(): none
   void drop_kept(std::optional<std::uint16_t> stream);
   void start_closing(Time now, Channel& channel);
@@ -151,6 +151,7 @@ class Channels {
   // Streams to reset once more when the reset under way is done: a channel came and went on them meanwhile.
   sctp::StreamSet reset_again_;
   FixedVec<OwedReset, 8> owed_resets_;  // each stream at most once; nobody may use it
+  Time owed_since_ = kNever;            // since when there was always one
   bool has_lost_reset_ = false;
   sctp::Association* association_ = nullptr;
   std::uint32_t next_handle_ = 0;

@@ -6,6 +6,11 @@
 #include "peer/channels.h"
 
 namespace pollrtc {
+namespace {
+
+constexpr Duration kLongestOwed = std::chrono::seconds(30);  // a reset for which there is no memory
+
+}  // namespace
 
 void Channels::on_connected(Time now, sctp::Association& association,
                             const sctp::Association::Connected& streams, std::size_t max_message_size) {
@@ -214,7 +219,7 @@ Drop Channels::on_open(Time now, std::uint16_t stream, Channel* channel, Bytes m
 // fail. Its answer is due then, and until it has come the stream is nobody's.
 void Channels::refuse_stream(Time now, std::uint16_t stream) {
   drop_kept(stream);
-  if (!refused_.reserve()) return owe_reset(stream, true);
+  if (!refused_.reserve()) return owe_reset(now, stream, true);
   if (reset_own(now, stream)) refused_.insert(sctp::StreamId{stream});
 }
 
@@ -227,14 +232,15 @@ bool Channels::reset_own(Time now, std::uint16_t stream) {
   if (is_under_way && reset_again_.reserve()) {
     reset_again_.insert(sctp::StreamId{stream});
   } else {
-    owe_reset(stream, false);
+    owe_reset(now, stream, false);
   }
   return true;
 }
 
 // Without a reset of ours the other end would keep its channel open, and send into one that does not exist.
-void Channels::owe_reset(std::uint16_t stream, bool is_refusal) {
+void Channels::owe_reset(Time now, std::uint16_t stream, bool is_refusal) {
   if (find_owed(stream) != owed_resets_.end()) return;
+  if (owed_resets_.empty()) owed_since_ = now;
   if (!owed_resets_.push_back({stream, is_refusal})) has_lost_reset_ = true;
 }
 
@@ -245,6 +251,7 @@ const Channels::OwedReset* Channels::find_owed(std::uint16_t stream) const {
 
 void Channels::ask_owed_resets(Time now) {
   if (association_ == nullptr) return;
+  const Time since = owed_since_;
   const auto owed_resets = std::exchange(owed_resets_, {});
   for (const OwedReset& owed : owed_resets) {
     if (owed.is_refusal) {
@@ -254,6 +261,9 @@ void Channels::ask_owed_resets(Time now) {
                       owed.stream);  // no, when the association is about to end, and every channel with it
     }
   }
+  // Memory that does not come back: neither user would ever hear of it.
+  owed_since_ = since;
+  if (!owed_resets_.empty() && now >= since + kLongestOwed) has_lost_reset_ = true;
 }
 
 // All of them without `stream`.

@@ -120,3 +120,23 @@ TEST_CASE("more owed resets than are kept in mind are a loss that is told") {
   }
   CHECK(t.channels.has_lost_reset());
 }
+
+TEST_CASE("a reset that is owed for too long is a loss that is told, one that can be asked for is none") {
+  for (const bool comes_back : {false, true}) {
+    CAPTURE(comes_back);
+    ChannelsFixture t;
+    t.connect();
+    const ChannelHandle ours = t.open();
+    t.net.a.environment.fail_allocations_after(0);
+    REQUIRE(t.channels.close(t.net.now, ours));
+    REQUIRE(t.channels.owes_resets());
+    const Time closed_at = t.net.now;
+    t.channels.ask_owed_resets(closed_at + 29s);
+    CHECK(t.channels.owes_resets());
+    CHECK_FALSE(t.channels.has_lost_reset());
+    if (comes_back) t.net.a.environment.fail_allocations_after(kPlenty);
+    t.channels.ask_owed_resets(closed_at + 30s);
+    CHECK(t.channels.owes_resets() != comes_back);
+    CHECK(t.channels.has_lost_reset() != comes_back);
+  }
+}
