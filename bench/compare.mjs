@@ -23,8 +23,20 @@ const makers = {
   pollrtc: () => new Native(args.program ?? here('../build/tools/pollrtc'), args.verbose),
   pion: () => new Program('pion', args.pion ?? tool('pion_peer'), [], args.verbose),
   aiortc: () => new Program('aiortc', '/usr/bin/python3', [here('../tests/interop/aiortc_peer.py')], args.verbose),
-  chromium: () => new Browser('chromium', { verbose: args.verbose }),
+  chromium: () => twoOf(() => new Browser('chromium', { verbose: args.verbose })),
 };
+
+// A browser has one page for peers, so two ends take two.
+function twoOf(make) {
+  const both = [make(), make()];
+  let started = 0;
+  return {
+    kind: both[0].kind,
+    ready: Promise.all(both.map(one => one.ready)),
+    start: (...how) => both[started++ % 2].start(...how),
+    close: () => Promise.all(both.map(one => one.close())),
+  };
+}
 
 // ---- what the kernel says of a process and its children
 
