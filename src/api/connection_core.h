@@ -84,7 +84,7 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   bool is_due() const { return time_to_next_deadline() == Duration::zero(); }
   // For poll(2). False: it has no descriptors of its own, since its network was given.
   bool watch(net::Poller& poller) const;
-  const DropCounters& name_drops() const { return names_.drops(); }
+  const net::Mdns::Drops& name_drops() const { return names_.drops(); }
   // Datagrams that the system dropped because a socket of ours was full.
   std::uint64_t overflows() const { return overflows_; }
   // The sockets it shares with others, which whoever sleeps watches once for all of them; null: it has its own.

@@ -45,7 +45,7 @@ class MulticastNames {
     for (const Link& link : links_) call(link.socket);
   }
   bool has_sockets() const { return !links_.empty(); }
-  const DropCounters& drops() const { return mdns_.drops(); }
+  const net::Mdns::Drops& drops() const { return mdns_.drops(); }
 
  private:
   struct Own {

@@ -170,6 +170,15 @@ class Ring {
   void trim(std::size_t capacity) {
     if (size_ == 0 && block_.capacity() > capacity) *this = Ring(block_.memory());
   }
+  // If it is empty, makes the block as small as one that has room for `capacity` (a power of two); without memory for that one it
+  // stays as it is.
+  void trim_to(std::size_t capacity) {
+    if (size_ != 0 || block_.capacity() <= capacity) return;
+    detail::Block<T> smaller(block_.memory());
+    if (!smaller.allocate(capacity)) return;
+    block_.swap(smaller);
+    head_ = 0;
+  }
   T& operator[](std::size_t i) {
     POLLRTC_ASSERT(i < size_);
     return *slot(i);
@@ -276,6 +285,8 @@ class Buffer {
   }
   void truncate(std::size_t size) { size_ = std::min(size, size_); }
   void clear() { size_ = 0; }
+  // As clear(), and its memory goes as well.
+  void release() { *this = Buffer(block_.memory()); }
 
   std::uint8_t* data() { return block_.data(); }
   const std::uint8_t* data() const { return block_.data(); }

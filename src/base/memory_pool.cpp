@@ -26,7 +26,7 @@ void* MemoryPool::allocate(void* context, std::size_t bytes, std::size_t align) 
   MemoryPool& self = *static_cast<MemoryPool*>(context);
   if (!is_pooled(bytes, align)) return self.source_.allocate(self.source_.context, bytes, align);
   const Class of = class_of(bytes);
-  Free* const block = self.free_[of.index];
+  Free* const block = self.lists_ == nullptr ? nullptr : (*self.lists_)[of.index];
   if (block == nullptr) {
     if (self.waiting_ != 0 && self.used_ + self.waiting_ + of.bytes > self.most_) self.trim();
     void* const fresh = self.source_.allocate(self.source_.context, of.bytes, kAlign);
@@ -34,7 +34,7 @@ void* MemoryPool::allocate(void* context, std::size_t bytes, std::size_t align) 
     return fresh;
   }
   self.used_ += of.bytes;
-  self.free_[of.index] = block->next;
+  (*self.lists_)[of.index] = block->next;
   self.waiting_ -= of.bytes;
   return block;
 }
@@ -44,10 +44,19 @@ void MemoryPool::release(void* context, void* block, std::size_t bytes, std::siz
   if (!is_pooled(bytes, align)) return self.source_.release(self.source_.context, block, bytes, align);
   const Class of = class_of(bytes);
   self.used_ -= of.bytes;
-  if (self.used_ + self.waiting_ + of.bytes > self.most_)
-    return self.source_.release(self.source_.context, block, of.bytes, kAlign);
-  self.free_[of.index] = new (block) Free{self.free_[of.index]};
+  Lists* const lists = self.used_ + self.waiting_ + of.bytes > self.most_ ? nullptr : self.make_lists();
+  if (lists == nullptr) return self.source_.release(self.source_.context, block, of.bytes, kAlign);
+  Free*& first = (*lists)[of.index];
+  first = new (block) Free{first};
   self.waiting_ += of.bytes;
+}
+
+// Null: no memory for them, so nothing can wait.
+MemoryPool::Lists* MemoryPool::make_lists() {
+  if (lists_ != nullptr) return lists_;
+  void* const block = source_.allocate(source_.context, sizeof(Lists), alignof(Lists));
+  if (block != nullptr) lists_ = new (block) Lists{};
+  return lists_;
 }
 
 // The inverse of class_of().
@@ -58,12 +67,15 @@ std::size_t MemoryPool::bytes_of(std::size_t index) {
 }
 
 void MemoryPool::trim() {
+  if (lists_ == nullptr) return;
   for (std::size_t i = 0; i < kClasses; ++i) {
-    while (Free* const block = free_[i]) {
-      free_[i] = block->next;
+    while (Free* const block = (*lists_)[i]) {
+      (*lists_)[i] = block->next;
       source_.release(source_.context, block, bytes_of(i), kAlign);
     }
   }
+  source_.release(source_.context, lists_, sizeof(Lists), alignof(Lists));
+  lists_ = nullptr;
   waiting_ = 0;
 }
 

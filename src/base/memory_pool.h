@@ -16,6 +16,9 @@ namespace pollrtc {
 
 class MemoryPool {
  public:
+  // What the pool itself takes while something waits.
+  static constexpr std::size_t kListBytes = (8 * 13 + 1) * sizeof(void*);
+
   MemoryPool(const Memory& source, std::size_t most) : source_(source), most_(most) {}
   MemoryPool(const MemoryPool&) = delete;
   MemoryPool& operator=(const MemoryPool&) = delete;
@@ -46,7 +49,10 @@ class MemoryPool {
   Memory source_;
   std::size_t most_;
   std::size_t waiting_ = 0, used_ = 0;
-  std::array<Free*, kClasses> free_{};
+  using Lists = std::array<Free*, kClasses>;
+  static_assert(sizeof(Lists) == kListBytes);
+  Lists* make_lists();
+  Lists* lists_ = nullptr;  // of what waits; made when something does, so an idle connection has none
 };
 
 }  // namespace pollrtc

@@ -94,7 +94,8 @@ class Session {
   std::string_view cipher_suite() const { return cipher_suite_; }
   // SHA-256 of the peer's certificate, once the handshake has ended; verified or not.
   std::optional<Fingerprint> peer_fingerprint() const;
-  const DropCounters& drops() const { return drops_; }
+  using Drops = DropCountersOf<Drop::DtlsMalformed, Drop::DtlsEmpty>;
+  const Drops& drops() const { return drops_; }
 
  private:
   bool has_ended() const { return state_ == SessionState::Closed || state_ == SessionState::Failed; }
@@ -132,7 +133,7 @@ class Session {
   Buffer resting_;  // what TlsContext::save() gave, secret; empty: not at rest
   Owned<TlsContext>
       tls_;  // one per try of the handshake; none before start(), while a try waits, at rest, and after the end
-  DropCounters drops_;
+  Drops drops_;
   Vec<Fingerprint> remote_fingerprints_;  // none any more at rest
   std::optional<Fingerprint> peer_fingerprint_;
   std::string_view cipher_suite_;

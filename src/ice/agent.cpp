@@ -42,6 +42,7 @@ Agent::Agent(Environment& environment, const AgentConfig& config)
     : environment_(environment),
       config_(config),
       local_(environment.memory),
+      remote_(environment.memory),
       gatherer_(environment.memory, environment.limits, config.relay_only),
       remotes_(environment.memory),
       early_(environment.memory),
@@ -90,7 +91,6 @@ std::string_view Agent::local_ufrag() const { return local_.ufrag(); }
 std::string_view Agent::local_pwd() const { return local_.pwd(); }
 AgentState Agent::state() const { return state_; }
 bool Agent::is_controlling() const { return controlling_; }
-const DropCounters& Agent::drops() const { return drops_; }
 
 Status Agent::ready() const {
   if (state_ == AgentState::Closed) return fail(ErrorCode::Closed, kClosed);
@@ -124,24 +124,30 @@ void Agent::local_addresses_done(Time now) {
 
 // ---- the other end
 
+Status Agent::reserve_remote_credentials(std::size_t characters) {
+  if (has_remote_ || remote_.reserve(characters)) return {};
+  return fail(ErrorCode::OutOfMemory, "remote ICE credentials");
+}
+
 Status Agent::set_remote_credentials(Time now, std::string_view ufrag, std::string_view pwd,
                                      bool remote_is_lite) {
   if (const Status status = ready(); !status) return status;
   if (!is_valid_ufrag(ufrag)) return fail(ErrorCode::InvalidArgument, "ice-ufrag is not 4 to 256 ice-chars");
   if (!is_valid_pwd(pwd)) return fail(ErrorCode::InvalidArgument, "ice-pwd is not 22 to 256 ice-chars");
   if (has_remote_) {
-    if (remote_ufrag_ == ufrag && remote_pwd_ == pwd) return {};
+    if (remote_.ufrag() == ufrag && remote_.pwd() == pwd) return {};
     return fail(ErrorCode::InvalidState, "other credentials mean an ICE restart, which is not supported yet");
   }
   if (config_.lite && remote_is_lite)
     return fail(ErrorCode::NotSupported, "of two lite ends neither would send a check");
-  remote_ufrag_ = *FixedString<256>::from(ufrag);
-  remote_pwd_ = *FixedString<256>::from(pwd);
+  if (!remote_.set(ufrag, pwd)) return fail(ErrorCode::OutOfMemory, "remote ICE credentials");
   has_remote_ = true;
   if (remote_is_lite) controlling_ = true;  // RFC 8445 §6.1.1
   patience_end_ = now + kPatience;
-  for (std::size_t i = remotes_.size(); i-- > 0;)
-    if (is_foreign(remotes_[i].candidate)) remotes_.erase(i);
+  for (std::size_t i = remotes_.size(); i-- > 0;) {
+    const Owned<FixedString<256>> generation = std::move(remotes_[i].ufrag);
+    if (generation && !(*generation == ufrag)) remotes_.erase(i);
+  }
   for (std::size_t i = named_.size(); i-- > 0;)
     if (is_foreign(named_[i].candidate)) named_.erase(i);
   for (std::size_t i = 0; i < remotes_.size(); ++i) pair_remote(static_cast<std::uint16_t>(i));
@@ -159,7 +165,7 @@ Status Agent::ignore([[maybe_unused]] const Candidate& candidate, [[maybe_unused
 
 // RFC 8838 §9: one that names another generation.
 bool Agent::is_foreign(const Candidate& candidate) const {
-  return !candidate.ufrag.empty() && !(candidate.ufrag == remote_ufrag_);
+  return !candidate.ufrag.empty() && !(candidate.ufrag == remote_.ufrag());
 }
 
 Status Agent::add_remote_candidate(Time now, const Candidate& given) {
@@ -190,7 +196,12 @@ Status Agent::use_remote_candidate(const Candidate& candidate) {
     ++counters_.candidates_ignored;
     return fail(ErrorCode::LimitReached, "too many remote candidates");
   }
-  if (add_remote(candidate, true) == nullptr) return fail(ErrorCode::OutOfMemory, "remote candidate");
+  Remote* const added = add_remote(candidate, true);
+  if (added == nullptr) return fail(ErrorCode::OutOfMemory, "remote candidate");
+  if (!note_generation(*added, candidate)) {
+    remotes_.pop_back();
+    return fail(ErrorCode::OutOfMemory, "remote candidate");
+  }
   pair_remote(static_cast<std::uint16_t>(remotes_.size() - 1));
   advance(now_);
   return {};
@@ -202,6 +213,7 @@ Status Agent::promote(std::uint16_t remote, const Candidate& candidate) {
   Remote& known = remotes_[remote];
   const bool was_hidden = !known.candidate.mdns_name.empty() && candidate.mdns_name.empty();
   if (known.is_signalled && !was_hidden) return {};
+  if (!note_generation(known, candidate)) return fail(ErrorCode::OutOfMemory, "remote candidate");
   known.candidate = candidate;
   known.foundation = remote_foundation(candidate, remote);
   known.is_signalled = true;
@@ -242,20 +254,31 @@ std::optional<std::uint16_t> Agent::find_remote(const Address& address, Transpor
   return std::nullopt;
 }
 
-std::uint32_t Agent::remote_foundation(const Candidate& candidate, std::size_t index) const {
+std::uint32_t Agent::remote_foundation(const CandidateFacts& candidate, std::size_t index) const {
   for (const Remote& remote : remotes_)
     if (remote.is_signalled && remote.candidate.foundation == candidate.foundation) return remote.foundation;
   return static_cast<std::uint32_t>(index + 1);
 }
 
-Agent::Remote* Agent::add_remote(const Candidate& candidate, bool is_signalled) {
+Agent::Remote* Agent::add_remote(const CandidateFacts& candidate, bool is_signalled) {
   Remote remote;
   remote.candidate = candidate;
   remote.is_signalled = is_signalled;
   // One known from a check alone has a foundation of its own (RFC 8445 §7.3.1.3).
   remote.foundation = is_signalled ? remote_foundation(candidate, remotes_.size())
                                    : static_cast<std::uint32_t>(remotes_.size() + 1);
-  return remotes_.push_back(remote) ? &remotes_.back() : nullptr;
+  return remotes_.push_back(std::move(remote)) ? &remotes_.back() : nullptr;
+}
+
+// Until our own is known nobody can say whether it is that one. False: no memory, and nothing changed.
+bool Agent::note_generation(Remote& remote, const Candidate& candidate) {
+  if (has_remote_) return true;
+  auto generation = candidate.ufrag.empty()
+                        ? Owned<FixedString<256>>()
+                        : Owned<FixedString<256>>::make(environment_.memory, candidate.ufrag);
+  if (!generation && !candidate.ufrag.empty()) return false;
+  remote.ufrag = std::move(generation);
+  return true;
 }
 
 // ---- pairs
@@ -287,7 +310,7 @@ Pair* Agent::make_pair(std::uint16_t local, std::uint16_t remote) {
   return checklist_.add(pair);
 }
 
-bool Agent::may_pair(const Gatherer::Local& local, const Candidate& remote) {
+bool Agent::may_pair(const Gatherer::Local& local, const CandidateFacts& remote) {
   return local.candidate.transport == remote.transport &&
          can_pair_directions(local.candidate.tcp_type, remote.tcp_type) &&
          can_pair(local.candidate.base, remote.address, config_.allow_remote_loopback) &&

@@ -134,6 +134,8 @@ class Agent {
   void on_permission(Time now, const Address& relayed, const Address& peer, bool granted);
   bool wants_permission(const Address& relayed, const Address& peer) const;
 
+  // OutOfMemory; after it set_remote_credentials() with as many characters finds the memory it needs.
+  Status reserve_remote_credentials(std::size_t characters);
   // In any order, before or after gathering. Other credentials than before would be a restart: InvalidState.
   Status set_remote_credentials(Time now, std::string_view ufrag, std::string_view pwd, bool remote_is_lite);
   // A candidate that cannot be used is no error: it is counted and ignored. LimitReached when there are too many.
@@ -176,15 +178,17 @@ class Agent {
   bool is_controlling() const;
   bool is_gathering_over() const { return gatherer_.is_over(); }
   bool has_transaction(const stun::TransactionId& id) { return transactions_.find(id) != nullptr; }
-  const DropCounters& drops() const;
+  using Drops = DropCountersOf<Drop::StunMalformed, Drop::IceLimit>;
+  const Drops& drops() const { return drops_; }
   AgentStats stats() const;
 
  private:
   struct Remote {
-    Candidate candidate;
-    std::uint32_t foundation = 0;  // equal numbers, equal foundations
-    bool is_signalled = false;     // else peer-reflexive: known from a check alone
-    bool is_free = false;          // came by a TCP connection that is gone: another may take its place
+    CandidateFacts candidate;
+    Owned<FixedString<256>> ufrag;  // the generation that it says it belongs to, until ours is known
+    std::uint32_t foundation = 0;   // equal numbers, equal foundations
+    bool is_signalled = false;      // else peer-reflexive: known from a check alone
+    bool is_free = false;           // came by a TCP connection that is gone: another may take its place
   };
   struct Permission {  // of a relayed candidate for the address of a remote one (RFC 8656 §9)
     enum class State : std::uint8_t { Wanted, Asked, Granted, Refused };
@@ -226,20 +230,21 @@ class Agent {
   // agent_names.cpp
   Status await_name(const Candidate& candidate);
   bool can_use_name(const Named& named) const;
-  bool is_kept_from_relay(const Gatherer::Local& local, const Candidate& remote) const;
+  bool is_kept_from_relay(const Gatherer::Local& local, const CandidateFacts& remote) const;
 
   // agent.cpp: candidates and pairs
   Status use_remote_candidate(const Candidate& candidate);
   std::optional<std::uint16_t> find_remote(const Address& address, Transport transport) const;
   bool is_foreign(const Candidate& candidate) const;
-  std::uint32_t remote_foundation(const Candidate& candidate, std::size_t index) const;
-  Remote* add_remote(const Candidate& candidate, bool is_signalled);
+  std::uint32_t remote_foundation(const CandidateFacts& candidate, std::size_t index) const;
+  Remote* add_remote(const CandidateFacts& candidate, bool is_signalled);
+  bool note_generation(Remote& remote, const Candidate& candidate);
   Status ignore(const Candidate& candidate, std::string_view why);
   Status promote(std::uint16_t remote, const Candidate& candidate);
   void pair_local(std::uint16_t local);
   void pair_remote(std::uint16_t remote);
   bool may_relay(const Gatherer::Local& local, const Address& remote);
-  bool may_pair(const Gatherer::Local& local, const Candidate& remote);
+  bool may_pair(const Gatherer::Local& local, const CandidateFacts& remote);
   bool awaits_permission() const;
   Pair* make_pair(std::uint16_t local, std::uint16_t remote);
   std::uint64_t priority_of(std::uint16_t local, std::uint16_t remote) const;
@@ -298,8 +303,7 @@ class Agent {
   Environment& environment_;
   AgentConfig config_;
   StoredCredentials local_;
-  FixedString<256> remote_ufrag_,
-      remote_pwd_;  // in place: when they come it is too late to refuse them for want of memory
+  StoredCredentials remote_;
   std::uint64_t tie_breaker_ = 0;
   Gatherer gatherer_;
   Vec<Remote> remotes_;
@@ -311,7 +315,7 @@ class Agent {
   stun::TransactionTable transactions_;
   Replies replies_;
   ErrorLimiter error_limiter_;
-  DropCounters drops_;
+  Drops drops_;
   AgentCounters counters_;
 
   Time now_{};                    // the latest we were told

@@ -73,7 +73,7 @@ void Agent::on_name_resolved(Time now, std::string_view name, const Address& add
 }
 
 // §3.3.2: the TURN server would learn the address from the permission and from where the checks go.
-bool Agent::is_kept_from_relay(const Gatherer::Local& local, const Candidate& remote) const {
+bool Agent::is_kept_from_relay(const Gatherer::Local& local, const CandidateFacts& remote) const {
   return local.candidate.type == CandidateType::Relayed && !remote.mdns_name.empty();
 }
 

@@ -258,6 +258,7 @@ void Agent::rest() {
   fit(remotes_);
   checklist_.fit();
   transactions_.fit();
+  replies_.rest();
 }
 
 void Agent::close(Time now) {

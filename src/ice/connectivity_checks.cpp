@@ -132,7 +132,7 @@ std::size_t Agent::write_request(const stun::Transaction& transaction, MutBytes 
   stun::Writer w(out.first(std::min(out.size(), stun::kMaxSent)), stun::Class::Request, transaction.id);
   if (transaction.purpose != stun::Purpose::Server) {
     std::array<char, 520> user;
-    const std::string_view theirs = remote_ufrag_.view(), ours = local_.ufrag();
+    const std::string_view theirs = remote_.ufrag(), ours = local_.ufrag();
     char* end = std::copy(theirs.begin(), theirs.end(), user.begin());
     *end++ = ':';
     end = std::copy(ours.begin(), ours.end(), end);
@@ -141,7 +141,7 @@ std::size_t Agent::write_request(const stun::Transaction& transaction, MutBytes 
     w.u64(transaction.controlling ? Attribute::IceControlling : Attribute::IceControlled,
           transaction.tie_breaker);
     if (transaction.use_candidate) w.flag(Attribute::UseCandidate);
-    w.integrity(as_bytes(remote_pwd_.view()));  // ICE fixes the algorithm, so this one alone (RFC 8445 §7.3)
+    w.integrity(as_bytes(remote_.pwd()));  // ICE fixes the algorithm, so this one alone (RFC 8445 §7.3)
   }
   w.fingerprint();
   return w.finish();
@@ -291,7 +291,7 @@ void Agent::heed_early() {
 // What an authenticated request teaches: RFC 8445 §7.3.1.3 (a new remote candidate), §7.3.1.4 (a triggered check),
 // §7.3.1.5 (a nomination).
 Drop Agent::learn(std::uint16_t base, const EarlyRequest& request) {
-  if (!can_check() || !(request.ufrag == remote_ufrag_))
+  if (!can_check() || !(request.ufrag == remote_.ufrag()))
     return Drop::None;  // nobody we could send a check to
   const bool nominates = request.use_candidate && !controlling_;
   if (has_nominated_ && !nominates && !is_rescue_wanted()) return Drop::None;  // §8.1.2: concluded
@@ -330,7 +330,7 @@ Result<Pair*, Drop> Agent::pair_of(std::uint16_t base, const EarlyRequest& reque
 }
 
 Result<std::uint16_t, Drop> Agent::learn_remote(const EarlyRequest& request) {
-  Candidate candidate;
+  CandidateFacts candidate;
   candidate.type = CandidateType::PeerReflexive;
   candidate.address = scoped_as(request.path.remote, Address{});
   candidate.priority = request.priority;
@@ -358,7 +358,7 @@ Drop Agent::on_response(const Path& path, const stun::Message& response) {
   const stun::Transaction transaction = *found;
   if (transaction.purpose == stun::Purpose::Server) return on_server_response(path, response, transaction);
   const bool is_symmetric = path == transaction.path;
-  switch (screen_response(response, remote_pwd_.view())) {
+  switch (screen_response(response, remote_.pwd())) {
     case ResponseVerdict::Unprotected:
       return Drop::StunFingerprint;
     case ResponseVerdict::Malformed:

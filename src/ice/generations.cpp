@@ -254,8 +254,8 @@ AgentState Generations::state() const {
   return told_path_ ? AgentState::Disconnected : AgentState::Checking;
 }
 
-DropCounters Generations::drops() const {
-  DropCounters all = past_drops_;
+Agent::Drops Generations::drops() const {
+  Agent::Drops all = past_drops_;
   all += current_->drops();
   if (next_) all += next_->drops();
   if (former_) all += former_->drops();

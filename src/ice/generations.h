@@ -32,6 +32,10 @@ class Generations {
   Status start(Time now);
   // A generation with these credentials, beside the ones there are. InvalidState when one is begun already.
   Status restart(Time now, const Credentials& credentials);
+  // OutOfMemory; after it commit() and set_remote_credentials() with as many characters find the memory they need.
+  Status prepare_commit(std::size_t remote_credentials) {
+    return newest().reserve_remote_credentials(remote_credentials);
+  }
   void commit(Time now);
   void cancel_restart(Time now);
   bool is_restarting() const { return bool(next_); }  // begun and not agreed on
@@ -92,7 +96,7 @@ class Generations {
   void close(Time now);
   AgentState state() const;
   bool is_controlling() const { return current_->is_controlling(); }
-  DropCounters drops() const;
+  Agent::Drops drops() const;
   AgentStats stats() const;  // of the generation that carries data, else of the one agreed on
 
  private:
@@ -115,7 +119,7 @@ class Generations {
   bool has_restarted_ = false;
   bool generation_gone_ = false;
   Time former_end_ = kNever;  // former_ is closed, and only its paths still count, until then
-  DropCounters past_drops_;   // of agents that are gone
+  Agent::Drops past_drops_;   // of agents that are gone
   AgentState told_state_ = AgentState::New;
   std::optional<Path> told_path_;
 };

@@ -8,7 +8,7 @@ namespace pollrtc::ice {
 // RFC 8445 §7.3.2. There are no checks of ours, so there is no consent to ask for (RFC 7675 §1), and nothing would tell that
 // the peer has gone: its own checks, which it owes us every few seconds for its own consent, stand in.
 Drop Agent::accept_as_lite(std::uint16_t base, const EarlyRequest& request) {
-  if (!is_alive() || !(request.ufrag == remote_ufrag_)) return Drop::None;
+  if (!is_alive() || !(request.ufrag == remote_.ufrag())) return Drop::None;
   Pair* pair = checklist_.find(request.path);
   if (pair == nullptr && !request.use_candidate) return Drop::None;
   const Result<Pair*, Drop> found = pair_of(base, request);

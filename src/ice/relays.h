@@ -115,7 +115,8 @@ class Relays {
 
   // Deletes the allocations: what poll_transmit() and poll_stream() give next. Nobody waits for the answers.
   void close(Time now);
-  const DropCounters& drops() const { return drops_; }
+  using Drops = DropCountersOf<Drop::StunMalformed, Drop::TurnLimit>;  // TURN speaks STUN
+  const Drops& drops() const { return drops_; }
 
  private:
   struct Server {
@@ -169,7 +170,7 @@ class Relays {
   Vec<Owned<Relay>> relays_;
   Vec<Address> bases_;
   FixedVec<StreamId, 32> done_;
-  DropCounters drops_;
+  Drops drops_;
   Time now_{};
   Time pacer_{};
   std::uint32_t last_stream_ = 0;

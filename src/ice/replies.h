@@ -26,6 +26,7 @@ class Replies {
   bool push(const Reply& reply) { return waiting_.size() < kMaxWaiting && waiting_.push_back(reply); }
   bool empty() const { return waiting_.empty(); }
   void clear() { waiting_.clear(); }
+  void rest() { waiting_.trim_to(1); }  // a check of consent has one answer
   // Writes the oldest and forgets it; size 0 when it may not or cannot be sent. Only when not empty().
   Transmit pop(MutBytes out, std::string_view password);
 

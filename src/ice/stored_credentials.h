@@ -13,6 +13,13 @@ class StoredCredentials {
  public:
   explicit StoredCredentials(const Memory& memory) : text_(memory) {}
 
+  // So that set() will not fail with a fragment and a password of so many characters together. False: no memory.
+  [[nodiscard]] bool reserve(std::size_t characters) {
+    ufrag_size_ = 0;
+    const bool is_reserved = text_.resize_discarding(characters);
+    text_.clear();
+    return is_reserved;
+  }
   // False: no memory, and nothing is stored.
   [[nodiscard]] bool set(std::string_view ufrag, std::string_view pwd) {
     ufrag_size_ = 0;

@@ -85,7 +85,8 @@ class TcpConnections {
   void handle_timeout(Time now);
   Time next_timeout() const;
   bool poll_event(Event& event);
-  const DropCounters& drops() const { return drops_; }
+  using Drops = DropCountersOf<Drop::TcpNotStun, Drop::TcpLimit>;
+  const Drops& drops() const { return drops_; }
 
  private:
   struct Connection {
@@ -115,7 +116,7 @@ class TcpConnections {
 
   Environment& environment_;
   Vec<Owned<Connection>> connections_;
-  DropCounters drops_;
+  Drops drops_;
   std::uint32_t last_stream_ = kFirstStream;
 };
 

@@ -68,7 +68,8 @@ class Mdns {
 
   // Nothing is asked and nothing published: the links may be closed.
   bool is_idle() const { return questions_.empty() && records_.empty(); }
-  const DropCounters& drops() const { return drops_; }
+  using Drops = DropCountersOf<Drop::DnsMalformed, Drop::DnsRateLimited>;
+  const Drops& drops() const { return drops_; }
 
  private:
   using LinkSet = std::uint32_t;  // a bit for each place in links_
@@ -123,7 +124,7 @@ class Mdns {
   Vec<Reply> replies_;
   Time second_began_ = Time::min();
   std::uint32_t replies_this_second_ = 0;
-  DropCounters drops_;
+  Drops drops_;
 };
 
 static_assert(NetworkEngine<Mdns>);

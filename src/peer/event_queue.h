@@ -26,14 +26,8 @@ class EventQueue {
     return true;
   }
   void clear() { events_.clear(); }
-  // As clear(), and the memory of a burst goes as well. Room for a few events stays, or the next one could be lost for want
-  // of memory.
-  void release() {
-    Ring<Peer::Event> fresh(events_.memory());
-    if (!fresh.push_back(Peer::Event())) return clear();
-    fresh.pop_front();
-    events_ = std::move(fresh);
-  }
+  // The memory of a burst goes. Room for an event stays, or the next one could be lost for want of memory.
+  void rest() { events_.trim_to(1); }
   bool empty() const { return events_.empty(); }
   // Reports on messages are asked for only while there is room; meanwhile the association keeps them, and bounds them.
   bool has_room() const { return events_.size() < message_limit_; }

@@ -139,7 +139,7 @@ Status Peer::Impl::set_local_description(Time now, SdpType type, std::string_vie
     is_offerer = true;
     agent.set_controlling(now, true);  // checks may come before the answer does, and must find us in our role
   } else {
-    if (remote_restarts_ice())
+    if (remote_restarts_ice() && !agent.is_restarting())
       if (const Status status = begin_restart(now); !status) return status;
     if (const Status status = apply_remote(now); !status) return status;
     local_current = *last_made;
@@ -271,6 +271,8 @@ Status Peer::Impl::apply_remote(Time now) {
   if (!transports_started) return remote.has_data ? start_transports(now, remote) : Status();
   if (!remote.has_data) return {};
   if (agent.is_restarting()) {
+    if (const Status status = agent.prepare_commit(remote.ufrag.size() + remote.pwd.size()); !status)
+      return status;
     agent.commit(now);
     former_candidates.clear();
     agent.set_remote_pacing(now, remote.ice_pacing);

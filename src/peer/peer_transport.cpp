@@ -384,14 +384,16 @@ void Peer::Impl::handle_timeout(Time now) {
 // of consent (RFC 7675) bring us here every few seconds.
 void Peer::Impl::rest(Time now) {
   if (!association || has_ended() || now < data_at + kRestAfter) return;
-  if (data_memory.waiting_bytes() != 0) data_memory.trim();
+  if (!dtls->is_resting()) association->rest();  // DTLS wakes for whatever comes or goes
+  data_memory.trim();
   if (dtls->is_resting() || !dtls->rest(now)) return;
   certificate.forget_key();  // DTLS does not begin again within one connection
   packet_buffer = Buffer(environment.memory);
   early = Vec<EarlyDatagram>(environment.memory);
-  if (events.empty()) events.release();
+  events.rest();
   agent.rest();
-  local_candidates.shrink_to_fit();
+  local_candidates =
+      std::vector<Candidate>(local_candidates);  // shrink_to_fit() does nothing without exceptions
 }
 
 Time Peer::Impl::next_timeout() const {

@@ -277,6 +277,14 @@ bool Association::poll_report(MessageReport& report) {
   return told.has_value();
 }
 
+void Association::rest() {
+  replies_.rest();
+  if (!tcb_) return;
+  tcb_->rx.reassembly().rest();
+  tcb_->queue.messages().rest();
+  tcb_->tx.rest();
+}
+
 bool Association::may_answer_stranger(Time now) {
   if (now - strangers_since_ >= std::chrono::seconds(1) || now < strangers_since_) {
     strangers_since_ = now;

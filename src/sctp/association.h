@@ -191,6 +191,9 @@ class Association {
   // Nothing will be sent on it any more, though it could not be reset.
   void forget_stream(std::uint16_t stream);
 
+  // A connection that has been silent for a while: tables of what is under way go when nothing is.
+  void rest();
+
   void shutdown(Time now);                        // graceful: what is queued is sent first
   void abort(Time now, std::string_view reason);  // the ABORT is what poll_packet() gives next; Ended{Local}
 
@@ -199,7 +202,8 @@ class Association {
   bool is_interleaving() const;  // both ends speak I-DATA
   AssociationState state() const { return state_; }
   AssociationStats stats() const;
-  const DropCounters& drops() const { return drops_; }
+  using Drops = DropCountersOf<Drop::SctpChecksum, Drop::SctpReplyLost>;
+  const Drops& drops() const { return drops_; }
   // Another selected pair: congestion control begins anew (RFC 9260 §7.2.5), and so does the search for its MTU.
   void on_path_change(Time now, const PathSizes& sizes);
   // Of the packet that poll_packet() gave last: no router may cut it, and the system neither (DF). So go probes, and what is
@@ -310,7 +314,7 @@ class Association {
   const AssociationConfig config_;
   AssociationState state_ = AssociationState::Closed;
   bool ended_ = false;
-  DropCounters drops_;
+  Drops drops_;
   AssociationStats stats_;
   TimerTable<Timer> timers_;
   PathMtu path_mtu_;

@@ -59,13 +59,18 @@ class Replies {
     count_ = 0;
     open_ = false;
   }
+  // Nobody has anything to say, so the memory goes as well.
+  void rest() {
+    if (empty())
+      for (Slot& slot : slots_) slot.bytes.release();
+  }
   // How much more the reply under construction takes.
   std::size_t room() const { return open_ ? room_ - slots_[last()].size : room_; }
 
  private:
   struct Slot {
     explicit Slot(const Memory& memory) : bytes(memory) {}
-    Buffer bytes;  // kept when the slot is free: no allocation after the first round
+    Buffer bytes;  // kept when the slot is free, until rest(): no allocation after the first round
     std::size_t size = 0;
     VerificationTag tag{};
     bool alone = false;

@@ -86,6 +86,13 @@ class RxReassembly {
   // The stream of a message that was too large, once each.
   std::optional<StreamId> pop_too_large();
 
+  // No message is held, so their table goes.
+  void rest() {
+    if (held_count_ != 0) return;
+    held_ = Vec<Held>(memory_);
+    free_held_ = kNone;
+  }
+
   std::size_t window() const { return window_; }
   void set_window(std::size_t bytes) { window_ = bytes; }
   std::size_t used() const { return used_; }

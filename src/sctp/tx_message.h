@@ -118,6 +118,13 @@ class TxMessages {
   std::size_t count() const { return count_; }
   const Memory& memory() const { return memory_; }
 
+  // There is none, so the table goes.
+  void rest() {
+    if (count_ != 0) return;
+    messages_ = Vec<TxMessage>(memory_);
+    free_ = kNoMessage;
+  }
+
   TxOutcomes& outcomes() { return outcomes_; }
   void tell_sent(const TxMessage& message) {
     if (message.outcome != TxOutcomes::kNone) outcomes_.on_sent(message.outcome);

@@ -104,6 +104,9 @@ class TxOutstanding {
   // Everything that was ever sent is acknowledged or given up, and the peer knows (§9.2: SHUTDOWN may go).
   bool all_acknowledged() const { return chunks_.empty(); }
 
+  // Nothing is in flight, so the table goes.
+  void rest() { chunks_.trim(0); }
+
   Tsn next_tsn() const { return cumulative_ + 1 + static_cast<std::uint32_t>(chunks_.size()); }
   Tsn last_assigned_tsn() const { return next_tsn() - 1; }
   Tsn cumulative_ack() const { return cumulative_; }

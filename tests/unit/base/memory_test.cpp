@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "base/drop_counters.h"
 #include "base/memory_pool.h"
 
 #include "base/fixed_vec.h"
@@ -108,16 +109,17 @@ namespace {
 
 // Counts what a pool asks its source for.
 struct Source {
-  std::size_t allocations = 0, bytes = 0;
+  std::size_t allocations = 0, bytes = 0, lists = 0;  // the pool's own lists are not among the bytes
+  std::size_t& account_of(std::size_t size) { return size == MemoryPool::kListBytes ? lists : bytes; }
   static void* allocate(void* context, std::size_t size, std::size_t align) {
     Source& self = *static_cast<Source*>(context);
     ++self.allocations;
-    self.bytes += size;
+    self.account_of(size) += size;
     const Memory system = default_memory();
     return system.allocate(system.context, size, align);
   }
   static void release(void* context, void* block, std::size_t size, std::size_t align) {
-    static_cast<Source*>(context)->bytes -= size;
+    static_cast<Source*>(context)->account_of(size) -= size;
     const Memory system = default_memory();
     system.release(system.context, block, size, align);
   }
@@ -139,14 +141,17 @@ TEST_CASE("a pool gives out again what was given back, and allocates nothing in 
         memory.release(memory.context, block, size, 1);
       }
     };
+    CHECK(source.lists == 0);
     round();
     CHECK(source.bytes == pool.waiting_bytes());
+    CHECK(source.lists == MemoryPool::kListBytes);
     const std::size_t before = source.allocations;
     round();
     CHECK(source.allocations == before);
     pool.trim();
     CHECK(pool.waiting_bytes() == 0);
     CHECK(source.bytes == 0);
+    CHECK(source.lists == 0);
     round();
     CHECK(source.bytes != 0);
     void* const beyond = memory.allocate(memory.context, 200'000, 1);
@@ -154,6 +159,65 @@ TEST_CASE("a pool gives out again what was given back, and allocates nothing in 
     CHECK(source.bytes == pool.waiting_bytes());
   }
   CHECK(source.bytes == 0);
+  CHECK(source.lists == 0);
+}
+
+TEST_CASE("a pool without memory for its lists lets nothing wait") {
+  Source source;
+  Memory without_lists = source.memory();
+  without_lists.allocate = [](void* context, std::size_t size, std::size_t align) -> void* {
+    return size == MemoryPool::kListBytes ? nullptr : Source::allocate(context, size, align);
+  };
+  MemoryPool pool(without_lists, 1000);
+  const Memory memory = pool.memory();
+  void* const block = memory.allocate(memory.context, 64, 1);
+  REQUIRE(block != nullptr);
+  memory.release(memory.context, block, 64, 1);
+  CHECK(source.bytes == 0);
+  CHECK(pool.waiting_bytes() == 0);
+}
+
+TEST_CASE("a ring that is empty gives back what it does not need, and is as good as before") {
+  test::TestEnvironment t;
+  Ring<int> ring(t.env.memory);
+  for (int i = 0; i < 6; ++i) REQUIRE(ring.push_back(i));
+  ring.trim_to(1);
+  CHECK(ring.capacity() == 8);  // there is something in it
+  for (int i = 0; i < 5; ++i) ring.pop_front();
+  CHECK(ring.front() == 5);
+  ring.pop_front();
+  t.fail_allocations_after(0);
+  ring.trim_to(2);
+  CHECK(ring.capacity() == 8);
+  t.fail_allocations_after(100);
+  ring.trim_to(2);
+  CHECK(ring.capacity() == 2);
+  for (int i = 0; i < 3; ++i) REQUIRE(ring.push_back(i));
+  CHECK(ring.front() == 0);
+  CHECK(ring.back() == 2);
+}
+
+TEST_CASE("an engine counts the reasons that any layer has and its own, and a sum has them all") {
+  DropCountersOf<Drop::DtlsMalformed, Drop::DtlsEmpty> dtls;
+  CHECK(dtls.count(Drop::None) == Drop::None);
+  CHECK(dtls.count(Drop::Ended) == Drop::Ended);
+  for (const Drop reason : {Drop::DtlsMalformed, Drop::DtlsEmpty, Drop::DtlsEmpty})
+    CHECK(dtls.count(reason) == reason);
+  CHECK(dtls[Drop::Ended] == 1);
+  CHECK(dtls[Drop::DtlsMalformed] == 1);
+  CHECK(dtls[Drop::DtlsEmpty] == 2);
+  CHECK(dtls[Drop::TurnLimit] == 0);     // of the layer before
+  CHECK(dtls[Drop::SctpChecksum] == 0);  // of the one behind
+  CHECK(dtls.total() == 4);
+  DropCounters all;
+  all.count(Drop::SctpTag);
+  all += dtls;
+  all += dtls;
+  CHECK(all[Drop::SctpTag] == 1);
+  CHECK(all[Drop::Ended] == 2);
+  CHECK(all[Drop::DtlsEmpty] == 4);
+  CHECK(all[Drop::SocketOverflow] == 0);
+  CHECK(all.total() == 9);
 }
 
 TEST_CASE("the blocks of a pool are as large as was asked, and no more wait than may") {

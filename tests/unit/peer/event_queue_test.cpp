@@ -13,7 +13,7 @@ TEST_CASE("after the memory of a burst has gone, an event is kept though there i
   const std::size_t burst = env.bytes_in_use();
   Peer::Event event;
   while (events.pop(event)) continue;
-  events.release();
+  events.rest();
   CHECK(env.bytes_in_use() < burst / 50);
   env.fail_allocations_after(0);
   events.push(Peer::ConnectionChanged{ConnectionState::Disconnected});
