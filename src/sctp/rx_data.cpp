@@ -70,16 +70,17 @@ bool RxData::grow_window() {
 
 bool RxData::on_forward_tsn(const ForwardTsnChunk& forward) {
   const Tsn before = tracker_.cumulative();
-  if (!tracker_.on_forward_tsn(forward.new_cumulative_tsn)) return false;
-  if (forward.new_cumulative_tsn > before) reassembly_.on_forward_tsn(before, forward);
-  return true;
+  ForwardTsnChunk taken = forward;
+  taken.new_cumulative_tsn = tracker_.on_forward_tsn(forward.new_cumulative_tsn);
+  if (taken.new_cumulative_tsn > before) reassembly_.on_forward_tsn(before, taken);
+  return taken.new_cumulative_tsn == forward.new_cumulative_tsn;
 }
 
 bool RxData::on_i_forward_tsn(const IForwardTsnChunk& forward) {
   const Tsn before = tracker_.cumulative();
-  if (!tracker_.on_forward_tsn(forward.new_cumulative_tsn)) return false;
-  if (forward.new_cumulative_tsn > before) reassembly_.on_i_forward_tsn(forward);
-  return true;
+  const Tsn taken = tracker_.on_forward_tsn(forward.new_cumulative_tsn);
+  if (taken > before) reassembly_.on_i_forward_tsn(forward);
+  return taken == forward.new_cumulative_tsn;
 }
 
 void RxData::end_of_packet(Time now, Duration round_trip) {

@@ -23,7 +23,7 @@ class RxData {
          std::uint16_t inbound_streams, std::size_t max_message, bool interleaving = false);
 
   Outcome on_data(const DataChunk& chunk);
-  // False: beyond the TSN span (Drop::SctpWindow), nothing done.
+  // False: beyond the TSN span (Drop::SctpWindow), and taken as far as that reaches.
   bool on_forward_tsn(const ForwardTsnChunk& forward);
   bool on_i_forward_tsn(const IForwardTsnChunk& forward);
   // `round_trip`: the shortest measured, which the window grows by.

@@ -86,13 +86,15 @@ void RxTracker::forget(Tsn tsn) {
   } while (highest_ != cumulative_ && !is_held(highest_));
 }
 
-bool RxTracker::on_forward_tsn(Tsn tsn) {
-  const std::uint32_t distance = tsn.distance_from(cumulative_);
+// DEVIATION RFC 3758 §3.6: beyond the span it is taken in part. Refused, it would come again for ever, and nothing else could.
+Tsn RxTracker::on_forward_tsn(Tsn tsn) {
+  std::uint32_t distance = tsn.distance_from(cumulative_);
   if (distance == 0 || distance >= kBehind) {  // RFC 3758 §3.6: out of date, so our last SACK may be lost
     packet_wants_sack_ = true;
-    return true;
+    return tsn;
   }
-  if (distance > span_) return false;
+  distance = std::min(distance, span_);
+  tsn = cumulative_ + distance;
   const bool had_gaps = has_gaps();
   if (had_gaps) {
     std::uint32_t left = std::min(distance, highest_.distance_from(cumulative_));
@@ -112,7 +114,7 @@ bool RxTracker::on_forward_tsn(Tsn tsn) {
   advance();
   packet_had_new_ = true;  // the delay rules are those of DATA
   packet_had_gap_ |= had_gaps || has_gaps();
-  return true;
+  return tsn;
 }
 
 void RxTracker::on_window(std::size_t a_rwnd, std::size_t whole) {

@@ -34,8 +34,8 @@ class RxTracker {
   void on_refused() { sack_at_once_ = true; }
   // A TSN above the cumulative one was given up again to make room (§6.2): it is reported no more.
   void forget(Tsn tsn);
-  // Moves the cumulative TSN at least to `tsn`. False: beyond the span, nothing done (SCTP-PR-03).
-  bool on_forward_tsn(Tsn tsn);
+  // Moves the cumulative TSN at least to what is returned: `tsn`, or the end of the span where that comes before (SCTP-PR-03).
+  Tsn on_forward_tsn(Tsn tsn);
   // Whatever made the SACK due at once without a DATA chunk: a RE-CONFIG request (RFC 6525 §5.2.1), DATA in
   // SHUTDOWN-SENT (RFC 9260 §9.2).
   void request_sack() { sack_at_once_ = true; }

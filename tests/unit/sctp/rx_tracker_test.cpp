@@ -263,7 +263,7 @@ TEST_CASE("FORWARD TSN moves the cumulative TSN on over what is held", "[SCTP-PR
   Fixture f;
   f.packet({100, 101, 102, 104, 105, 107});
   f.sack();
-  REQUIRE(f.tracker->on_forward_tsn(Tsn(103)));
+  REQUIRE(f.tracker->on_forward_tsn(Tsn(103)) == Tsn(103));
   f.tracker->end_of_packet(f.now);
   const Sack sack = f.sack();
   CHECK(sack.cumulative == 105);
@@ -274,7 +274,7 @@ TEST_CASE("FORWARD TSN moves the cumulative TSN on over what is held", "[SCTP-PR
 TEST_CASE("the SACK after a FORWARD TSN follows the delay rules of DATA", "[SCTP-PR-07]") {
   Fixture f;
   f.settle();
-  REQUIRE(f.tracker->on_forward_tsn(Tsn(105)));
+  REQUIRE(f.tracker->on_forward_tsn(Tsn(105)) == Tsn(105));
   f.tracker->end_of_packet(f.now);
   CHECK_FALSE(f.tracker->sack_is_due(f.now));
   CHECK(f.tracker->next_timeout() == f.now + 200ms);
@@ -285,28 +285,33 @@ TEST_CASE("a FORWARD TSN at or behind the cumulative point changes nothing and d
   Fixture f;
   f.settle();
   for (const std::uint32_t tsn : {100u, 50u, 100u - 0x7FFFFFFF}) {
-    REQUIRE(f.tracker->on_forward_tsn(Tsn(tsn)));
+    CHECK(f.tracker->on_forward_tsn(Tsn(tsn)) == Tsn(tsn));
     f.tracker->end_of_packet(f.now);
     CHECK(f.tracker->sack_is_due(f.now));
     CHECK(f.sack().cumulative == 100);
   }
 }
 
-TEST_CASE("a FORWARD TSN beyond the span is dropped", "[SCTP-PR-03][lim.sctp.tsn_span]") {
-  Fixture f;
-  f.settle();
-  CHECK_FALSE(f.tracker->on_forward_tsn(Tsn(100u + 0x7FFFFFFF)));
-  CHECK_FALSE(f.tracker->on_forward_tsn(Tsn(100 + 16385)));
-  CHECK(f.tracker->cumulative() == Tsn(100));
-  CHECK(f.tracker->on_forward_tsn(Tsn(100 + 16384)));
-  CHECK(f.tracker->cumulative() == Tsn(100 + 16384));
+TEST_CASE("a FORWARD TSN moves no further than the span reaches", "[SCTP-PR-03][lim.sctp.tsn_span]") {
+  constexpr std::uint32_t kSpan = 16384;
+  for (const std::uint32_t distance : {kSpan - 1, kSpan, kSpan + 1, 0x7FFFFFFFu}) {
+    Fixture f;
+    f.settle();
+    for (const std::uint32_t tsn : {103u, 100 + kSpan}) f.data(tsn);
+    const std::uint32_t moved = std::min(distance, kSpan);
+    CHECK(f.tracker->on_forward_tsn(Tsn(100 + distance)) == Tsn(100 + moved));
+    CHECK(f.tracker->cumulative() == Tsn(100 + kSpan));  // the last one was held
+    CHECK_FALSE(f.tracker->has_gaps());
+    f.tracker->end_of_packet(f.now);
+    CHECK(f.sack().cumulative == 100 + kSpan);
+  }
 }
 
 TEST_CASE("a FORWARD TSN forgets exactly what it passes", "[SCTP-PR-07]") {
   for (std::uint32_t to = 101; to < 400; to += 13) {
     Fixture f;
     for (std::uint32_t tsn = 101; tsn < 400; tsn += 2) f.data(tsn);
-    REQUIRE(f.tracker->on_forward_tsn(Tsn(to)));
+    REQUIRE(f.tracker->on_forward_tsn(Tsn(to)) == Tsn(to));
     const std::uint32_t cumulative = to % 2 == 0 ? to + 1 : to;
     CHECK(f.tracker->cumulative() == Tsn(std::min(cumulative, 399u)));
     for (std::uint32_t tsn = cumulative + 1; tsn < 400; ++tsn)
@@ -333,18 +338,18 @@ TEST_CASE("a FORWARD TSN that leaves a gap, or fills one, draws a SACK at once; 
           "[SCTP-PR-07]") {
   Fixture f;
   f.settle();
-  REQUIRE(f.tracker->on_forward_tsn(Tsn(101)));
+  REQUIRE(f.tracker->on_forward_tsn(Tsn(101)) == Tsn(101));
   f.tracker->end_of_packet(f.now);
   CHECK_FALSE(f.tracker->sack_is_due(f.now));
   CHECK(f.tracker->has_unacknowledged());
   f.sack();
   f.packet({104, 106});
   f.sack();
-  REQUIRE(f.tracker->on_forward_tsn(Tsn(103)));  // 105 is missing still
+  REQUIRE(f.tracker->on_forward_tsn(Tsn(103)) == Tsn(103));  // 105 is missing still
   f.tracker->end_of_packet(f.now);
   CHECK(f.tracker->sack_is_due(f.now));
   CHECK(f.sack().cumulative == 104);
-  REQUIRE(f.tracker->on_forward_tsn(Tsn(105)));
+  REQUIRE(f.tracker->on_forward_tsn(Tsn(105)) == Tsn(105));
   f.tracker->end_of_packet(f.now);
   CHECK(f.tracker->sack_is_due(f.now));
   CHECK(f.sack().cumulative == 106);
@@ -357,9 +362,9 @@ TEST_CASE("what a FORWARD TSN has passed is not taken for a later TSN", "[SCTP-P
     Fixture f(100, limits);
     f.settle();
     f.packet({102, 103, 140});
-    REQUIRE(f.tracker->on_forward_tsn(Tsn(105)));
-    if (last > 160) REQUIRE(f.tracker->on_forward_tsn(Tsn(150)));
-    if (last != 105) REQUIRE(f.tracker->on_forward_tsn(Tsn(last)));
+    REQUIRE(f.tracker->on_forward_tsn(Tsn(105)) == Tsn(105));
+    if (last > 160) REQUIRE(f.tracker->on_forward_tsn(Tsn(150)) == Tsn(150));
+    if (last != 105) REQUIRE(f.tracker->on_forward_tsn(Tsn(last)) == Tsn(last));
     for (std::uint32_t tsn = last + 1; tsn <= last + 64; ++tsn) {
       INFO(tsn);
       CHECK((f.tracker->look_up(Tsn(tsn)) == RxTracker::Arrival::New) == (tsn != 140));

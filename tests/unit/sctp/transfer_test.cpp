@@ -131,4 +131,27 @@ TEST_CASE("over a watched path it still takes five minutes of silence, and no mo
   CHECK(net.a.association->state() == AssociationState::Closed);
 }
 
+// What is above its span the receiver does not take, and a FORWARD TSN over all of it reaches further.
+TEST_CASE("a silence in which more is given up than the receiver's span holds is survived", "[SCTP-PR-03]") {
+  Limits limits;
+  limits.sctp_tsn_span = 64;
+  for (const bool interleaving : {false, true}) {
+    AssociationConfig config;
+    config.interleaving = interleaving;
+    TwoAssociations net({}, 1, limits, config);
+    net.connect();
+    net.link.loss = 1;
+    for (std::uint32_t i = 0; i < 300; ++i) {
+      const SendOptions brief{.stream = 1, .unordered = i % 2 == 0, .lifetime = 100ms};
+      REQUIRE(net.a.association->send(net.now, brief, pattern(10, i)));
+    }
+    net.run_for(5s);
+    net.link.loss = 0;
+    REQUIRE(net.a.association->stats().data_chunks_out > 3 * limits.sctp_tsn_span);
+    REQUIRE(net.a.association->send(net.now, {.stream = 1}, pattern(10, 1000)));
+    CHECK(net.run_until([&] { return !net.b.received.empty(); }, 30s));
+    CHECK(net.b.received.back().second == pattern(10, 1000));
+  }
+}
+
 }  // namespace pollrtc::sctp::test
