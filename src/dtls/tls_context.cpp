@@ -1,5 +1,6 @@
 #include "dtls/tls_context.h"
 
+#include <mbedtls/md.h>
 #include <mbedtls/ssl_ciphersuites.h>
 
 #include "crypto/digest.h"
@@ -123,9 +124,12 @@ TlsResult TlsContext::save([[maybe_unused]] Buffer& saved) {
   if (mbedtls_ssl_context_save(&ssl_, nullptr, 0, &size) != MBEDTLS_ERR_SSL_BUFFER_TOO_SMALL)
     return TlsResult::Again;
   if (!saved.resize_discarding(size)) return TlsResult::Again;
-  // The lack of memory is that of clearing the context, which comes after writing and which we shall not use again.
+  // The lack of memory is that of clearing the context, which comes after writing and which we shall not use again; 3.6 sets up its
+  // hashes there, too.
   const int code = mbedtls_ssl_context_save(&ssl_, saved.data(), saved.size(), &size);
-  if (code == 0 || code == MBEDTLS_ERR_SSL_ALLOC_FAILED) return TlsResult::Done;
+  const bool is_written =
+      code == 0 || code == MBEDTLS_ERR_SSL_ALLOC_FAILED || code == MBEDTLS_ERR_MD_ALLOC_FAILED;
+  if (is_written) return TlsResult::Done;
   crypto::wipe(saved.data(), saved.size());
   saved.clear();
   return TlsResult::Failed;
