@@ -233,6 +233,8 @@ void Association::on_timer(Time now, Timer timer) {
       return on_heartbeat_timer(now, timer);
     case Timer::Reconfig:
       return on_reconfig_timer(now);
+    case Timer::Release:
+      return release_deferred(now);
     case Timer::Count_:
       return;
   }

@@ -213,7 +213,16 @@ class Association {
 
  private:
   friend struct Inspector;  // of tests, which look at the accounts
-  enum class Timer : std::uint8_t { T1, T2, ShutdownGuard, Heartbeat, HeartbeatAck, Reconfig, Count_ };
+  enum class Timer : std::uint8_t {
+    T1,
+    T2,
+    ShutdownGuard,
+    Heartbeat,
+    HeartbeatAck,
+    Reconfig,
+    Release,
+    Count_
+  };
   // What one chunk came to.
   struct Handled {
     Drop drop = Drop::None;
@@ -305,7 +314,8 @@ class Association {
   Handled on_reconfig(Time now, const ChunkView& chunk);
   std::optional<ReconfigResult> answer_request(const OutgoingResetRequest& request);
   void perform_incoming_reset();
-  void finish_deferred_reset();
+  void finish_deferred_reset(Time now);
+  void release_deferred(Time now);
   void on_reconfig_response(Time now, const ReconfigResponse& response);
   void write_reset_request(Time now, PacketWriter& packet);
   void on_reconfig_timer(Time now);

@@ -289,6 +289,7 @@ Association::Handled Association::on_restart(Time now, const StateCookie& cookie
   timers_.stop(Timer::T2);
   timers_.stop(Timer::ShutdownGuard);
   timers_.stop(Timer::Reconfig);
+  timers_.stop(Timer::Release);
   replies_.clear();
   owed_ = {};
   owed_.cookie_ack = true;

@@ -230,18 +230,18 @@ Association::Handled Association::on_forward_tsn(const ChunkView& chunk) {
   }
   // RFC 3758 §3.3.1: not negotiated is not supported.
   if (!is_agreed) return on_unknown(chunk);
-  bool is_in_span = false;
+  Drop drop = Drop::None;
   if (is_i_forward) {
     const auto forward = parse_i_forward_tsn(chunk);
     if (!forward) return {Drop::SctpChunkMalformed};
-    is_in_span = tcb_->rx.on_i_forward_tsn(*forward);
+    drop = tcb_->rx.on_i_forward_tsn(*forward);
   } else {
     const auto forward = parse_forward_tsn(chunk);
     if (!forward) return {Drop::SctpChunkMalformed};
-    is_in_span = tcb_->rx.on_forward_tsn(*forward);
+    drop = tcb_->rx.on_forward_tsn(*forward);
   }
   packet_had_data_ = true;
-  return {is_in_span ? Drop::None : Drop::SctpWindow};
+  return {drop};
 }
 
 // RFC 9260 §3.3.10: an ERROR ends nothing by itself. Two causes have an effect.
@@ -284,7 +284,7 @@ void Association::end_of_packet(Time now) {
   if (!is_transferring()) return;
   if (packet_had_data_)
     tcb_->rx.end_of_packet(now, tcb_->tx.rto().shortest().value_or(RxWindow::kUnknownRoundTrip));
-  finish_deferred_reset();
+  finish_deferred_reset(now);
   tcb_->rx.reassembly().drop_before_reset();  // once, however many resets the packet held
   if (state_ == AssociationState::ShutdownSent && packet_had_data_) {
     owed_.shutdown = true;  // RFC 9260 §9.2: each packet with DATA is answered by SHUTDOWN at once

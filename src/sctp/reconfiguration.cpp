@@ -6,6 +6,10 @@
 
 namespace pollrtc::sctp {
 
+namespace {
+constexpr Duration kMemoryRetry = std::chrono::milliseconds(100);
+}  // namespace
+
 Status Association::reset_stream(Time now, std::uint16_t stream) {
   if (state_ != AssociationState::Established) return fail(ErrorCode::InvalidState, "not connected");
   if (stream >= tcb_->outbound_streams) {
@@ -96,6 +100,8 @@ Association::Handled Association::on_reconfig(Time now, const ChunkView& chunk) 
 // §5.2.2: the peer resets streams that it sends on. Nothing: there is no memory for it.
 std::optional<ReconfigResult> Association::answer_request(const OutgoingResetRequest& request) {
   IncomingReset& reset = tcb_->incoming_reset;
+  // What came behind the one before is not told from what comes behind this one.
+  if (tcb_->rx.reassembly().owes_release()) return std::nullopt;
   // Once performed, a reset must not be lost for want of memory to tell of it.
   if (!streams_reset_events_.reserve() || !tcb_->rx.reassembly().reserve_reset()) return std::nullopt;
   const bool was_put_off = reset.is_put_off();
@@ -123,14 +129,18 @@ void Association::perform_incoming_reset() {
 }
 
 // §5.2.2 E3 to E6: what the peer sent before the reset has come.
-void Association::finish_deferred_reset() {
+void Association::finish_deferred_reset(Time now) {
   IncomingReset& reset = tcb_->incoming_reset;
   if (!reset.is_put_off() || reset.last_tsn() > tcb_->rx.tracker().cumulative()) return;
   perform_incoming_reset();
   tcb_->rx.reassembly().drop_before_reset();
-  tcb_->rx.reassembly().release_deferred();
+  release_deferred(now);
   const std::array<ReconfigResponse, 1> answer = {reset.complete()};
   replies_.add(tcb_->peer_tag, false, [&](ByteWriter& out) { write_reconfig_responses(out, answer); });
+}
+
+void Association::release_deferred(Time now) {
+  if (!tcb_->rx.reassembly().release_deferred()) timers_.set(Timer::Release, now + kMemoryRetry);
 }
 
 void Association::on_reconfig_response(Time now, const ReconfigResponse& response) {

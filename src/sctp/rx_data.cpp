@@ -68,19 +68,21 @@ bool RxData::grow_window() {
   return true;
 }
 
-bool RxData::on_forward_tsn(const ForwardTsnChunk& forward) {
+Drop RxData::on_forward_tsn(const ForwardTsnChunk& forward) {
   const Tsn before = tracker_.cumulative();
+  if (forward.new_cumulative_tsn > before && !reassembly_.reserve(forward)) return Drop::OutOfMemory;
   ForwardTsnChunk taken = forward;
   taken.new_cumulative_tsn = tracker_.on_forward_tsn(forward.new_cumulative_tsn);
   if (taken.new_cumulative_tsn > before) reassembly_.on_forward_tsn(before, taken);
-  return taken.new_cumulative_tsn == forward.new_cumulative_tsn;
+  return taken.new_cumulative_tsn == forward.new_cumulative_tsn ? Drop::None : Drop::SctpWindow;
 }
 
-bool RxData::on_i_forward_tsn(const IForwardTsnChunk& forward) {
+Drop RxData::on_i_forward_tsn(const IForwardTsnChunk& forward) {
   const Tsn before = tracker_.cumulative();
+  if (forward.new_cumulative_tsn > before && !reassembly_.reserve(forward)) return Drop::OutOfMemory;
   const Tsn taken = tracker_.on_forward_tsn(forward.new_cumulative_tsn);
   if (taken > before) reassembly_.on_i_forward_tsn(forward);
-  return taken == forward.new_cumulative_tsn;
+  return taken == forward.new_cumulative_tsn ? Drop::None : Drop::SctpWindow;
 }
 
 void RxData::end_of_packet(Time now, Duration round_trip) {

@@ -23,9 +23,9 @@ class RxData {
          std::uint16_t inbound_streams, std::size_t max_message, bool interleaving = false);
 
   Outcome on_data(const DataChunk& chunk);
-  // False: beyond the TSN span (Drop::SctpWindow), and taken as far as that reaches.
-  bool on_forward_tsn(const ForwardTsnChunk& forward);
-  bool on_i_forward_tsn(const IForwardTsnChunk& forward);
+  // SctpWindow: beyond the TSN span, and taken as far as that reaches. OutOfMemory: it is as if never received.
+  Drop on_forward_tsn(const ForwardTsnChunk& forward);
+  Drop on_i_forward_tsn(const IForwardTsnChunk& forward);
   // `round_trip`: the shortest measured, which the window grows by.
   void end_of_packet(Time now, Duration round_trip = RxWindow::kUnknownRoundTrip);
 

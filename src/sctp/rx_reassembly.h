@@ -58,6 +58,9 @@ class RxReassembly {
   bool give_up_for(const DataChunk& chunk);
 
   // All TSNs up to `new_cumulative` are received or skipped; `old_cumulative` was so before.
+  // reserve() first, since what is skipped is not told again once its TSN has been taken; not for one that is out of date.
+  [[nodiscard]] bool reserve(const ForwardTsnChunk& forward);
+  [[nodiscard]] bool reserve(const IForwardTsnChunk& forward);
   void on_forward_tsn(Tsn old_cumulative, const ForwardTsnChunk& forward);
   void on_i_forward_tsn(const IForwardTsnChunk& forward);
   // What I-FORWARD-TSN has skipped is freed here: once a packet, since it takes a walk over all fragments.
@@ -75,7 +78,10 @@ class RxReassembly {
   // Messages that begin above `last` on any stream wait until release_deferred(): a reset is under way that
   // is to be performed once `last` has been received (RFC 6525 §5.2.2 E2).
   void defer_above(Tsn last) { defer_above_ = last; }
-  void release_deferred();
+  // False: there was no memory for all of them. They have been acknowledged, so they stay, for another try; until it succeeds
+  // no other reset may be put off.
+  bool release_deferred();
+  bool owes_release() const { return owes_release_; }
 
   Status receive_in_pieces(StreamId stream, bool on);
   // Whether receive() or pop_too_large() has something to give.
@@ -201,6 +207,7 @@ class RxReassembly {
       waiting_;  // ordered, before their turn; or while another message of the stream is given out
   Vec<std::uint32_t> deferred_;  // by TSN
   std::optional<Tsn> defer_above_;
+  bool owes_release_ = false;
   StreamTable<Mid> next_number_;        // of ordered messages; a stream that is not here is at 0
   StreamTable<Mid> unordered_skipped_;  // I-DATA: unordered messages below it will not be completed
   bool has_skipped_ = false;            // fragments of such messages may be held

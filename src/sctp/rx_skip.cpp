@@ -13,23 +13,39 @@ void RxReassembly::skip(StreamId stream, bool unordered, Mid up_to) {
   if (pieces != nullptr && pieces->is_open && pieces->unordered == unordered && pieces->number <= up_to)
     abandon_open(stream);
   if (!unordered) {
-    Mid* const next = next_number(stream);
+    Mid* const next = next_number_.find(stream);
     if (next == nullptr || up_to < *next) return;
     *next = up_to + 1;
     return deliver_waiting(stream);
   }
-  if (Mid* const skipped = unordered_skipped_.find(stream)) {
-    *skipped = std::max(*skipped, up_to + 1);
-  } else {
-    static_cast<void>(unordered_skipped_.set(stream, up_to + 1));
+  if (Mid* const skipped = unordered_skipped_.find(stream)) *skipped = std::max(*skipped, up_to + 1);
+}
+
+// A number for each of its streams, which means what none means.
+bool RxReassembly::reserve(const ForwardTsnChunk& forward) {
+  for (std::size_t i = 0; i < forward.skipped_count(); ++i)
+    if (next_number(forward.skipped(i).stream) == nullptr) return false;
+  return true;
+}
+
+// As above; of unordered messages, which have no number that means none, those are skipped here already.
+bool RxReassembly::reserve(const IForwardTsnChunk& forward) {
+  for (std::size_t i = 0; i < forward.skipped_count(); ++i) {
+    const SkippedMessages skipped = forward.skipped(i);
+    const bool has_number = skipped.unordered
+                                ? unordered_skipped_.find(skipped.stream) != nullptr ||
+                                      unordered_skipped_.set(skipped.stream, skipped.mid + 1) != nullptr
+                                : next_number(skipped.stream) != nullptr;
+    if (!has_number) return false;
   }
+  return true;
 }
 
 void RxReassembly::on_forward_tsn(Tsn old_cumulative, const ForwardTsnChunk& forward) {
   drop_unfinished(old_cumulative, forward.new_cumulative_tsn);
   for (std::size_t i = 0; i < forward.skipped_count(); ++i) {
     const SkippedStream skipped = forward.skipped(i);
-    const Mid* const next = next_number(skipped.stream);
+    const Mid* const next = next_number_.find(skipped.stream);
     if (next != nullptr) skip(skipped.stream, false, order_of(skipped.ssn.value(), *next));
   }
 }
@@ -139,19 +155,22 @@ bool RxReassembly::park(const DataChunk& chunk) {
   return insert_fragment(chunk, FragmentKey::parked(chunk.tsn), chunk.payload) != nullptr;
 }
 
-void RxReassembly::release_deferred() {
+bool RxReassembly::release_deferred() {
   defer_above_.reset();
-  for (const std::uint32_t id : deferred_)
-    if (!deliver(id)) free_held(id);  // no memory for its place in the order: lost, like its stream
-  deferred_.clear();
+  std::size_t left = 0;
+  for (std::size_t i = 0; i < deferred_.size(); ++i)
+    if (!deliver(deferred_[i])) deferred_[left++] = deferred_[i];
+  deferred_.erase(left, deferred_.size() - left);
+  owes_release_ = left != 0;
   if (interleaving_) unpark();
+  return !owes_release_;
 }
 
 // Backwards: what is put in again, or takes the place of one taken out, is none that is still to be looked at.
 void RxReassembly::unpark() {
   for (std::size_t i = fragments_.size(); i-- > 0;) {
     if (i >= fragments_.size() || !fragments_.at(i).key.is_parked()) continue;
-    Fragment& fragment = fragments_.at(i);
+    Fragment fragment = std::move(fragments_.at(i));
     DataChunk chunk;
     chunk.tsn = fragment.tsn;
     chunk.stream = fragment.stream;
@@ -161,13 +180,16 @@ void RxReassembly::unpark() {
     chunk.unordered = fragment.unordered;
     chunk.begin = fragment.begin;
     chunk.end = fragment.end;
+    chunk.payload = fragment.payload;
+    used_ -= chunk.payload.size();
+    erase_fragment(fragment.key);
+    // What contradicts is lost, like its message.
+    if (add(chunk) != Added::NoRoom) continue;
+    owes_release_ = true;
+    used_ += chunk.payload.size() + kOverhead;
+    // Back into the place that it has just left, for which the table still has the memory.
     const FragmentKey key = fragment.key;
-    used_ -= fragment.payload.size();
-    const Buffer payload = std::move(fragment.payload);
-    erase_fragment(key);
-    chunk.payload = payload;
-    // What contradicts, or finds no memory, is lost like its message.
-    static_cast<void>(add(chunk));
+    *fragments_.insert(key, chunk.tsn) = std::move(fragment);
   }
 }
 

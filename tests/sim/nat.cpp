@@ -13,6 +13,15 @@ Address part(NatRule rule, const Address& remote) {
 
 }  // namespace
 
+bool can_be_punched(const NatConfig& a, const NatConfig& b) {
+  const bool keeps_a = a.mapping == NatRule::EndpointIndependent,
+             keeps_b = b.mapping == NatRule::EndpointIndependent;
+  if (keeps_a && keeps_b) return true;
+  if (!keeps_a && !keeps_b) return false;
+  // The one that shows each remote another port is heard from a port that nobody was told of.
+  return (keeps_a ? a : b).filtering != NatRule::AddressAndPortDependent;
+}
+
 std::optional<Address> Nat::outbound(Time now, const Address& inner, const Address& remote) {
   if (inner.family != public_ip_.family || remote.family != public_ip_.family) return std::nullopt;
   if (config.blocks_udp) return std::nullopt;

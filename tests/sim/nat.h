@@ -38,6 +38,9 @@ struct NatConfig {
   }
 };
 
+// Whether two hosts behind such NATs meet by the addresses that a STUN server tells them (RFC 5128 §3.3), without luck.
+bool can_be_punched(const NatConfig& a, const NatConfig& b);
+
 class Nat {
  public:
   Nat(const NatConfig& initial, const Address& public_ip)

@@ -70,6 +70,32 @@ TEST_CASE("a mapping dies unless outbound traffic keeps it (RFC 4787 §4.3)") {
   CHECK_FALSE(nat.inbound(at(525s), kServer, *second));
 }
 
+TEST_CASE("two hosts meet by the addresses that a STUN server tells them as can_be_punched() says") {
+  const Address outer[] = {Address::v4(198, 51, 100, 1, 0), Address::v4(198, 51, 100, 2, 0)};
+  const Address inner = Address::v4(192, 168, 0, 2, 5000);
+  for (std::uint32_t rules = 0; rules < 81; ++rules) {
+    NatConfig configs[2];
+    configs[0].mapping = static_cast<NatRule>(rules % 3);
+    configs[0].filtering = static_cast<NatRule>(rules / 3 % 3);
+    configs[1].mapping = static_cast<NatRule>(rules / 9 % 3);
+    configs[1].filtering = static_cast<NatRule>(rules / 27);
+    Nat nats[] = {{configs[0], outer[0]}, {configs[1], outer[1]}};
+    Address seen[2];
+    for (int end : {0, 1}) seen[end] = nats[end].outbound(at(0s), inner, kServer).value();
+    // A check of either end: there, and its answer from where it went back to where it came from (RFC 8445 §7.2.5.2.1).
+    bool meet = false;
+    for (const int from : {0, 1, 0}) {
+      const int to = 1 - from;
+      const auto source = nats[from].outbound(at(1s), inner, seen[to]);
+      if (!nats[to].inbound(at(1s), *source, seen[to])) continue;
+      meet |= nats[to].outbound(at(1s), inner, *source) == seen[to] &&
+              nats[from].inbound(at(1s), seen[to], *source);
+    }
+    INFO(rules);
+    CHECK(meet == can_be_punched(configs[0], configs[1]));
+  }
+}
+
 TEST_CASE("what it cannot translate it refuses") {
   Nat nat({}, kPublic);
   Address v6;

@@ -114,7 +114,7 @@ void SctpInvariants::on_sent(Bytes bytes, const SctpFacts& before, const SctpFac
       case kData:
       case kIData:
         demand((chunk.type == kIData) == setup_.interleaves, "INV-13: DATA or I-DATA, the wrong one of them");
-        on_data_sent(data_of(chunk));
+        on_data_sent(data_of(chunk), after.lacked_memory);
         break;
       case kSack:
         on_sack_sent(sack_of(chunk), after);
@@ -214,14 +214,14 @@ void SctpInvariants::check_replies(const Packet& packet) {
   if (is_promise) ++promises_;
 }
 
-void SctpInvariants::on_data_sent(const Data& data) {
+void SctpInvariants::on_data_sent(const Data& data, bool lacked_memory) {
   const std::int32_t at = distance(data.tsn, first_unacked_);
   demand(at >= 0, "INV-13: DATA sent again that is acknowledged");
   if (static_cast<std::size_t>(at) >= sent_.size()) return on_new_data(data);
   const SentChunk& known = sent_[static_cast<std::size_t>(at)];
   demand(known.sent, "INV-13: DATA under a TSN that was skipped");
   demand(known.content == hash_of(data), "INV-13: DATA that changed when it was sent again");
-  demand(!known.gap_acked, "INV-13: DATA sent again that a gap block acknowledges");
+  demand(!known.gap_acked || lacked_memory, "INV-13: DATA sent again that a gap block acknowledges");
   ++retransmitted_;
 }
 

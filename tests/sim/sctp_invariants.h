@@ -131,7 +131,7 @@ class SctpInvariants {
   void check_tag(const wire::Packet& packet);
   void check_states(const wire::Packet& packet, SctpState state) const;
   void check_replies(const wire::Packet& packet);
-  void on_data_sent(const wire::Data& data);
+  void on_data_sent(const wire::Data& data, bool lacked_memory);
   void on_new_data(const wire::Data& data);
   void check_fragment_order(const wire::Data& data);
   void check_number(const wire::Data& data);

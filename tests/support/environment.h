@@ -25,8 +25,10 @@ class TestEnvironment {
 
   // From now on `successes` allocations work and all later ones fail.
   void fail_allocations_after(std::size_t successes) { allocations_left_ = successes; }
-  // The allocation after `successes` others fails, and no other.
-  void fail_allocation(std::size_t successes) { failing_allocation_ = allocations_ + refused_ + successes; }
+  // The allocation after `successes` others fails, and no other. SIZE_MAX: none.
+  void fail_allocation(std::size_t successes) {
+    failing_allocation_ = successes == SIZE_MAX ? SIZE_MAX : allocations_ + refused_ + successes;
+  }
   void fail_randomness_after(std::size_t successes) { fills_left_ = successes; }
   std::size_t bytes_in_use() const { return bytes_in_use_; }
   std::size_t peak_bytes() const { return peak_bytes_; }

@@ -338,9 +338,23 @@ class Run {
       for (Side* side : connection->sides()) side->become_good();
     healed_at_ = world_.now();
   }
+  // Its two ends met because a NAT happened to have a port free, and need not meet again.
+  bool needs_luck(const Connection& c) const {
+    const Participant &a = participants_[c.plan.a], &b = participants_[c.plan.b];
+    if (turn_ || a.nat == nullptr || b.nat == nullptr || a.nat == b.nat) return false;
+    return !can_be_punched(rules_of(a), rules_of(b));
+  }
+  static NatConfig rules_of(const Participant& participant) {
+    NatConfig rules = participant.nat->config;
+    if (participant.carrier_nat == nullptr) return rules;
+    rules.mapping = std::max(rules.mapping, participant.carrier_nat->config.mapping);
+    rules.filtering = std::max(rules.filtering, participant.carrier_nat->config.filtering);
+    return rules;
+  }
   // Where no path ever was, restarts are tried in vain, each for half a minute.
   bool is_settled(const Connection& c) const {
-    const bool is_in_vain = !c.a->was_up() && !c.b->was_up() && plan_.has({FaultKind::Nat});
+    const bool is_in_vain =
+        (!c.a->was_up() && !c.b->was_up() && plan_.has({FaultKind::Nat})) || needs_luck(c);
     // Who ended before it said where it is cannot be heard of: the other end waits for its candidates until its user knows.
     const auto waits_for = [](const Side& end, const Side& other) {
       return other.is_over() && !end.was_up() && !end.has_heard_candidates();
@@ -378,7 +392,8 @@ class Run {
     if (!world_.run_until(is_done, left)) {
       for (auto& c : connections_)
         if (c->is_up() && !c->is_delivered())
-          throw Violation("INV-9: " + std::to_string(c->books.a_to_b.missing()) + " and " +
+          throw Violation("INV-9: " + c->a->participant().name + "-" + c->b->participant().name + ": " +
+                          std::to_string(c->books.a_to_b.missing()) + " and " +
                           std::to_string(c->books.b_to_a.missing()) +
                           " messages are missing after the faults");
     }

@@ -339,10 +339,10 @@ struct Rx {
     if (interleaving) {
       entry[3] = unordered ? 1 : 0;
       store_u32(entry.data() + 4, number);
-      taken = rx->on_i_forward_tsn({Tsn(tsn), entry});
+      taken = rx->on_i_forward_tsn({Tsn(tsn), entry}) == Drop::None;
     } else {
       store_u16(entry.data() + 2, static_cast<std::uint16_t>(number));
-      taken = rx->on_forward_tsn({Tsn(tsn), unordered ? Bytes{} : Bytes(entry).first(4)});
+      taken = rx->on_forward_tsn({Tsn(tsn), unordered ? Bytes{} : Bytes(entry).first(4)}) == Drop::None;
     }
     rx->end_of_packet(Time{});
     return taken;

@@ -272,6 +272,38 @@ TEST_CASE("data before the reset is missing: in progress, what belongs behind it
   CHECK(peer.events<Association::StreamsReset>().empty());
 }
 
+TEST_CASE(
+    "what waits behind a reset, and finds no memory when that is done, is not lost; nor is the next reset "
+    "taken before",
+    "[SCTP-RST-03]") {
+  int late = 0;
+  for (std::size_t successes = 0;; ++successes) {
+    ScriptedPeer peer;
+    peer.establish_passively();
+    CHECK(peer.give(peer.local_tag, request(kTsn, kTsn, "0001")) == Drop::None);
+    CHECK(peer.give(peer.local_tag, ScriptedPeer::data(kTsn + 1, 70, 0)) == Drop::None);
+    peer.drain();
+    peer.environment.fail_allocation(successes);
+    if (peer.give(peer.local_tag, ScriptedPeer::data(kTsn, 1, 0)) != Drop::None) continue;  // it comes again
+    const bool had_memory = peer.environment.refused_allocations() == 0;
+    peer.environment.fail_allocation(SIZE_MAX);
+    Message message(peer.environment.env.memory);
+    CHECK(peer.association.receive(message));
+    CHECK(message.stream == 1);
+    if (!peer.association.receive(message)) {
+      ++late;
+      CHECK(peer.give(peer.local_tag, request(kTsn + 1, kTsn + 1, "0046")) == Drop::OutOfMemory);
+      peer.now += 100ms;
+      peer.association.handle_timeout(peer.now);
+      REQUIRE(peer.association.receive(message));
+    }
+    CHECK(message.stream == 70);
+    CHECK(peer.give(peer.local_tag, request(kTsn + 1, kTsn + 1, "0046")) == Drop::None);
+    if (had_memory) break;
+  }
+  CHECK(late >= 1);
+}
+
 TEST_CASE("all streams in one event", "[SCTP-RST-04]") {
   ScriptedPeer peer;
   peer.establish_passively();

@@ -52,7 +52,7 @@ struct Fixture {
       store_u16(bytes.data() + bytes.size() - 4, value_of(s.stream));
       store_u16(bytes.data() + bytes.size() - 2, s.ssn.value());
     }
-    return rx->on_forward_tsn({Tsn(tsn), bytes});
+    return rx->on_forward_tsn({Tsn(tsn), bytes}) == Drop::None;
   }
   // All that is ready: "stream:text", and its charge is released.
   std::vector<std::string> received() {
@@ -465,6 +465,19 @@ TEST_CASE("FORWARD TSN passes the end of a message that was too large", "[SCTP-P
   CHECK(f.used() == 0);
 }
 
+TEST_CASE("a FORWARD TSN that there is no memory for is as if never received") {
+  Fixture f;
+  f.data(101, "BE", 70, 1, "b");
+  f.environment.fail_allocations_after(0);
+  CHECK_FALSE(f.forward(100, {{StreamId{1}, Ssn(0)}, {StreamId{70}, Ssn(0)}}));
+  CHECK(f.cumulative() == 99);
+  f.environment.fail_allocations_after(SIZE_MAX);
+  CHECK(f.forward(100, {{StreamId{1}, Ssn(0)}, {StreamId{70}, Ssn(0)}}));
+  CHECK(f.cumulative() == 101);
+  f.data(102, "BE", 1, 1, "c");
+  CHECK(f.received() == Texts{"70:b", "1:c"});
+}
+
 TEST_CASE("after a reset of the stream SSN 0 is next", "[SCTP-RST-01]") {
   Fixture f;
   f.data(100, "BE", 1, 0, "a");
@@ -488,6 +501,30 @@ TEST_CASE("what is sent behind a reset that waits is held until the reset is don
   f.rx->reassembly().reset_stream(StreamId{1});
   f.rx->reassembly().release_deferred();
   CHECK(f.received() == Texts{"1:new 0", "1:new u"});
+}
+
+TEST_CASE("what waits behind a reset, and finds no memory when that is done, is given out once there is some",
+          "[SCTP-RST-03]") {
+  for (std::size_t successes = 0;; ++successes) {  // each allocation that it takes fails once
+    Fixture f;
+    f.rx->reassembly().defer_above(Tsn(100));
+    f.data(101, "BE", 70, 1, "b");
+    f.data(102, "BE", 20, 0, "of another");
+    f.data(100, "BE", 1, 0, "old");
+    f.environment.fail_allocation(successes);
+    const bool had_memory = f.rx->reassembly().release_deferred();
+    CHECK(f.rx->reassembly().owes_release() == !had_memory);
+    f.environment.fail_allocation(SIZE_MAX);
+    f.data(103, "BE", 70, 0, "a");
+    CHECK(f.rx->reassembly().release_deferred());
+    Texts received = f.received();
+    std::sort(received.begin(), received.end());
+    CHECK(received == Texts{"1:old", "20:of another", "70:a", "70:b"});
+    CHECK(f.used() == 0);
+    if (!had_memory) continue;
+    CHECK(successes >= 3);
+    return;
+  }
 }
 
 TEST_CASE("messages that wait for a reset make room for what the reset waits for",

@@ -1,4 +1,5 @@
 // The receiving half with I-DATA (RFC 8260): what a message is made of, what is skipped, what a reset leaves.
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -54,7 +55,7 @@ struct Fixture {
       store_u16(entry + 2, s.unordered ? 0xFFFF : 0xFFFE);  // the reserved bits mean nothing
       store_u32(entry + 4, s.mid.value());
     }
-    const bool taken = rx->on_i_forward_tsn({Tsn(tsn), bytes});
+    const bool taken = rx->on_i_forward_tsn({Tsn(tsn), bytes}) == Drop::None;
     rx->end_of_packet(Time{});
     return taken;
   }
@@ -290,6 +291,48 @@ TEST_CASE("while a reset is put off, I-DATA above its last TSN belongs to the ti
   f.rx->reassembly().release_deferred();
   CHECK(f.received().size() == 3);
   CHECK(f.used() == 0);
+}
+
+TEST_CASE("I-DATA that finds no memory when its reset is done is given out once there is some",
+          "[SCTP-RST-03]") {
+  for (std::size_t successes = 0;; ++successes) {  // each allocation that it takes fails once
+    Fixture f;
+    f.rx->reassembly().defer_above(Tsn(100));
+    f.data(101, "B", 1, 0, 0, "in ");
+    f.data(102, "E", 1, 0, 1, "parts");
+    f.data(103, "BE", 70, 1, 0, "b");
+    f.data(104, "BE", 70, 0, 0, "a");
+    f.data(100, "BE", 1, 5, 0, "never due");
+    f.reset(1);
+    f.environment.fail_allocation(successes);
+    const bool had_memory = f.rx->reassembly().release_deferred();
+    CHECK(f.rx->reassembly().owes_release() == !had_memory);
+    f.environment.fail_allocation(SIZE_MAX);
+    CHECK(f.rx->reassembly().release_deferred());
+    Texts received = f.received();
+    std::sort(received.begin(), received.end());
+    CHECK(received == Texts{"1:in parts", "70:a", "70:b"});
+    CHECK(f.used() == 0);
+    if (!had_memory) continue;
+    CHECK(successes >= 5);
+    return;
+  }
+}
+
+TEST_CASE("I-FORWARD-TSN that there is no memory for is as if never received") {
+  for (const bool is_unordered : {false, true}) {
+    Fixture f;
+    const std::vector<SkippedMessages> skipped = {is_unordered ? unordered(1, 0) : ordered(1, 0)};
+    f.environment.fail_allocations_after(0);
+    CHECK_FALSE(f.forward(100, skipped));
+    CHECK(f.rx->tracker().cumulative() == Tsn(99));
+    f.environment.fail_allocations_after(SIZE_MAX);
+    CHECK(f.forward(100, skipped));
+    const char* const flags = is_unordered ? "BEU" : "BE";
+    f.data(101, flags, 1, 0, 0, "skipped");
+    f.data(102, flags, 1, 1, 0, "next");
+    CHECK(f.received() == Texts{"1:next"});
+  }
 }
 
 TEST_CASE("a full window gives up its highest TSNs for the one that is missing, also those of whole messages",
