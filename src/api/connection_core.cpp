@@ -112,6 +112,7 @@ Result<Peer*> ConnectionCore::ensure_peer() {
   if (!made) return Unexpected{made.error()};
   peer_.emplace(*std::move(made));
   wipe_key();  // it is in the Peer now, in a form of its own
+  // Moved away, the texts give back their memory; assigned or cleared, they would keep it.
   const CertificatePem used = std::move(configuration_.certificate);
   trust_somebody();
   return &*peer_;

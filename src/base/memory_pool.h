@@ -16,8 +16,9 @@ namespace pollrtc {
 
 class MemoryPool {
  public:
+  static constexpr std::size_t kClasses = 8 * 13 + 1;  // of sizes: 16, 18, 20 ... 30, 32, 36 ... 131072
   // What the pool itself takes while something waits.
-  static constexpr std::size_t kListBytes = (8 * 13 + 1) * sizeof(void*);
+  static constexpr std::size_t kListBytes = kClasses * sizeof(void*);
 
   MemoryPool(const Memory& source, std::size_t most) : source_(source), most_(most) {}
   MemoryPool(const MemoryPool&) = delete;
@@ -33,7 +34,6 @@ class MemoryPool {
 
  private:
   static constexpr std::size_t kSmallest = 16, kLargest = 128 * 1024;
-  static constexpr std::size_t kClasses = 8 * 13 + 1;  // 16, 18, 20 ... 30, 32, 36 ... 131072
   struct Free {
     Free* next;
   };

@@ -40,8 +40,7 @@ Channels::Channel* Channels::find_by_id(std::uint16_t id) const {
 }
 
 bool Channels::is_in_use(std::uint16_t id) const {
-  return handle_by_id_.find(id) != nullptr || refused_.contains(sctp::StreamId{id}) ||
-         unusable_.contains(sctp::StreamId{id}) || find_owed(id) != owed_resets_.end();
+  return handle_by_id_.find(id) != nullptr || is_nobodys(id);
 }
 
 // A set, so that who makes thousands of streams unusable makes us remember a bit for each.
@@ -58,6 +57,10 @@ void Channels::never_use_again(std::uint16_t id) {
 bool Channels::is_unusable(std::uint16_t id) const {
   const std::uint32_t* const handle = handle_by_id_.find(id);
   return (handle != nullptr && *handle == kUnusable) || unusable_.contains(sctp::StreamId{id});
+}
+
+bool Channels::is_nobodys(std::uint16_t id) const {
+  return is_unusable(id) || refused_.contains(sctp::StreamId{id}) || owes_reset(id);
 }
 
 Status Channels::check(const ChannelOptions& options, std::size_t max_message_size) const {

@@ -120,6 +120,7 @@ class Channels {
   bool reset_own(Time now, std::uint16_t stream);
   void owe_reset(Time now, std::uint16_t stream, bool is_refusal);
   const OwedReset* find_owed(std::uint16_t stream) const;  // owed_resets_.end(): none
+  bool owes_reset(std::uint16_t stream) const { return find_owed(stream) != owed_resets_.end(); }
   void drop_kept(std::optional<std::uint16_t> stream);
   void start_closing(Time now, Channel& channel);
   void close_after_peer(Time now, Channel& channel);
@@ -130,6 +131,8 @@ class Channels {
   void forget(Channel& channel);
   void never_use_again(std::uint16_t id);
   bool is_unusable(std::uint16_t id) const;
+  bool is_nobodys(std::uint16_t id)
+      const;  // there is no channel on it, and there must be none: for ever, or until it is reset
   static std::size_t text_size(const Channel& channel) {
     return channel.label.size() + channel.protocol.size();
   }

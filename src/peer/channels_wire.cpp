@@ -116,8 +116,7 @@ Drop Channels::deliver(Time now, Channel& channel, sctp::Message&& message) {
 Drop Channels::keep_for_later(Time now, sctp::Message message) {
   const std::size_t charge = message.charge;
   const std::uint16_t stream = message.stream;
-  const bool unusable = is_unusable(stream) || refused_.contains(sctp::StreamId{stream}) ||
-                        find_owed(stream) != owed_resets_.end();
+  const bool unusable = is_nobodys(stream);
   if (!unusable && kept_bytes_ + charge <= environment_.limits.dc_pre_open &&
       kept_.push_back(std::move(message))) {
     kept_bytes_ += charge;
@@ -239,7 +238,7 @@ bool Channels::reset_own(Time now, std::uint16_t stream) {
 
 // Without a reset of ours the other end would keep its channel open, and send into one that does not exist.
 void Channels::owe_reset(Time now, std::uint16_t stream, bool is_refusal) {
-  if (find_owed(stream) != owed_resets_.end()) return;
+  if (owes_reset(stream)) return;
   if (owed_resets_.empty()) owed_since_ = now;
   if (!owed_resets_.push_back({stream, is_refusal})) has_lost_reset_ = true;
 }
@@ -257,8 +256,8 @@ void Channels::ask_owed_resets(Time now) {
     if (owed.is_refusal) {
       refuse_stream(now, owed.stream);
     } else {
-      (void)reset_own(now,
-                      owed.stream);  // no, when the association is about to end, and every channel with it
+      // It says no when the association is about to end, and every channel with it.
+      (void)reset_own(now, owed.stream);
     }
   }
   // Memory that does not come back: neither user would ever hear of it.
@@ -288,10 +287,11 @@ void Channels::on_stream_reset(Time now, const sctp::Association::StreamsReset& 
     if (is_unusable(reset.stream)) return;
     Channel* const channel = find_by_id(reset.stream);
     if (channel != nullptr && !channel->peer_reset_done) return close_after_peer(now, *channel);
-    // RFC 8831 §6.7: a channel that never was one here (negotiated, and not created; or opened and closed while the one before
-    // was closing) waits for our half all the same.
+    // As a refusal it would wait for a reset that has come.
     const auto* const owed = find_owed(reset.stream);
     if (owed != owed_resets_.end()) owed_resets_.erase(static_cast<std::size_t>(owed - owed_resets_.begin()));
+    // RFC 8831 §6.7: a channel that never was one here (negotiated, and not created; or opened and closed while the one before
+    // was closing) waits for our half all the same.
     (void)reset_own(now, reset.stream);
     return;
   }

@@ -5,15 +5,7 @@
 
 #include "support/catch.h"
 #include "support/direct_pair.h"
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define POLLRTC_TEST_ASAN 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__)
-#define POLLRTC_TEST_ASAN 1
-#endif
+#include "support/sanitizer.h"
 
 namespace {
 

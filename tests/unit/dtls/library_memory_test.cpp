@@ -5,17 +5,9 @@
 
 #include "dtls/certificate_key.h"
 #include "dtls/ec_shortcuts.h"
+#include "support/sanitizer.h"
 #include "unit/dtls/ends.h"
 #include "unit/dtls/tls_server.h"
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define POLLRTC_TEST_ASAN 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__)
-#define POLLRTC_TEST_ASAN 1
-#endif
 
 namespace {
 

@@ -19,6 +19,12 @@ struct Rig {
   Rig(Identity& server_identity, std::string_view trusted, int suite = 0) : server(server_identity, suite) {
     if (!trusted.empty()) REQUIRE(anchors.add(environment.env.memory, trusted));
   }
+  // A connection to the server that `server_identity` stands for.
+  void open(std::size_t buffer = 65536) {
+    REQUIRE(client.start("turn.example.org", buffer));
+    exchange();
+    REQUIRE(client.state() == TlsClient::State::Open);
+  }
   // Until nothing moves; what the client gets, in pieces of `step` bytes.
   std::string exchange(std::size_t step = 100000) {
     std::string read;
@@ -102,9 +108,7 @@ TEST_CASE("a server that is somebody else gets nothing, and the reason is told",
   }
   Identity wildcard("*.example.org");
   Rig rig(wildcard, wildcard.pem);
-  REQUIRE(rig.client.start("turn.example.org", 65536));
-  rig.exchange();
-  CHECK(rig.client.state() == TlsClient::State::Open);
+  rig.open();
 }
 
 TEST_CASE("suites without forward secrecy or with weak ciphers are not offered", "[TURN-34]") {
@@ -168,9 +172,7 @@ TEST_CASE("who lacks memory or randomness says so and does not begin, or ends", 
 TEST_CASE("a server that says good-bye has closed, and what it said before is read", "[TURN-34]") {
   Identity identity("turn.example.org");
   Rig rig(identity, identity.pem);
-  REQUIRE(rig.client.start("turn.example.org", 65536));
-  rig.exchange();
-  REQUIRE(rig.client.state() == TlsClient::State::Open);
+  rig.open();
   rig.server.write("last words");
   rig.server.close();
   CHECK(rig.exchange() == "last words");
@@ -193,9 +195,7 @@ TEST_CASE("a stream that is no TLS, or that ends", "[TURN-34]") {
 TEST_CASE("a record that nobody of the two has sealed ends an open stream", "[TURN-34]") {
   Identity identity("turn.example.org");
   Rig rig(identity, identity.pem);
-  REQUIRE(rig.client.start("turn.example.org", 65536));
-  rig.exchange();
-  REQUIRE(rig.client.state() == TlsClient::State::Open);
+  rig.open();
   const ByteVector forged =
       hex("1703030020 abababababababababababababababab abababababababababababababababab");
   Bytes chunk = forged;
@@ -209,9 +209,7 @@ TEST_CASE("a record that nobody of the two has sealed ends an open stream", "[TU
 TEST_CASE("a buffer filled to its last byte has room for nothing", "[TURN-34]") {
   Identity identity("turn.example.org");
   Rig rig(identity, identity.pem);
-  REQUIRE(rig.client.start("turn.example.org", 4096));
-  rig.exchange();
-  REQUIRE(rig.client.state() == TlsClient::State::Open);
+  rig.open(4096);
   std::string sent;
   while (rig.client.write(as_bytes("x"))) sent += 'x';
   CHECK(rig.client.room() == 0);

@@ -68,7 +68,6 @@ TEST_CASE("a stream that we owe a reset is nobody's, and its end by the other en
   ChannelsFixture t;
   t.connect();
   t.net.a.environment.fail_allocations_after(0);
-  t.net.link.delay = 5ms;
   sctp::Message open(t.net.b.environment.env.memory);
   open.stream = 10;
   open.ppid = 50;
