@@ -74,7 +74,8 @@ RxReassembly::Added RxReassembly::add(const DataChunk& chunk, bool is_next) {
     run.first = left->other_end;
     const Fragment& first = run.first == left->key.position ? *left : *fragments_.find(key.at(run.first));
     run.begins = first.begin;
-    run.bytes += left->run_bytes;
+    run.left_bytes = left->run_bytes;
+    run.bytes += run.left_bytes;
     run.left_too_large = left->too_large;
     run.left_given = first.given;  // the anchor is the first
   }
@@ -82,15 +83,32 @@ RxReassembly::Added RxReassembly::add(const DataChunk& chunk, bool is_next) {
     run.right = true;
     run.last = right->other_end;
     run.ends = fragments_.find(key.at(run.last))->end;
-    run.bytes += right->run_bytes;
+    run.right_bytes = right->run_bytes;
+    run.bytes += run.right_bytes;
     run.right_too_large = right->too_large;
   }
   if (run.left_too_large || run.right_too_large || run.bytes > max_message_) return add_too_large(chunk, run);
   if (run.begins && run.ends && !run.left_given) return complete(chunk, run);
   const Added added = add_fragment(chunk, run);
-  // Without memory for a piece the fragment stays, and goes with the next one.
-  if (added == Added::Accepted && is_due_in_pieces(chunk, run, is_next)) static_cast<void>(give(key, run));
-  return added;
+  if (added != Added::Accepted || !is_due_in_pieces(chunk, run, is_next) || give(key, run)) return added;
+  // Without memory for a piece the fragment stays, and goes with the next one. Behind the last there is no next.
+  if (!run.ends) return added;
+  take_back(key, run);
+  return Added::NoRoom;
+}
+
+// The fragment that has joined its neighbours to `run` goes again.
+void RxReassembly::take_back(const FragmentKey& key, const Run& run) {
+  erase_fragment(key);
+  const auto tie_rest = [&](std::uint32_t first, std::uint32_t last, std::size_t bytes) {
+    Run rest;
+    rest.first = first;
+    rest.last = last;
+    rest.bytes = bytes;
+    tie_ends(key, rest, false);
+  };
+  if (run.left) tie_rest(run.first, key.position - 1, run.left_bytes);
+  if (run.right) tie_rest(key.position + 1, run.last, run.right_bytes);
 }
 
 // RFC 9260 §3.3.1, §6.9: what adjacent TSNs can be, and with I-DATA adjacent FSNs of one message. A fragment whose

@@ -123,7 +123,7 @@ class RxReassembly {
   };
   struct Run {  // what a new fragment and its neighbours make together
     std::uint32_t first = 0, last = 0;
-    std::size_t bytes = 0;
+    std::size_t bytes = 0, left_bytes = 0, right_bytes = 0;  // payload, whole and of what it joins
     bool begins = false, ends = false;
     bool left = false, right = false;  // it joins a run on that side
     bool left_too_large = false, right_too_large = false;
@@ -146,6 +146,7 @@ class RxReassembly {
   }
   bool contradicts(const DataChunk& chunk, const Fragment* left, const Fragment* right);
   Added add_fragment(const DataChunk& chunk, const Run& run);
+  void take_back(const FragmentKey& key, const Run& run);
   Added complete(const DataChunk& chunk, const Run& run);
   Added add_too_large(const DataChunk& chunk, const Run& run);
   Fragment* insert_fragment(const DataChunk& chunk, const FragmentKey& key, Bytes payload);

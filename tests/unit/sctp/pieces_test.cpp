@@ -497,4 +497,30 @@ TEST_CASE("without memory a fragment waits in the table, and goes with the next"
   }
 }
 
+TEST_CASE("without memory for the last piece the fragment that makes it is as if never received", "[sctp]") {
+  for (const bool idata : {false, true}) {
+    int refused = 0;
+    for (std::size_t successes = 0;; ++successes) {  // each allocation that it takes fails once
+      Rx f(idata);
+      CHECK(f.data(100, "B", 0, 0, "a") == RxData::Outcome::Accepted);
+      CHECK(f.data(102, "", 0, 2, "c") == RxData::Outcome::Accepted);
+      CHECK(f.data(103, "E", 0, 3, "d") == RxData::Outcome::Accepted);
+      CHECK(f.received() == "(a");
+      f.environment.fail_allocation(successes);
+      const bool is_refused = f.data(101, "", 0, 1, "b") == RxData::Outcome::Refused;
+      const bool had_memory = f.environment.refused_allocations() == 0;
+      f.environment.fail_allocation(SIZE_MAX);
+      if (is_refused) {
+        ++refused;
+        CHECK(f.received().empty());
+        CHECK(f.data(101, "", 0, 1, "b") == RxData::Outcome::Accepted);
+      }
+      CHECK(f.received() == "|bcd)");
+      CHECK(f.used() == 0);
+      if (had_memory) break;
+    }
+    CHECK(refused >= 2);  // for the fragment and for the piece
+  }
+}
+
 }  // namespace pollrtc::sctp::test
