@@ -204,6 +204,8 @@ Drop Agent::on_request(const Path& path, const stun::Message& request) {
   reply.id = request.id();
   reply.integrity = verdict.integrity;
   if (replies_.push(reply)) ++counters_.checks_answered;
+  if (Pair* const pair = checklist_.find(path); pair != nullptr && pair->is_valid)
+    pair->consent.on_request(now_);
   return drop;
 }
 

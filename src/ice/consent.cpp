@@ -5,7 +5,7 @@
 namespace pollrtc::ice {
 
 Duration Consent::wait_from(std::uint32_t random) {
-  const Duration span = kInterval * 4 / 10;
+  const Duration span = kLongest - kLeast;
   return kLeast + Duration(static_cast<Duration::rep>(random % static_cast<std::uint32_t>(span.count() + 1)));
 }
 
@@ -19,11 +19,14 @@ void Consent::on_answer(Time now, Time next) {
   unanswered_ = silent_ = 0;
   interrupted_at_ = kNever;
   // A connectivity check that was answered is as good as a consent check; one already planned keeps its time.
-  if (next_check_ == kNever) next_check_ = next;
+  if (next_check_ != kNever) return;
+  next_check_ = next;
+  earliest_check_ = now + kLeast;
 }
 
 void Consent::on_check_sent(Time now, Time next) {
   next_check_ = next;
+  earliest_check_ = now + kLeast;
   ++unanswered_;
   ++silent_;
   if (silent_ == kInterruptedAfter || unanswered_ == kInterruptedAnyway)

@@ -1,6 +1,8 @@
 // Consent to send on one pair (RFC 7675 §5.1): a check every 4 to 6 seconds, and an end 30 seconds after the last answer.
 #pragma once
 
+#include <algorithm>
+
 #include "pollrtc/types.h"
 
 namespace pollrtc::ice {
@@ -9,7 +11,7 @@ class Consent {
  public:
   static constexpr Duration kInterval = std::chrono::seconds(5);  // times 0.8 to 1.2, drawn anew for each
   static constexpr Duration kExpiry = std::chrono::seconds(30);
-  static constexpr Duration kLeast = kInterval * 8 / 10;
+  static constexpr Duration kLeast = kInterval * 8 / 10, kLongest = kInterval * 12 / 10;
   // Two checks in a row without an answer, the second given this long, and the path counts as interrupted. One lost
   // packet is no interruption, and asking sooner than after 4 s is not allowed.
   static constexpr int kInterruptedAfter = 2;
@@ -29,6 +31,11 @@ class Consent {
   // A check of ours was answered. The first answer gives consent; the next check is at `next` unless it is planned already.
   void on_answer(Time now, Time next);
   void on_check_sent(Time now, Time next);
+  // The other end's check has come. Ours goes with the answer if it may by now, 4 s after the one before: so both ends are woken up
+  // twice by two checks, not three times.
+  void on_request(Time now) {
+    if (now >= earliest_check_) next_check_ = std::min(next_check_, now);
+  }
   // Data of ours was acknowledged. That gives no consent (RFC 7675 §5.1).
   void on_data();
 
@@ -46,7 +53,7 @@ class Consent {
 
  private:
   Time last_answer_{};
-  Time next_check_ = kNever;
+  Time next_check_ = kNever, earliest_check_ = kNever;
   Time interrupted_at_ = kNever;
   int unanswered_ = 0;  // checks since the last answer
   int silent_ = 0;      // checks since the last sign of life

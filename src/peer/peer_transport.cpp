@@ -57,6 +57,7 @@ Drop Peer::Impl::handle_datagram(Time now, const Path& from, Bytes datagram) {
     pump_dtls(now);
     if (has_ended() || has_lost_something()) pump(now);
   } else {
+    rest(now);
     pump(now);
   }
   return drop;
@@ -381,7 +382,7 @@ void Peer::Impl::handle_timeout(Time now) {
 }
 
 // What only handshakes and traffic need goes when there has been none for a while. It takes no deadline of its own: the checks
-// of consent (RFC 7675) bring us here every few seconds.
+// of consent (RFC 7675), ours or the other end's, bring us here every few seconds.
 void Peer::Impl::rest(Time now) {
   if (!association || has_ended() || now < data_at + kRestAfter) return;
   if (!dtls->is_resting()) association->rest();  // DTLS wakes for whatever comes or goes

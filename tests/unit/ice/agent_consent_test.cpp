@@ -77,6 +77,30 @@ TEST_CASE("a consent check every 4 to 6 s, a new transaction each, never repeate
   CHECK(e.agent.state() == AgentState::Completed);
 }
 
+TEST_CASE("the other end's check brings ours along once 4 s have passed since the one before",
+          "[ICE-CONS-01]") {
+  Established e;
+  const auto sent_with_answer = [&e] {
+    CHECK(e.agent.handle_datagram(e.now, kPath, e.peer.request(e.agent, {})) == Drop::None);
+    const auto sent = poll_all(e.agent, e.now);
+    REQUIRE_FALSE(sent.empty());
+    CHECK_FALSE(is_request(sent[0].second));
+    return std::vector(sent.begin() + 1, sent.end());
+  };
+  e.now = Time{} + 4s - 1us;  // the check of the set-up was answered at 0
+  CHECK(sent_with_answer().empty());
+  e.now = Time{} + 4s;
+  for (int i = 0; i < 3; ++i, e.now += 4s) {
+    const auto sent = sent_with_answer();
+    REQUIRE(sent.size() == 1);
+    CHECK(is_request(sent[0].second));
+    CHECK(e.answer(sent[0].second) == Drop::None);
+    CHECK(sent_with_answer().empty());
+    CHECK(e.agent.next_timeout() >= e.now + 4s);
+  }
+  CHECK(e.agent.stats().consent_checks_sent == 3);
+}
+
 TEST_CASE("30 s without an answer: no path, Failed, no more checks, and nothing revives it",
           "[ICE-CONS-02][ICE-CONS-04]") {
   Established e;
