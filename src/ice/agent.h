@@ -212,6 +212,8 @@ class Agent {
   Status ready() const;
   void advance(Time now);
   void step_transactions();
+  bool gives_way(const stun::Transaction& nomination) const;
+  void fail_transaction(const stun::Transaction& transaction);
   void expire_consent();
   void revoke_consent(Pair& pair);
   void pick_nominee();

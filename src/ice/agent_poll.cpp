@@ -70,18 +70,36 @@ void Agent::step_transactions() {
       case stun::Retransmission::Step::Wait:
         break;
       case stun::Retransmission::Step::Send:
+        if (gives_way(transaction)) {
+          fail_transaction(transaction);
+          break;
+        }
         transaction.is_owed = !is_check || may_probe() || (pair != nullptr && pair->is_valid);
         POLLRTC_LOG(environment_, Trace, "ice", "no answer yet from {}: copy {}",
                     address_text(transaction.path.remote).view(), transaction.timer.copies());
         break;
-      case stun::Retransmission::Step::Fail: {
-        const stun::Transaction failed = transaction;
-        transactions_.erase(&transaction);
-        on_failure(failed);
+      case stun::Retransmission::Step::Fail:
+        fail_transaction(transaction);
         break;
-      }
     }
   }
+}
+
+void Agent::fail_transaction(const stun::Transaction& transaction) {
+  const stun::Transaction failed = transaction;
+  transactions_.erase(&transaction);
+  on_failure(failed);
+}
+
+// DEVIATION RFC 8489 §6.2.1: a nomination without an answer is not repeated for 40 s when another pair has answered since, in the
+// time in which each is asked for consent: the other end may have no path for as long.
+bool Agent::gives_way(const stun::Transaction& nomination) const {
+  if (nomination.purpose != stun::Purpose::Nomination || now_ < nomination.started + Consent::kLongest)
+    return false;
+  return std::any_of(checklist_.begin(), checklist_.end(), [&](const Pair& pair) {
+    return pair.is_valid && !pair.is_cut && pair.id != nomination.target &&
+           pair.consent.last_answer() > nomination.started;
+  });
 }
 
 void Agent::expire_consent() {

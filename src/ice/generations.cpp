@@ -155,9 +155,12 @@ void Generations::set_remote_pacing(Time now, Duration ta) { current_->set_remot
 
 // ---- data
 
+// The former generation until the new one is done (RFC 8445 §9), unless its path answers no more and a new one does.
 const Agent& Generations::carrier() const {
-  const bool is_former_alive = former_ && former_end_ == kNever;
-  return is_former_alive && former_->selected_path() ? *former_ : *current_;
+  const bool has_former_path = former_ && former_end_ == kNever && former_->selected_path();
+  const bool is_rescued = has_former_path && former_->state() == AgentState::Disconnected &&
+                          current_->state() == AgentState::Connected;
+  return has_former_path && !is_rescued ? *former_ : *current_;
 }
 
 std::optional<Path> Generations::selected_path() const { return carrier().selected_path(); }

@@ -151,6 +151,36 @@ void validate_two(Solo& s, std::uint32_t first, std::uint32_t second) {
 
 }  // namespace
 
+TEST_CASE("a nomination without an answer gives way to another pair once that has answered later",
+          "[ICE-NOM-06]") {
+  Solo s(true);
+  REQUIRE(s.add_candidate(kRemote, 2000, "1"));
+  REQUIRE(s.add_candidate(kSecond.remote, 1000, "2"));
+  const auto is_nomination = [](const ByteVector& bytes) {
+    return stun::Message::parse(bytes)->has(stun::Attribute::UseCandidate);
+  };
+  std::optional<Time> begun;
+  while (s.agent.state() != AgentState::Completed) {
+    REQUIRE(s.now < Time{} + 15s);
+    for (const auto& [path, bytes] : s.sent()) {
+      if (!is_request(bytes)) continue;
+      if (is_nomination(bytes) && path == kPath) {
+        if (!begun) begun = s.now;
+        CHECK(s.now < *begun + 6s);
+        continue;  // nothing answers it
+      }
+      CHECK((!is_nomination(bytes) || s.now > *begun + 6s));
+      REQUIRE(s.receive(s.peer.success(bytes, kLocal), path) == Drop::None);
+    }
+    s.now = std::max(s.now, s.agent.next_timeout());
+    s.agent.handle_timeout(s.now);
+  }
+  CHECK(s.agent.selected_path() == kSecond);
+  // The pair that did not answer may yet do so, and then it is as good as any.
+  CHECK(s.receive(s.peer.request(s.agent, {.controlling = false}), kPath) == Drop::None);
+  CHECK(s.agent.state() == AgentState::Completed);
+}
+
 TEST_CASE("signalling a peer-reflexive candidate sorts the list anew", "[ICE-CHK-11]") {
   Solo s;
   validate_two(s, 5, 1000);

@@ -199,6 +199,29 @@ TEST_CASE(
   CHECK(e.agent.state() == AgentState::Failed);
 }
 
+TEST_CASE(
+    "data moves on when the former path falls silent and the new generation has one that is not nominated "
+    "yet",
+    "[ICE-RST-03]") {
+  Ends e;
+  const Credentials fresh = e.begin_restart();
+  e.gather();
+  e.agree();
+  CHECK(e.receive(e.request(e.fresh_peer, fresh), kNewPath) == Drop::None);
+  e.live(1s, e.fresh_peer, {kNewPath});
+  CHECK(e.agent.selected_path() == kPath);
+  CHECK(e.agent.state() == AgentState::Completed);
+  e.live(14s, e.fresh_peer, {kNewPath});  // nothing answers for the former generation
+  CHECK(e.agent.selected_path() == kNewPath);
+  CHECK(e.agent.state() == AgentState::Connected);
+  CHECK(e.paths == std::vector{kNewPath});
+  // Nominated, it stays; the former generation goes.
+  CHECK(e.receive(e.request(e.fresh_peer, fresh, true), kNewPath) == Drop::None);
+  e.take_events();
+  CHECK(e.agent.state() == AgentState::Completed);
+  CHECK(e.paths == std::vector{kNewPath});
+}
+
 TEST_CASE("a restart brings back what consent lost; an offer alone does not hold up the failure",
           "[ICE-CONS-02][ICE-RST-01]") {
   Ends e;
