@@ -112,7 +112,7 @@ void CheckedAssociation::begin_numbers() {
 
 Drop CheckedAssociation::handle_packet(Time now, Bytes packet) {
   now_ = now;
-  invariants_.on_received(packet, same(association_->state()));
+  invariants_.on_received(packet, same(association_->state()), sctp::Inspector::local_tag(*association_));
   const Drop drop = association_->handle_packet(now, packet);
   check(now);
   return drop;

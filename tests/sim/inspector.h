@@ -18,6 +18,7 @@ inline std::size_t window_held_by(Bytes payload, bool abandoned, std::size_t cha
 struct Inspector {
   static const Tcb* tcb(const Association& association) { return association.tcb_.get(); }
   static const AssociationConfig& config(const Association& association) { return association.config_; }
+  static std::uint32_t local_tag(const Association& association) { return value_of(association.local_tag_); }
   static std::uint32_t initial_tsn(const Association& association) {
     return association.local_initial_tsn_.value();
   }

@@ -339,7 +339,7 @@ void SctpInvariants::on_reconfig_sent(const Chunk& chunk) {
 
 // --- what comes in ---
 
-void SctpInvariants::on_received(Bytes bytes, SctpState before) {
+void SctpInvariants::on_received(Bytes bytes, SctpState before, std::uint32_t own_tag) {
   if (!has_good_checksum(bytes, setup_.accepts_zero_checksum)) return;
   const Packet packet = read_strictly(bytes);  // it was when it was sent, and nothing has changed it
   if (may_be_answered(packet)) ++packets_in_;
@@ -361,13 +361,14 @@ void SctpInvariants::on_received(Bytes bytes, SctpState before) {
         on_forward_received(u32(chunk.value, 0));
         break;
       case kSack:
-        if (takes_sacks(before)) {
+        if (takes_sacks(before) && packet.tag == own_tag) {
           const Sack sack = sack_of(chunk);
           on_sack_received(sack.cumulative, &sack);
         }
         break;
       case kShutdown:
-        if (before >= SctpState::Established) on_sack_received(u32(chunk.value, 0), nullptr);
+        if (before >= SctpState::Established && packet.tag == own_tag)
+          on_sack_received(u32(chunk.value, 0), nullptr);
         break;
       case kReConfig:
         on_reconfig_received(chunk);

@@ -73,7 +73,8 @@ class SctpInvariants {
   explicit SctpInvariants(const SctpSetup& setup);
 
   // Of the association, in the order in which things happen.
-  void on_received(Bytes packet, SctpState before);  // before the engine has seen it
+  // Before the engine has seen it. `own_tag`: that of the association as it is now, without which no SACK counts.
+  void on_received(Bytes packet, SctpState before, std::uint32_t own_tag);
   void on_sent(Bytes packet, const SctpFacts& before, const SctpFacts& after);
   void on_message(std::uint16_t stream, std::size_t bytes, bool reliable);  // send() took it
   void on_silence() { packets_in_ = reply_packets_; }  // it has nothing to say: all that came is answered

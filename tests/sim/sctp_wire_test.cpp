@@ -117,8 +117,9 @@ namespace {
 // An end that is up: it sends from TSN 1000, its peer from 2000, one packet of whose has come.
 struct Watched {
   Watched() {
-    invariants.on_received(packet("01000014 aabbccdd 00010000 ffffffff 000007d0", 0), SctpState::Closed);
-    invariants.on_received(packet(data(2000)), SctpState::Established);
+    invariants.on_received(packet("01000014 aabbccdd 00010000 ffffffff 000007d0", 0), SctpState::Closed,
+                           kTag);
+    invariants.on_received(packet(data(2000)), SctpState::Established, kTag);
     invariants.on_message(1, 8, true);
     invariants.on_sent(packet(data(1000)), up, up);
   }
@@ -173,7 +174,7 @@ TEST_CASE("a run that keeps every invariant passes") {
           w.send(data(1001, 1));  // the next
           w.up.dont_fragment = true;
           w.send(probe(1472));
-          w.invariants.on_received(packet("0500000c 00010008 01020304"), SctpState::Established);
+          w.invariants.on_received(packet("0500000c 00010008 01020304"), SctpState::Established, kTag);
           w.up.packet_size = 1472;
           w.invariants.on_message(1, 1441, true);
           w.send(data(1002, 2, "03", std::string(2 * 1441, '6')));
@@ -212,14 +213,15 @@ TEST_CASE("each broken invariant is called by its name",
        [](Watched& w) { w.send(data(1001, 1, "02", "61") + data(1002, 2, "02", "61")); }},
       {"INV-13: DATA sent again that is acknowledged",
        [](Watched& w) {
-         w.invariants.on_received(packet("03000010 000003e8 00010000 00000000"), SctpState::Established);
+         w.invariants.on_received(packet("03000010 000003e8 00010000 00000000"), SctpState::Established,
+                                  kTag);
          w.send(data(1000));
        }},
       {"INV-13: DATA sent again that a gap block",
        [](Watched& w) {
          w.send(data(1001, 1));
          w.invariants.on_received(packet("03000014 000003e7 00010000 00010000 00020002"),
-                                  SctpState::Established);
+                                  SctpState::Established, kTag);
          w.send(data(1001, 1));
        }},
       {"INV-13: a gap block names",
@@ -250,7 +252,7 @@ TEST_CASE("each broken invariant is called by its name",
       {"INV-6: a path",  // the answer to another probe
        [](Watched& w) {
          w.up.dont_fragment = true, w.send(probe(1472));
-         w.invariants.on_received(packet("0500000c 00010008 01020305"), SctpState::Established);
+         w.invariants.on_received(packet("0500000c 00010008 01020305"), SctpState::Established, kTag);
          w.up.dont_fragment = false, w.up.packet_size = 1472, w.send(data(1001, 1));
        }},
       {"INV-6: DF", [](Watched& w) { w.up.dont_fragment = true, w.send(data(1001, 1)); }},

@@ -190,7 +190,9 @@ void CheckedPeer::on_sctp(const TappedPacket& packet) {
     knows_peer_tsn_ = true;
     sctp_->set_peer_initial_tsn(wire::u32(packet.bytes, kTsnOfInit));
   }
-  sctp_->on_received(packet.bytes, static_cast<SctpState>(inside(*peer_).association->state()));
+  const sctp::Association& association = *inside(*peer_).association;
+  sctp_->on_received(packet.bytes, static_cast<SctpState>(association.state()),
+                     sctp::Inspector::local_tag(association));
 }
 
 // --- the invariants around each call ---

@@ -14,7 +14,7 @@ constexpr Duration kConsent = 30s;
 bool is_hard(const Plan& plan) {
   using K = FaultKind;
   return plan.has({K::Loss, K::Bursts, K::SmallMtu, K::Bandwidth, K::Outage, K::Nat, K::NatForgets,
-                   K::InterfaceLoss, K::InterfaceChange, K::Pause, K::ClockStep, K::SendErrors,
+                   K::InterfaceLoss, K::InterfaceChange, K::Pause, K::ClockStep, K::ClockBack, K::SendErrors,
                    K::AllocationFailure, K::Corrupt, K::MemoryShort, K::OneInterface});
 }
 
