@@ -97,9 +97,10 @@ void CheckedAssociation::check(Time now) {
     throw Violation("INV-2: the total is not the sum of the streams");
 }
 
+// Of each TCB there is: DATA may come in the packet of the COOKIE ACK, so it would be late once the association stands.
 void CheckedAssociation::begin_numbers() {
-  if (numbers_begun_ || association_->state() < AssociationState::Established) return;
-  numbers_begun_ = true;
+  const sctp::Tcb* const tcb = sctp::Inspector::tcb(*association_);
+  if (std::exchange(numbered_, tcb) == tcb || tcb == nullptr) return;
   for (const auto& [stream, number] : first_numbers_) {
     for (const bool unordered : std::initializer_list<bool>{false, true}) {
       if (unordered && !interleaves_) continue;

@@ -75,7 +75,7 @@ class CheckedAssociation {
   SctpInvariants invariants_;
   std::unique_ptr<sctp::Association> association_;
   std::map<std::uint16_t, bool> streams_;  // that were sent on
-  bool numbers_begun_ = false;
+  const sctp::Tcb* numbered_ = nullptr;    // whose messages begin at first_numbers_
   mutable std::size_t peak_own_bytes_ = 0;
   std::size_t taken_ = 0;  // of the window, by messages that were received and not released
   std::optional<sctp::Association::Ended> ended_;
