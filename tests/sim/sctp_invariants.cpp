@@ -198,20 +198,14 @@ void SctpInvariants::check_states(const Packet& packet, SctpState state) const {
 // RFC 9260 §12.4: one packet of replies for each packet received.
 void SctpInvariants::check_replies(const Packet& packet) {
   bool is_reply = false;
-  bool is_promise = false;  // "in progress" is not the last word on a reset (RFC 6525 §5.2.1)
   for (const Chunk& chunk : packet.chunks) {
     is_reply |= chunk.type == kInitAck || chunk.type == kHeartbeatAck || chunk.type == kError ||
                 chunk.type == kCookieAck || chunk.type == kShutdownComplete;
     if (chunk.type != kReConfig) continue;
-    for (const Parameter& parameter : parameters_of(chunk.value)) {
-      constexpr std::uint32_t kInProgress = 6;
-      is_reply |= parameter.type == 16;
-      is_promise |= parameter.type == 16 && u32(parameter.value, 4) == kInProgress;
-    }
+    for (const Parameter& parameter : parameters_of(chunk.value)) is_reply |= parameter.type == 16;
   }
-  if (is_reply && ++reply_packets_ > packets_in_ && promises_ != 0) --promises_, ++packets_in_;
+  if (is_reply && ++reply_packets_ > packets_in_ && late_answers_ != 0) --late_answers_, ++packets_in_;
   demand(reply_packets_ <= packets_in_, "INV-16: more packets of replies than packets that came");
-  if (is_promise) ++promises_;
 }
 
 void SctpInvariants::on_data_sent(const Data& data, bool lacked_memory) {
@@ -415,6 +409,9 @@ void SctpInvariants::on_sack_received(std::uint32_t cumulative, const Sack* sack
 
 void SctpInvariants::on_reconfig_received(const Chunk& chunk) {
   for (const Parameter& parameter : parameters_of(chunk.value)) {
+    // It may be put off, and is then answered a second time, by itself (RFC 6525 §5.2.2 E2): whether the first answer, "in progress", went
+    // out or found no room.
+    if (parameter.type == 13 && resets_asked_.insert(u32(parameter.value, 0)).second) ++late_answers_;
     if (parameter.type != 16 || request_in_flight_ != u32(parameter.value, 0)) continue;
     unanswered_ = 0;
     const std::uint32_t result = u32(parameter.value, 4);

@@ -174,8 +174,9 @@ class SctpInvariants {
       probes_;  // by what their HEARTBEAT says, which its ACK repeats
   std::size_t largest_answered_;
   // Counts
-  std::uint64_t packets_in_ = 0;  // those that may be answered by more than a SACK
-  std::uint64_t promises_ = 0;    // answers that come without being asked for again
+  std::uint64_t packets_in_ = 0;          // those that may be answered by more than a SACK
+  std::set<std::uint32_t> resets_asked_;  // by the peer
+  std::uint64_t late_answers_ = 0;        // that may yet come without being asked for again
   std::uint64_t packets_out_ = 0, reply_packets_ = 0, retransmitted_ = 0;
   std::size_t unanswered_ = 0;
   SctpWraps wraps_;
