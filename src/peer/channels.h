@@ -131,8 +131,8 @@ class Channels {
   void forget(Channel& channel);
   void never_use_again(std::uint16_t id);
   bool is_unusable(std::uint16_t id) const;
-  bool is_nobodys(std::uint16_t id)
-      const;  // there is no channel on it, and there must be none: for ever, or until it is reset
+  // There is no channel on it, and there must be none: for ever, or until it is reset.
+  bool is_nobodys(std::uint16_t id) const;
   static std::size_t text_size(const Channel& channel) {
     return channel.label.size() + channel.protocol.size();
   }
