@@ -338,6 +338,8 @@ void SctpInvariants::on_received(Bytes bytes, SctpState before, std::uint32_t ow
   const Packet packet = read_strictly(bytes);  // it was when it was sent, and nothing has changed it
   if (may_be_answered(packet)) ++packets_in_;
   heard_tags_.insert(packet.tag);
+  // RFC 9260 §8.5: it is not for this association. A cookie brings the tag with it.
+  if (packet.tag != own_tag && !packet.has(kInit) && !packet.has(kCookieEcho)) return;
   for (const Chunk& chunk : packet.chunks) {
     switch (chunk.type) {
       case kInit:
@@ -355,14 +357,13 @@ void SctpInvariants::on_received(Bytes bytes, SctpState before, std::uint32_t ow
         on_forward_received(u32(chunk.value, 0));
         break;
       case kSack:
-        if (takes_sacks(before) && packet.tag == own_tag) {
+        if (takes_sacks(before)) {
           const Sack sack = sack_of(chunk);
           on_sack_received(sack.cumulative, &sack);
         }
         break;
       case kShutdown:
-        if (before >= SctpState::Established && packet.tag == own_tag)
-          on_sack_received(u32(chunk.value, 0), nullptr);
+        if (before >= SctpState::Established) on_sack_received(u32(chunk.value, 0), nullptr);
         break;
       case kReConfig:
         on_reconfig_received(chunk);

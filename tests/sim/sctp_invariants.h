@@ -73,7 +73,7 @@ class SctpInvariants {
   explicit SctpInvariants(const SctpSetup& setup);
 
   // Of the association, in the order in which things happen.
-  // Before the engine has seen it. `own_tag`: that of the association as it is now, without which no SACK counts.
+  // Before the engine has seen it. `own_tag`: that of the association as it is now.
   void on_received(Bytes packet, SctpState before, std::uint32_t own_tag);
   void on_sent(Bytes packet, const SctpFacts& before, const SctpFacts& after);
   void on_message(std::uint16_t stream, std::size_t bytes, bool reliable);  // send() took it
