@@ -335,7 +335,11 @@ class Run {
       if (participants_[i].addresses.empty()) move(i, participants_[i].host->addresses());
     }
     for (auto& connection : connections_)
-      for (Side* side : connection->sides()) side->become_good();
+      for (Side* side : connection->sides()) {
+        // Who has asked for no memory since has the failure before it still.
+        side->checked().environment().fail_allocation(SIZE_MAX);
+        side->become_good();
+      }
     healed_at_ = world_.now();
   }
   // Its two ends met because a NAT happened to have a port free, and need not meet again.
