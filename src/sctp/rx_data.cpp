@@ -2,6 +2,20 @@
 
 namespace pollrtc::sctp {
 
+namespace {
+
+// Of DATA and of I-DATA. `skip(before, taken)`: the cumulative TSN has gone from one to the other.
+template <class Chunk, class Skip>
+Drop take_forward(RxTracker& tracker, RxReassembly& reassembly, const Chunk& forward, Skip skip) {
+  const Tsn before = tracker.cumulative();
+  if (forward.new_cumulative_tsn > before && !reassembly.reserve(forward)) return Drop::OutOfMemory;
+  const Tsn taken = tracker.on_forward_tsn(forward.new_cumulative_tsn);
+  if (taken > before) skip(before, taken);
+  return taken == forward.new_cumulative_tsn ? Drop::None : Drop::SctpWindow;
+}
+
+}  // namespace
+
 RxData::RxData(const Environment& env, const Parameters& parameters, Tsn peer_initial_tsn,
                std::uint16_t inbound_streams, std::size_t max_message, bool interleaving)
     : inbound_streams_(inbound_streams),
@@ -69,20 +83,16 @@ bool RxData::grow_window() {
 }
 
 Drop RxData::on_forward_tsn(const ForwardTsnChunk& forward) {
-  const Tsn before = tracker_.cumulative();
-  if (forward.new_cumulative_tsn > before && !reassembly_.reserve(forward)) return Drop::OutOfMemory;
-  ForwardTsnChunk taken = forward;
-  taken.new_cumulative_tsn = tracker_.on_forward_tsn(forward.new_cumulative_tsn);
-  if (taken.new_cumulative_tsn > before) reassembly_.on_forward_tsn(before, taken);
-  return taken.new_cumulative_tsn == forward.new_cumulative_tsn ? Drop::None : Drop::SctpWindow;
+  return take_forward(tracker_, reassembly_, forward, [&](Tsn before, Tsn taken) {
+    ForwardTsnChunk as_far = forward;
+    as_far.new_cumulative_tsn = taken;
+    reassembly_.on_forward_tsn(before, as_far);
+  });
 }
 
 Drop RxData::on_i_forward_tsn(const IForwardTsnChunk& forward) {
-  const Tsn before = tracker_.cumulative();
-  if (forward.new_cumulative_tsn > before && !reassembly_.reserve(forward)) return Drop::OutOfMemory;
-  const Tsn taken = tracker_.on_forward_tsn(forward.new_cumulative_tsn);
-  if (taken > before) reassembly_.on_i_forward_tsn(forward);
-  return taken == forward.new_cumulative_tsn ? Drop::None : Drop::SctpWindow;
+  return take_forward(tracker_, reassembly_, forward,
+                      [&](Tsn, Tsn) { reassembly_.on_i_forward_tsn(forward); });
 }
 
 void RxData::end_of_packet(Time now, Duration round_trip) {

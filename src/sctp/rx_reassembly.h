@@ -57,10 +57,11 @@ class RxReassembly {
   // with I-DATA, the largest one of several that cannot all be held. False: nothing of the kind.
   bool give_up_for(const DataChunk& chunk);
 
-  // All TSNs up to `new_cumulative` are received or skipped; `old_cumulative` was so before.
-  // reserve() first, since what is skipped is not told again once its TSN has been taken; not for one that is out of date.
+  // Comes before the two below, since what is skipped is not told again once its TSN has been taken; not for a chunk that is out of
+  // date. False: no memory.
   [[nodiscard]] bool reserve(const ForwardTsnChunk& forward);
   [[nodiscard]] bool reserve(const IForwardTsnChunk& forward);
+  // All TSNs up to `new_cumulative` are received or skipped; `old_cumulative` was so before.
   void on_forward_tsn(Tsn old_cumulative, const ForwardTsnChunk& forward);
   void on_i_forward_tsn(const IForwardTsnChunk& forward);
   // What I-FORWARD-TSN has skipped is freed here: once a packet, since it takes a walk over all fragments.

@@ -188,8 +188,7 @@ void RxReassembly::unpark() {
     owes_release_ = true;
     used_ += chunk.payload.size() + kOverhead;
     // Back into the place that it has just left, for which the table still has the memory.
-    const FragmentKey key = fragment.key;
-    *fragments_.insert(key, chunk.tsn) = std::move(fragment);
+    *fragments_.insert(fragment.key, fragment.tsn) = std::move(fragment);
   }
 }
 
