@@ -30,9 +30,9 @@ RxData::Outcome RxData::on_data(const DataChunk& chunk) {
     tracker_.on_duplicate(chunk.tsn);
     return Outcome::Duplicate;
   }
-  if (arrival == RxTracker::Arrival::OutOfRange) return Outcome::Refused;
+  if (arrival == RxTracker::Arrival::OutOfRange) return refuse();
   const bool is_in_order = chunk.tsn == tracker_.cumulative() + 1 && !tracker_.has_gaps();
-  if (!is_in_order && !tracker_.reserve()) return Outcome::Refused;
+  if (!is_in_order && !tracker_.reserve()) return refuse();
   if (value_of(chunk.stream) >= inbound_streams_) {  // RFC 9260 §6.5: acknowledged like any other
     tracker_.accept(chunk.tsn, chunk.immediate);
     return Outcome::InvalidStream;
@@ -48,6 +48,10 @@ RxData::Outcome RxData::on_data(const DataChunk& chunk) {
     case RxReassembly::Added::NoRoom:
       break;
   }
+  return refuse();
+}
+
+RxData::Outcome RxData::refuse() {
   tracker_.on_refused();
   return Outcome::Refused;
 }

@@ -46,6 +46,7 @@ class RxData {
 
  private:
   bool make_room(const DataChunk& chunk);
+  Outcome refuse();
   bool grow_window();
 
   std::uint16_t inbound_streams_;

@@ -30,7 +30,8 @@ class RxTracker {
   // A TSN that look_up() calls New was taken; reserve() said yes.
   void accept(Tsn tsn, bool immediate);
   void on_duplicate(Tsn tsn);
-  // A chunk was dropped though it was new: the window is full. The SACK that says so is due at once (§6.2).
+  // A chunk was dropped though it was new: the window is full, the TSN beyond the span, or memory lacking. The SACK that
+  // says so is due at once (§6.2).
   void on_refused() { sack_at_once_ = true; }
   // A TSN above the cumulative one was given up again to make room (§6.2): it is reported no more.
   void forget(Tsn tsn);
