@@ -170,14 +170,10 @@ class Ring {
   void trim(std::size_t capacity) {
     if (size_ == 0 && block_.capacity() > capacity) *this = Ring(block_.memory());
   }
-  // If it is empty, makes the block as small as one that has room for `capacity` (a power of two); without memory for that one it
-  // stays as it is.
+  // Makes the block as small as one that has room for `capacity` (a power of two), if what it holds has room there. Without memory for
+  // that one it stays as it is.
   void trim_to(std::size_t capacity) {
-    if (size_ != 0 || block_.capacity() <= capacity) return;
-    detail::Block<T> smaller(block_.memory());
-    if (!smaller.allocate(capacity)) return;
-    block_.swap(smaller);
-    head_ = 0;
+    if (size_ <= capacity && block_.capacity() > capacity) static_cast<void>(move_to(capacity));
   }
   T& operator[](std::size_t i) {
     POLLRTC_ASSERT(i < size_);
@@ -197,14 +193,15 @@ class Ring {
 
  private:
   T* slot(std::size_t i) const { return block_.data() + ((head_ + i) & (block_.capacity() - 1)); }
-  bool grow() {  // the capacity is always a power of two
-    detail::Block<T> bigger(block_.memory());
-    if (!bigger.allocate(block_.capacity() == 0 ? 4 : block_.capacity() * 2)) return false;
+  bool grow() { return move_to(block_.capacity() == 0 ? 4 : block_.capacity() * 2); }
+  bool move_to(std::size_t capacity) {  // always a power of two
+    detail::Block<T> other(block_.memory());
+    if (!other.allocate(capacity)) return false;
     for (std::size_t i = 0; i < size_; ++i) {
-      new (bigger.data() + i) T(std::move(*slot(i)));
+      new (other.data() + i) T(std::move(*slot(i)));
       slot(i)->~T();
     }
-    block_.swap(bigger);
+    block_.swap(other);
     head_ = 0;
     return true;
   }

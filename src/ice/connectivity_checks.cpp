@@ -121,10 +121,9 @@ Duration Agent::check_rto() const {
   return std::clamp(wanted, stun::Retransmission::kMinRto, kMaxCheckRto);
 }
 
-// RFC 7675 §5.1: in 4 to 6 seconds, drawn anew each time. Without randomness the middle will do.
-Time Agent::draw_consent_check() const {
-  const auto random = random_u32(environment_.rng);
-  return Consent::on_grid(now_, now_ + (random ? Consent::wait_from(*random) : Consent::kInterval));
+// RFC 7675 §5.1: drawn anew each time. Without randomness the middle will do.
+Consent::Plan Agent::draw_consent_check() const {
+  return Consent::plan(now_, random_u64(environment_.rng).value_or(0x8080808080808080u));
 }
 
 std::size_t Agent::write_request(const stun::Transaction& transaction, MutBytes out) const {
@@ -436,7 +435,8 @@ Drop Agent::on_success(const stun::Message& response, const stun::Transaction& t
   pair->is_valid = true;
   if (pair->path.transport == Transport::Tcp) pair->is_cut = false;  // its connection was made anew
   // The first answer plans the first check of consent; later ones change no plan, so there is nothing to draw.
-  pair->consent.on_answer(now_, pair->consent.next_check() == kNever ? draw_consent_check() : Time());
+  pair->consent.on_answer(now_,
+                          pair->consent.next_check() == kNever ? draw_consent_check() : Consent::Plan());
   checklist_.thaw(pair->foundation);
   const bool is_ours =
       transaction.purpose == stun::Purpose::Nomination && transaction.controlling && controlling_;

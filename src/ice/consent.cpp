@@ -4,28 +4,44 @@
 
 namespace pollrtc::ice {
 
-Duration Consent::wait_from(std::uint32_t random) {
-  const Duration span = kLongest - kLeast;
-  return kLeast + Duration(static_cast<Duration::rep>(random % static_cast<std::uint32_t>(span.count() + 1)));
+namespace {
+
+// The multiple of kGrid beside the wait that was drawn, which lies between 4 s and 6 s as that does.
+Time next_check_after(Time now, Duration::rep draw) {
+  const Time due = now + Consent::kLeast + draw * (Consent::kLongest - Consent::kLeast) / 255;
+  const Time before = due - due.time_since_epoch() % Consent::kGrid;
+  return before >= now + Consent::kLeast ? before : before + Consent::kGrid;
 }
 
-Time Consent::on_grid(Time now, Time due) {
-  const Time before = due - due.time_since_epoch() % kGrid;
-  return before >= now + kLeast ? before : before + kGrid;
+}  // namespace
+
+Consent::Plan Consent::plan(Time now, std::uint64_t random) {
+  static_assert(kDraws == sizeof random);
+  std::uint64_t least = 255, greatest = 0;
+  for (std::size_t i = 0; i < kDraws; ++i) {
+    const std::uint64_t draw = random >> (8 * i) & 255;
+    least = std::min(least, draw);
+    greatest = std::max(greatest, draw);
+  }
+  return {next_check_after(now, static_cast<Duration::rep>(greatest)),
+          next_check_after(now, static_cast<Duration::rep>(least))};
 }
 
-void Consent::on_answer(Time now, Time next) {
+void Consent::on_answer(Time now, const Plan& first) {
   last_answer_ = now;
   unanswered_ = silent_ = 0;
   interrupted_at_ = kNever;
-  // A connectivity check that was answered is as good as a consent check; one already planned keeps its time.
-  if (next_check_ != kNever) return;
-  next_check_ = next;
-  earliest_check_ = now + kLeast;
+  // A connectivity check that was answered is as good as a consent check.
+  if (next_check_ == kNever) {
+    answered_check_ = first.answered;
+    earliest_check_ = now + kLeast;
+  }
+  next_check_ = answered_check_;
 }
 
-void Consent::on_check_sent(Time now, Time next) {
-  next_check_ = next;
+void Consent::on_check_sent(Time now, const Plan& next) {
+  next_check_ = next.unanswered;
+  answered_check_ = next.answered;
   earliest_check_ = now + kLeast;
   ++unanswered_;
   ++silent_;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
 
 #include "pollrtc/types.h"
 
@@ -12,6 +13,9 @@ class Consent {
   static constexpr Duration kInterval = std::chrono::seconds(5);  // times 0.8 to 1.2, drawn anew for each
   static constexpr Duration kExpiry = std::chrono::seconds(30);
   static constexpr Duration kLeast = kInterval * 8 / 10, kLongest = kInterval * 12 / 10;
+  // A check that was answered is followed after the longest of so many such draws, one that was not after the shortest: an idle
+  // connection costs as little as it may, and a path that loses packets is asked more often before its consent ends.
+  static constexpr std::size_t kDraws = 8;
   // Two checks in a row without an answer, the second given this long, and the path counts as interrupted. One lost
   // packet is no interruption, and asking sooner than after 4 s is not allowed.
   static constexpr int kInterruptedAfter = 2;
@@ -23,14 +27,16 @@ class Consent {
   // Checks are sent at multiples of this, so that a process with thousands of connections wakes up for many of them at once.
   static constexpr Duration kGrid = std::chrono::milliseconds(20);
 
-  // `random` is any number; from it comes the wait of 4 to 6 s.
-  static Duration wait_from(std::uint32_t random);
-  // The multiple of kGrid beside `due`, which is 4 to 6 s from now, and so is that.
-  static Time on_grid(Time now, Time due);
+  // When the next check is sent: if this one was answered by then, and if it was not.
+  struct Plan {
+    Time answered, unanswered;
+  };
+  // `random` is any number; each of its bytes is a draw.
+  static Plan plan(Time now, std::uint64_t random);
 
-  // A check of ours was answered. The first answer gives consent; the next check is at `next` unless it is planned already.
-  void on_answer(Time now, Time next);
-  void on_check_sent(Time now, Time next);
+  // A check of ours was answered. The first answer gives consent; its plan is heeded unless there is one already.
+  void on_answer(Time now, const Plan& first);
+  void on_check_sent(Time now, const Plan& next);
   // The other end's check has come. Ours goes with the answer if it may by now, 4 s after the one before: so both ends are woken up
   // twice by two checks, not three times.
   void on_request(Time now) {
@@ -45,15 +51,14 @@ class Consent {
   // When the path becomes interrupted if nothing more is heard; kNever as long as too few checks went unanswered.
   // It does not move until there is an answer or a sign of life, however many checks follow.
   Time interrupted_at() const { return interrupted_at_; }
-  bool is_doubtful() const {
-    return silent_ != 0;
-  }  // a check of ours waits for its answer, and nothing was heard since
+  // A check of ours waits for its answer, and nothing was heard since.
+  bool is_doubtful() const { return silent_ != 0; }
   // Without checks of our own (ICE-lite), what the other end's checks are worth: a sign of life.
   void on_sign_of_life(Time now) { last_answer_ = now; }
 
  private:
   Time last_answer_{};
-  Time next_check_ = kNever, earliest_check_ = kNever;
+  Time next_check_ = kNever, earliest_check_ = kNever, answered_check_ = kNever;
   Time interrupted_at_ = kNever;
   int unanswered_ = 0;  // checks since the last answer
   int silent_ = 0;      // checks since the last sign of life

@@ -247,8 +247,10 @@ void Channels::keep_current(Channel& channel, Buffer payload) {
   current_bytes_ += channel.current.size();
 }
 
+bool Channels::keeps_large_currents() const { return current_bytes_ > kMostCurrent; }
+
 void Channels::drop_currents() {
-  if (current_bytes_ <= kMostCurrent) return;
+  if (!keeps_large_currents()) return;
   for (auto& entry : channels_) entry.value->current = Buffer(environment_.memory);
   current_bytes_ = 0;
 }

@@ -33,6 +33,7 @@ class Channels {
   std::optional<MessageView> receive(ChannelHandle handle);
   // Before something comes in: what receive() gave may go (MessageView).
   void drop_currents();
+  bool keeps_large_currents() const;  // drop_currents() has something to drop
   Status set_buffer_low_threshold(ChannelHandle handle, std::size_t bytes);
   Status close(Time now, ChannelHandle handle);
   void release(Time now, ChannelHandle handle);

@@ -301,8 +301,9 @@ void Peer::Impl::be_quiet() {
   if (!is_settled || !association || !dtls->is_resting() || !tcp.empty() || !early.empty() ||
       channels.owes_resets())
     return;
-  if (relays.next_timeout() != kNever) return;   // servers that want to be asked again, and their channels
-  if (data_memory.waiting_bytes() != 0) return;  // rest() is to give it back
+  if (relays.next_timeout() != kNever) return;  // servers that want to be asked again, and their channels
+  // rest() is to give it back.
+  if (data_memory.waiting_bytes() != 0 || channels.keeps_large_currents()) return;
   is_quiet = true;
   quiet_until = std::min(dtls->next_timeout(), association->next_timeout());
 }

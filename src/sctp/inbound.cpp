@@ -287,7 +287,9 @@ void Association::end_of_packet(Time now) {
   finish_deferred_reset(now);
   tcb_->rx.reassembly().drop_before_reset();  // once, however many resets the packet held
   if (state_ == AssociationState::ShutdownSent && packet_had_data_) {
-    owed_.shutdown = true;  // RFC 9260 §9.2: each packet with DATA is answered by SHUTDOWN at once
+    owed_.shutdown =
+        true;  // RFC 9260 §9.2: each packet with DATA is answered by SHUTDOWN at once, and a SACK if there are gaps
+    if (tcb_->rx.tracker().has_gaps()) tcb_->rx.tracker().request_sack();
     start_t2(now);
   }
 }

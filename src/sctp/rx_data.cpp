@@ -30,7 +30,10 @@ RxData::Outcome RxData::on_data(const DataChunk& chunk) {
     tracker_.on_duplicate(chunk.tsn);
     return Outcome::Duplicate;
   }
-  if (arrival == RxTracker::Arrival::OutOfRange) return refuse();
+  if (arrival == RxTracker::Arrival::OutOfRange) {
+    tracker_.on_out_of_range();
+    return Outcome::Refused;
+  }
   const bool is_in_order = chunk.tsn == tracker_.cumulative() + 1 && !tracker_.has_gaps();
   if (!is_in_order && !tracker_.reserve()) return refuse();
   if (value_of(chunk.stream) >= inbound_streams_) {  // RFC 9260 §6.5: acknowledged like any other

@@ -128,10 +128,10 @@ void RxTracker::end_of_packet(Time now) {
         static_cast<std::uint8_t>(std::min(packets_unacknowledged_ + 1, int{kPacketsPerSack}));
     if (!seen_any_ || packets_unacknowledged_ == kPacketsPerSack || packet_had_gap_) sack_at_once_ = true;
     seen_any_ = true;
-    if (sack_due_ == kNever) sack_due_ = now + sack_delay_;
   }
+  if ((packet_had_new_ || packet_had_out_of_range_) && sack_due_ == kNever) sack_due_ = now + sack_delay_;
   sack_at_once_ |= packet_wants_sack_;
-  packet_had_new_ = packet_had_gap_ = packet_wants_sack_ = false;
+  packet_had_new_ = packet_had_gap_ = packet_had_out_of_range_ = packet_wants_sack_ = false;
 }
 
 void RxTracker::handle_timeout(Time now) {

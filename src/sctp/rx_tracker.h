@@ -30,9 +30,12 @@ class RxTracker {
   // A TSN that look_up() calls New was taken; reserve() said yes.
   void accept(Tsn tsn, bool immediate);
   void on_duplicate(Tsn tsn);
-  // A chunk was dropped though it was new: the window is full, the TSN beyond the span, or memory lacking. The SACK that
-  // says so is due at once (§6.2).
+  // A chunk was dropped though it was new: the window is full, or there is no memory. The SACK that says so is due at
+  // once (§6.2).
   void on_refused() { sack_at_once_ = true; }
+  // A TSN beyond the span was dropped. Whoever sends it may know of no window that is full, and would learn of nothing until its
+  // timeout; but all the gaps that a span can have, at once for each such chunk, would be many bytes for few.
+  void on_out_of_range() { packet_had_out_of_range_ = true; }
   // A TSN above the cumulative one was given up again to make room (§6.2): it is reported no more.
   void forget(Tsn tsn);
   // Moves the cumulative TSN at least to what is returned: `tsn`, or the end of the span where that comes before (SCTP-PR-03).
@@ -83,6 +86,7 @@ class RxTracker {
   // this packet
   bool packet_had_new_ = false;
   bool packet_had_gap_ = false;
+  bool packet_had_out_of_range_ = false;
   bool packet_wants_sack_ = false;
   // since the last SACK
   bool seen_any_ = false;

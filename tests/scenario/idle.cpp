@@ -70,13 +70,17 @@ TEST_CASE("a connection that nobody uses sends checks of consent and nothing els
 TEST_CASE(
     "a connection that nobody uses holds less than 15 kB, and after a large message no more than its tables "
     "have grown") {
-  Idle idle(2);
-  for (const auto* const end : {&idle.t.alice, &idle.t.bob}) CHECK(end->environment.bytes_in_use() < 15'000);
-  REQUIRE(idle.t.alice.send(idle.handles.first, std::string(100'000, 'x')));
-  idle.t.run_until([&] { return !idle.t.bob.channels[idle.handles.second].messages.empty(); }, 1s);
-  CHECK(idle.t.alice.environment.bytes_in_use() > 24'000);
-  idle.t.world.run_for(30s);
-  for (const auto* const end : {&idle.t.alice, &idle.t.bob}) CHECK(end->environment.bytes_in_use() < 24'000);
+  for (std::uint64_t seed = 2; seed < 8; ++seed) {  // the ends wake up in another order
+    Idle idle(seed);
+    for (const auto* const end : {&idle.t.alice, &idle.t.bob})
+      CHECK(end->environment.bytes_in_use() < 15'000);
+    REQUIRE(idle.t.alice.send(idle.handles.first, std::string(100'000, 'x')));
+    idle.t.run_until([&] { return !idle.t.bob.channels[idle.handles.second].messages.empty(); }, 1s);
+    CHECK(idle.t.alice.environment.bytes_in_use() > 24'000);
+    idle.t.world.run_for(30s);
+    for (const auto* const end : {&idle.t.alice, &idle.t.bob})
+      CHECK(end->environment.bytes_in_use() < 24'000);
+  }
 }
 
 TEST_CASE("what waits for the next message goes back once a second has passed without one") {

@@ -56,7 +56,7 @@ TEST_CASE("a consent check every 4 to 6 s, a new transaction each, never repeate
   Established e;
   std::vector<Time> times{e.now};
   std::set<stun::TransactionId> ids;
-  for (int i = 0; i < 200; ++i) {
+  for (int i = 0; i < 2000; ++i) {
     const auto requests = e.step();
     if (requests.empty()) continue;
     REQUIRE(requests.size() == 1);

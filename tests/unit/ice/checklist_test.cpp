@@ -173,31 +173,58 @@ TEST_CASE("the best valid pair is nominated, unless a straighter one is still be
         directness(CandidateType::Relayed, CandidateType::Host));
 }
 
-TEST_CASE("the wait for a consent check is 4 to 6 seconds", "[ICE-CONS-01]") {
+TEST_CASE(
+    "a consent check follows within 4 to 6 seconds, on a grid: late after one that was answered, else soon",
+    "[ICE-CONS-01]") {
   using namespace std::chrono_literals;
-  Duration low = Duration::max(), high{};
-  for (std::uint32_t i = 0; i < 100000; ++i) {
-    const Duration wait = Consent::wait_from(i * 2654435761u);
-    low = std::min(low, wait);
-    high = std::max(high, wait);
+  Duration low = Duration::max(), high{}, answered{}, unanswered{};
+  constexpr int kTimes = 100000;
+  for (int i = 0; i < kTimes; ++i) {
+    const Time now(1h + Duration(i * 7919));
+    const Consent::Plan plan =
+        Consent::plan(now, static_cast<std::uint64_t>(i + 1) * 0x9E3779B97F4A7C15u ^ 0x5555);
+    answered += plan.answered - now;
+    unanswered += plan.unanswered - now;
+    low = std::min({low, plan.answered - now, plan.unanswered - now});
+    high = std::max({high, plan.answered - now, plan.unanswered - now});
+    for (const Time check : {plan.answered, plan.unanswered})
+      if (check.time_since_epoch() % Consent::kGrid != 0us) FAIL("off the grid: " << i);
   }
   CHECK(low >= 4s);
-  CHECK(high <= 6s);
   CHECK(low < 4010ms);
   CHECK(high > 5990ms);
+  CHECK(high <= 6s);
+  CHECK(answered / kTimes > 5700ms);
+  CHECK(unanswered / kTimes < 4300ms);
+  // Each of the eight draws counts.
+  const Time now(1h);
+  for (unsigned i = 0; i < 64; i += 8) {
+    CHECK(Consent::plan(now, std::uint64_t{255} << i).answered == now + 6s);
+    CHECK(Consent::plan(now, ~(std::uint64_t{255} << i)).unanswered == now + 4s);
+  }
 }
 
-TEST_CASE("checks of consent fall on a grid, and are 4 to 6 seconds away nevertheless", "[ICE-CONS-01]") {
+TEST_CASE("a check whose answer comes is followed later than was planned, however late that is",
+          "[ICE-CONS-01]") {
   using namespace std::chrono_literals;
-  for (std::uint32_t i = 0; i < 100000; ++i) {
-    const Time now(1h + Duration(i * 7919));
-    const Duration drawn = Consent::wait_from(i * 2654435761u);
-    const Time check = Consent::on_grid(now, now + drawn);
-    if (check < now + 4s || check > now + 6s) FAIL("after " << (check - now).count() << " us");
-    if (check.time_since_epoch() % Consent::kGrid != 0us) FAIL("off the grid: " << i);
-    if (check - (now + drawn) >= Consent::kGrid || now + drawn - check >= Consent::kGrid)
-      FAIL("not beside what was drawn");
-  }
+  constexpr std::uint64_t kRandom = 0x4080'4080'4080'4080;  // draws of a quarter and a half of two seconds
+  Consent consent;
+  Time now(1h);
+  consent.on_answer(now, Consent::plan(now, kRandom));
+  CHECK(consent.next_check() - now == 5s);
+  now = consent.next_check();
+  consent.on_check_sent(now, Consent::plan(now, kRandom));
+  CHECK(consent.next_check() - now == 4500ms);
+  consent.on_answer(now + 100ms, {});
+  CHECK(consent.next_check() - now == 5s);
+  // The answer to this one comes after the next was sent, which is as good.
+  now = consent.next_check();
+  consent.on_check_sent(now, Consent::plan(now, kRandom));
+  now = consent.next_check();
+  consent.on_check_sent(now, Consent::plan(now, kRandom));
+  CHECK(consent.next_check() - now == 4500ms);
+  consent.on_answer(now + 100ms, {});
+  CHECK(consent.next_check() - now == 5s);
 }
 
 }  // namespace pollrtc::test

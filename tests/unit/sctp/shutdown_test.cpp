@@ -71,6 +71,8 @@ TEST_CASE("T2 sends SHUTDOWN again with the current cumulative TSN, and gives up
   CHECK(load_u32(at_once.find(ChunkType::Shutdown)->value.data()) == ScriptedPeer::kPeerTsn);
   CHECK(peer.give(peer.local_tag, ScriptedPeer::data(ScriptedPeer::kPeerTsn + 2)) == Drop::None);
   CHECK(peer.poll().find(ChunkType::Sack) != nullptr);  // there is a gap
+  CHECK(peer.give(peer.local_tag, ScriptedPeer::data(ScriptedPeer::kPeerTsn + 20'000)) == Drop::SctpWindow);
+  CHECK(peer.poll().find(ChunkType::Sack) != nullptr);  // it still is, though what came is not taken
   std::size_t again = 0;
   while (peer.association.state() == State::ShutdownSent && again < 50) {
     peer.now = peer.association.next_timeout();
