@@ -300,7 +300,6 @@ class Agent {
   void on_error(int code, const stun::Transaction& transaction);
   void on_role_conflict(const stun::Transaction& transaction);
   void on_failure(const stun::Transaction& transaction);
-  Consent::Plan draw_consent_check() const;
 
   Environment& environment_;
   AgentConfig config_;

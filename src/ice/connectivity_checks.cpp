@@ -1,6 +1,7 @@
 // Connectivity checks: sending them (RFC 8445 §7.2), answering them (§7.3), and what their answers mean (§7.2.5).
 // STUN's own rules for requests and responses: RFC 8489 §6.3 and §9.1.
 #include "base/address.h"
+#include "base/bytes.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "ice/agent.h"
@@ -68,7 +69,8 @@ Agent::Start Agent::start_consent() {
   }
   if (due == nullptr) return Start::Nothing;
   const Start start = start_check(*due, stun::Purpose::Consent);
-  if (start == Start::Begun) due->consent.on_check_sent(now_, draw_consent_check());
+  if (start == Start::Begun)
+    due->consent.on_check_sent(now_, Consent::plan(now_, load_u64(transactions_.newest().id.data())));
   return start;
 }
 
@@ -119,11 +121,6 @@ Agent::Start Agent::begin(stun::Transaction transaction) {
 Duration Agent::check_rto() const {
   const Duration wanted = config_.ta * static_cast<Duration::rep>(checklist_.count_unfinished());
   return std::clamp(wanted, stun::Retransmission::kMinRto, kMaxCheckRto);
-}
-
-// RFC 7675 §5.1: drawn anew each time. Without randomness the middle will do.
-Consent::Plan Agent::draw_consent_check() const {
-  return Consent::plan(now_, random_u64(environment_.rng).value_or(0x8080808080808080u));
 }
 
 std::size_t Agent::write_request(const stun::Transaction& transaction, MutBytes out) const {
@@ -434,9 +431,7 @@ Drop Agent::on_success(const stun::Message& response, const stun::Transaction& t
   }
   pair->is_valid = true;
   if (pair->path.transport == Transport::Tcp) pair->is_cut = false;  // its connection was made anew
-  // The first answer plans the first check of consent; later ones change no plan, so there is nothing to draw.
-  pair->consent.on_answer(now_,
-                          pair->consent.next_check() == kNever ? draw_consent_check() : Consent::Plan());
+  pair->consent.on_answer(now_, Consent::plan(now_, load_u64(transaction.id.data())));
   checklist_.thaw(pair->foundation);
   const bool is_ours =
       transaction.purpose == stun::Purpose::Nomination && transaction.controlling && controlling_;

@@ -31,7 +31,8 @@ class Consent {
   struct Plan {
     Time answered, unanswered;
   };
-  // `random` is any number; each of its bytes is a draw.
+  // Each byte of `random` is a draw. A part of the transaction's id will do: whoever could learn from it when the next check is sent
+  // sees that one too.
   static Plan plan(Time now, std::uint64_t random);
 
   // A check of ours was answered. The first answer gives consent; its plan is heeded unless there is one already.

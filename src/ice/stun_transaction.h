@@ -64,6 +64,7 @@ class TransactionTable {
   // makes room. The pointer is good until the next change.
   Transaction* add(const Transaction& transaction);
   Transaction* find(const TransactionId& id);
+  const Transaction& newest() const { return items_.back(); }
   void erase(const Transaction* transaction);
   template <class Condition>
   void erase_if(Condition condition) {
