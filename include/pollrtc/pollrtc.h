@@ -298,6 +298,8 @@ POLLRTC_C_API pollrtc_result pollrtc_udp_mux_create(const pollrtc_udp_mux_config
                                                     pollrtc_udp_mux** out);
 /* It may go before its connections, which keep what they need of it. */
 POLLRTC_C_API void pollrtc_udp_mux_destroy(pollrtc_udp_mux* mux);
+/* Opens its sockets now, not with the first connection that gathers. NETWORK: it cannot have the port; nothing has changed. */
+POLLRTC_C_API pollrtc_result pollrtc_udp_mux_open(pollrtc_udp_mux* mux);
 /* Sleeps until something is to be done for one of its connections, `timeout_ms` at most, and polls those and no others; their
  * events are then to be taken. With a network of yours it does not sleep. INVALID_STATE: called from inside a hook. */
 POLLRTC_C_API pollrtc_result pollrtc_udp_mux_poll(pollrtc_udp_mux* mux, int timeout_ms);

@@ -60,12 +60,17 @@ class POLLRTC_API UdpMux {
     std::uint64_t dropped = 0;            // datagrams for nobody, or for one who had too many waiting
   };
 
-  // Opens nothing yet: sockets come with the first connection that gathers.
+  // Opens nothing yet: sockets come with open(), or with the first connection that gathers.
   explicit UdpMux(const Config& config);
   UdpMux() : UdpMux(Config()) {}
   ~UdpMux();
   UdpMux(const UdpMux&) = delete;
   UdpMux& operator=(const UdpMux&) = delete;
+
+  // Opens them now, so that a server learns at its start whether it can have the port; connections gather what they can. Network:
+  // of IPv4 or of IPv6 there are addresses and on none of them could a socket be opened, mostly because another program has the
+  // port; or there is no address at all. Nothing has changed then.
+  Status open();
 
   // Sleeps until something is to be done for one of its connections, or until `timeout` has passed, and polls those. Handlers
   // may make connections, and destroy any, and the mux. With a Network of yours it does not sleep. InvalidState: called from

@@ -43,6 +43,12 @@ void pollrtc_udp_mux_destroy(pollrtc_udp_mux* mux) {
   delete mux;
 }
 
+pollrtc_result pollrtc_udp_mux_open(pollrtc_udp_mux* mux) {
+  if (mux == nullptr) return POLLRTC_INVALID_ARGUMENT;
+  const Status status = mux->held->mux->open();
+  return status ? POLLRTC_OK : result_of(status.error().code());
+}
+
 pollrtc_result pollrtc_udp_mux_poll(pollrtc_udp_mux* mux, int timeout_ms) {
   if (mux == nullptr) return POLLRTC_INVALID_ARGUMENT;
   const Status status = mux->held->mux->poll(std::chrono::milliseconds(timeout_ms));

@@ -87,6 +87,30 @@ int MuxCore::open(const Address& local, Address& bound) {
   return static_cast<int>(sockets_.size()) - 1;
 }
 
+// Of the addresses that a connection would take: those of loopback where there are no others (connection_loop.cpp).
+Status MuxCore::open_all() {
+  std::array<Address, kMostSockets> addresses;
+  std::size_t count = list_addresses(false, addresses);
+  if (count == 0) count = list_addresses(true, addresses);
+  if (count == 0) return fail(ErrorCode::Network, "this machine has no address");
+  const std::size_t before = sockets_.size();
+  bool is_complete = true;
+  for (const Address::Family family : {Address::Family::IPv4, Address::Family::IPv6}) {
+    bool is_there = false, is_open = false;
+    for (const Address& address : std::span<const Address>(addresses).first(count)) {
+      if (address.family != family) continue;
+      Address bound;
+      is_there = true;
+      is_open |= open(address, bound) >= 0;
+    }
+    is_complete &= is_open == is_there;
+  }
+  if (is_complete) return {};
+  for (; sockets_.size() > before; sockets_.pop_back())
+    network_.close(network_.context, sockets_.back().number);
+  return fail(ErrorCode::Network, "no socket could be opened on the port; perhaps another program has it");
+}
+
 void MuxCore::leave(MuxMember& member) {
   forget(member);
   for (const std::string& ufrag : member.ufrags_) ufrags_.erase(ufrag);

@@ -96,7 +96,8 @@ class MuxCore {
   MuxCore(const MuxCore&) = delete;
   MuxCore& operator=(const MuxCore&) = delete;
 
-  // See UdpMux::poll().
+  // See UdpMux::open() and poll().
+  Status open_all();
   Status poll(Duration timeout);
   // For who has read for all of them, until it is taken back: connections take what waits for them and ask the system for
   // no more.

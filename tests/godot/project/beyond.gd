@@ -198,6 +198,8 @@ func test_one_udp_port_for_many_connections() -> void:
 	pollables.clear()
 	await frames(1)
 	equal(probe.bind(port), OK, "with the last of them the port is free again")
+	equal(WebRTCPeerConnection.new().initialize({"udpMuxPort": port}), ERR_INVALID_PARAMETER, "another program has it")
+	probe.close()
 	equal(WebRTCPeerConnection.new().initialize({"udpMuxPort": port, "dscp": 46}), OK, "and any dscp will do")
 	done()
 

@@ -111,6 +111,11 @@ func test_one_udp_port_for_many_connections():
 	for i in 3:
 		equal(yield(take(all[i][1], 1), "completed"), [bytes([i])], "what each gets")
 	equal(WebRTCPeerConnection.new().initialize({"udpMuxPort": port, "dscp": 46}), ERR_INVALID_PARAMETER, "another dscp there")
+	var other := port + 1
+	while probe.listen(other) != OK:
+		other += 1
+	equal(WebRTCPeerConnection.new().initialize({"udpMuxPort": other}), ERR_INVALID_PARAMETER, "another program has it")
+	probe.close()
 	done()
 
 

@@ -146,6 +146,9 @@ static void test_mux(void) {
   limit.name = "stun_errors_per_second";
   CHECK(mux == NULL);
   CHECK(pollrtc_udp_mux_create(&settings, &mux) == POLLRTC_OK);
+  CHECK(pollrtc_udp_mux_open(NULL) == POLLRTC_INVALID_ARGUMENT);
+  CHECK(pollrtc_udp_mux_open(mux) == POLLRTC_OK);
+  CHECK(machines[1].open_sockets == 1);
 
   config.size = sizeof config;
   config.udp_mux = mux;

@@ -29,13 +29,18 @@ struct FakeNetwork {
   Network hooks() {
     Network n;
     n.now = [](void* c) { return static_cast<FakeNetwork*>(c)->now; };
-    n.list_addresses = [](void*, bool, std::span<Address> out) {
-      out[0] = kServer.with_port(0);
-      return std::size_t{1};
+    n.list_addresses = [](void* c, bool with_loopback, std::span<Address> out) {
+      const auto& self = *static_cast<FakeNetwork*>(c);
+      std::size_t count = 0;
+      for (const Address& address : with_loopback ? self.loopback : self.addresses)
+        out[count++] = address.with_port(0);
+      return count;
     };
     n.open = [](void* c, const Address& local, std::uint16_t first, std::uint16_t last, Address& bound) {
       CHECK(first == kServer.port);
       CHECK(last == kServer.port);
+      const auto& busy = static_cast<FakeNetwork*>(c)->taken;
+      if (std::find(busy.begin(), busy.end(), local) != busy.end()) return -1;
       bound = local.with_port(first);
       return static_cast<FakeNetwork*>(c)->opened++;
     };
@@ -69,6 +74,8 @@ struct FakeNetwork {
     n.context = this;
     return n;
   }
+  std::vector<Address> addresses{kServer.with_port(0)}, loopback;
+  std::vector<Address> taken;  // another program has the port there
   bool hears_errors = true;
   std::deque<Datagram> errors;
   std::size_t errors_read = 0;
@@ -433,4 +440,48 @@ TEST_CASE("a network that hears of no errors has a mux without the hook") {
   Mux mux(UdpMux::Config{}, false);
   Member one(mux);
   CHECK(one.hooks.receive_error == nullptr);
+}
+
+TEST_CASE("a mux says whether it can have its port, and nothing has changed if it cannot") {
+  const Address v4 = kServer.with_port(0), other_v4 = Address::v4(192, 0, 2, 2, 0),
+                v6 = *parse_ip("2001:db8::1"), loopback = Address::v4(127, 0, 0, 1, 0);
+  Mux mux;
+  mux.network.addresses = {v4, other_v4, v6};
+  SECTION("somewhere of each family: it will do") {
+    mux.network.taken = {other_v4};
+    CHECK(mux.core->open_all());
+    CHECK(mux.network.opened == 2);
+    // Once more, and for a connection: the same sockets.
+    CHECK(mux.core->open_all());
+    Member one(mux);
+    CHECK(mux.network.opened == 2);
+    CHECK(mux.network.closed == 0);
+  }
+  SECTION("nowhere of one family") {
+    mux.network.taken = {v4, other_v4};
+    CHECK(mux.core->open_all().error() == ErrorCode::Network);
+    CHECK(mux.network.opened == 1);
+    CHECK(mux.network.closed == 1);
+    mux.network.taken = {};
+    CHECK(mux.core->open_all());
+    CHECK(mux.network.opened == 4);
+  }
+  SECTION("what a connection has stays open") {
+    Member one(mux);
+    mux.network.taken = {v6};
+    CHECK(mux.core->open_all().error() == ErrorCode::Network);
+    CHECK(mux.network.opened == 2);
+    CHECK(mux.network.closed == 1);
+    mux.network.taken = {};
+    CHECK(mux.core->open_all());
+    CHECK(mux.network.opened == 4);
+  }
+  SECTION("a machine without a network has loopback") {
+    mux.network.addresses = {};
+    CHECK(mux.core->open_all().error() == ErrorCode::Network);
+    mux.network.loopback = {loopback};
+    mux.network.now += 1s;  // the list is good for a while
+    CHECK(mux.core->open_all());
+    CHECK(mux.network.opened == 1);
+  }
 }
