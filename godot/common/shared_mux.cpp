@@ -26,9 +26,7 @@ Result<std::shared_ptr<UdpMux>> shared_mux(std::uint16_t port, int dscp) {
     config.port = port;
     config.dscp = dscp;
     auto mux = std::make_shared<UdpMux>(config);
-    if (!mux->open())
-      return Unexpected{
-          Error(ErrorCode::Network, "udpMuxPort: the port cannot be opened; perhaps another program has it")};
+    if (const Status status = mux->open(); !status) return Unexpected{status.error()};
     muxes.push_back({port, dscp, mux});
     return mux;
   }

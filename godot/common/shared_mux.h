@@ -9,7 +9,7 @@
 namespace pollrtc::godot_plugin {
 
 // The one of this port; it is there as long as a connection uses it. Port 0, which the system chooses, is one for all who ask
-// for it. InvalidArgument: it is there and has another DSCP. Network: another program has the port.
+// for it. InvalidArgument: it is there and has another DSCP. Network: it cannot be opened (UdpMux::open()).
 Result<std::shared_ptr<UdpMux>> shared_mux(std::uint16_t port, int dscp);
 
 }  // namespace pollrtc::godot_plugin

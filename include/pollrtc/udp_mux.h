@@ -46,8 +46,8 @@ class POLLRTC_API UdpMux {
     // lost, except checks and answers.
     std::size_t max_addresses = 65536, max_addresses_each = 128;
     std::size_t max_waiting = 256;  // datagrams that wait for one connection to be polled
-    Limits limits;                  // of these, the bounds on STUN errors to strangers
-    LogSink log;                    // none: nothing is logged
+    Limits limits;  // of these, the bounds on STUN errors to strangers, and ice_local_candidates for open()
+    LogSink log;    // none: nothing is logged
     // Left empty: the operating system's. What the hooks point to must outlive the mux and its connections.
     Rng rng;
     Network network;  // its sockets and clock
@@ -67,9 +67,9 @@ class POLLRTC_API UdpMux {
   UdpMux(const UdpMux&) = delete;
   UdpMux& operator=(const UdpMux&) = delete;
 
-  // Opens them now, so that a server learns at its start whether it can have the port; connections gather what they can. Network:
-  // of IPv4 or of IPv6 there are addresses and on none of them could a socket be opened, mostly because another program has the
-  // port; or there is no address at all. Nothing has changed then.
+  // Opens them now, one for each address that the machine has at this moment (loopback only where there is no other), so that a
+  // server learns at its start whether it can have the port. Without this call connections make do with the addresses where they
+  // can. Network: at one of them another program has the port, or there is none to open it at; nothing has changed then.
   Status open();
 
   // Sleeps until something is to be done for one of its connections, or until `timeout` has passed, and polls those. Handlers

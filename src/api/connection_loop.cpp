@@ -321,6 +321,8 @@ Status ConnectionCore::wait(Duration timeout) {
   if (mux() != nullptr) (void)mux()->watch(poller_);
   const auto deadline = time_to_sleep();
   poller_.wait(deadline ? std::min(*deadline, timeout) : timeout);
+  // What has come may be for others, or for nobody.
+  if (mux() != nullptr && !mux()->holds_reading()) mux()->read_all();
   return poll();
 }
 

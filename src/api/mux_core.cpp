@@ -87,28 +87,37 @@ int MuxCore::open(const Address& local, Address& bound) {
   return static_cast<int>(sockets_.size()) - 1;
 }
 
-// Of the addresses that a connection would take: those of loopback where there are no others (connection_loop.cpp).
+// Of the addresses that a connection takes by itself: those of loopback where there are no others.
 Status MuxCore::open_all() {
-  std::array<Address, kMostSockets> addresses;
-  std::size_t count = list_addresses(false, addresses);
-  if (count == 0) count = list_addresses(true, addresses);
-  if (count == 0) return fail(ErrorCode::Network, "this machine has no address");
+  std::array<Address, kMostSockets> storage;
+  const auto most =
+      std::span(storage).first(std::min<std::size_t>(kMostSockets, config_.limits.ice_local_candidates));
+  std::size_t count = list_addresses(false, most);
+  if (count == 0) count = list_addresses(true, most);
   const std::size_t before = sockets_.size();
-  bool is_complete = true;
-  for (const Address::Family family : {Address::Family::IPv4, Address::Family::IPv6}) {
-    bool is_there = false, is_open = false;
-    for (const Address& address : std::span<const Address>(addresses).first(count)) {
-      if (address.family != family) continue;
-      Address bound;
-      is_there = true;
-      is_open |= open(address, bound) >= 0;
-    }
-    is_complete &= is_open == is_there;
+  bool is_any_open = false, is_any_taken = false;
+  for (const Address& address : most.first(count)) {
+    Address bound;
+    if (open(address, bound) >= 0)
+      is_any_open = true;
+    else
+      is_any_taken |= is_port_taken(address);
   }
-  if (is_complete) return {};
+  if (is_any_open && !is_any_taken) return {};
   for (; sockets_.size() > before; sockets_.pop_back())
     network_.close(network_.context, sockets_.back().number);
-  return fail(ErrorCode::Network, "no socket could be opened on the port; perhaps another program has it");
+  return fail(ErrorCode::Network,
+              is_any_taken ? "another program has the port" : "there is no address to open it at");
+}
+
+// Where another port can be had. An address that has none (the process may have no IPv6, say) serves nobody anyway.
+bool MuxCore::is_port_taken(const Address& address) {
+  if (config_.port == 0 || sockets_.size() >= kMostSockets) return false;
+  Address bound;
+  const int socket = network_.open(network_.context, address, 0, 0, bound);
+  if (socket < 0) return false;
+  network_.close(network_.context, socket);
+  return true;
 }
 
 void MuxCore::leave(MuxMember& member) {
@@ -158,6 +167,12 @@ void MuxCore::claim(MuxMember& member, const Key& key, bool is_proved) {
 void MuxCore::read() {
   int left = kReads;
   for (std::size_t i = 0; i < sockets_.size(); ++i) left = read_socket(i, left);
+}
+
+void MuxCore::read_all() {
+  read();
+  if (network_.receive_error == nullptr) return;
+  for (std::size_t i = 0; i < sockets_.size(); ++i) read_errors(i);
 }
 
 // How many more of `left` may be read.

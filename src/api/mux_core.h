@@ -105,6 +105,8 @@ class MuxCore {
   bool holds_reading() const { return holds_reading_; }
   // Reads what has come, a bounded number of datagrams, and puts it where it belongs.
   void read();
+  // The same, and errors: for who slept until something came, or it would wake them up again at once.
+  void read_all();
   // The same for errors of ICMP, which quote the request that they are about.
   void read_errors(std::size_t socket);
   // False: it has no descriptors of its own, since its network was given.
@@ -159,6 +161,7 @@ class MuxCore {
   void put(MuxMember::Box& box, const Key& from, Bytes bytes);
   void take_back(MuxMember::Box& box, MuxMember::Box::iterator datagram);
   int open(const Address& local, Address& bound);
+  bool is_port_taken(const Address& address);
   void join(MuxMember& member) {
     member.ticket_ = agenda_.add(member);
     ++members_;

@@ -161,7 +161,7 @@ Status poll_all(std::span<PeerConnection* const> connections, Duration timeout) 
   // Read once, for all; who is polled from inside another one's poll has done so already.
   std::erase_if(muxes, [](const detail::MuxCore* mux) { return mux->holds_reading(); });
   for (detail::MuxCore* const mux : muxes) {
-    mux->read();
+    mux->read_all();
     mux->hold_reading(true);
   }
   for (const Watched& watched : all) {

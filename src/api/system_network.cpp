@@ -110,8 +110,9 @@ int SystemNetwork::open(void* context, const Address& local, std::uint16_t first
 
 void SystemNetwork::close(void* context, int socket) {
   std::erase_if(self(context).links_, [&](const Link& link) { return link.socket == socket; });
-  // Moved out and dropped; the place is not used again.
-  const net::UdpSocket closed = std::move(self(context).sockets_[static_cast<std::size_t>(socket)]);
+  auto& sockets = self(context).sockets_;
+  sockets[static_cast<std::size_t>(socket)] = net::UdpSocket();
+  while (!sockets.empty() && !sockets.back().is_open()) sockets.pop_back();
 }
 
 Network::Outcome SystemNetwork::send(void* context, int socket, const Address& remote, Bytes datagram) {

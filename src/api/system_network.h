@@ -55,7 +55,7 @@ class SystemNetwork {
     Address::Family family;
   };
 
-  std::vector<net::UdpSocket> sockets_;  // a closed one leaves its place empty
+  std::vector<net::UdpSocket> sockets_;  // a closed one leaves its place empty, but for the last
   std::vector<Link> links_;
 };
 

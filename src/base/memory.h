@@ -195,6 +195,7 @@ class Ring {
   T* slot(std::size_t i) const { return block_.data() + ((head_ + i) & (block_.capacity() - 1)); }
   bool grow() { return move_to(block_.capacity() == 0 ? 4 : block_.capacity() * 2); }
   bool move_to(std::size_t capacity) {  // always a power of two
+    POLLRTC_ASSERT(size_ <= capacity && (capacity & (capacity - 1)) == 0);
     detail::Block<T> other(block_.memory());
     if (!other.allocate(capacity)) return false;
     for (std::size_t i = 0; i < size_; ++i) {

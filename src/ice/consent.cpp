@@ -6,9 +6,12 @@ namespace pollrtc::ice {
 
 namespace {
 
-// The multiple of kGrid beside the wait that was drawn, which lies between 4 s and 6 s as that does.
+// Who polls late, or has another check to send first, is to send this one within 6 s nevertheless.
+constexpr Duration kSlack = std::chrono::milliseconds(100);
+
+// The multiple of kGrid beside the wait that was drawn, which lies between the two bounds as that does.
 Time next_check_after(Time now, Duration::rep draw) {
-  const Time due = now + Consent::kLeast + draw * (Consent::kLongest - Consent::kLeast) / 255;
+  const Time due = now + Consent::kLeast + draw * (Consent::kLongest - kSlack - Consent::kLeast) / 255;
   const Time before = due - due.time_since_epoch() % Consent::kGrid;
   return before >= now + Consent::kLeast ? before : before + Consent::kGrid;
 }

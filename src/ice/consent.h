@@ -10,7 +10,8 @@ namespace pollrtc::ice {
 
 class Consent {
  public:
-  static constexpr Duration kInterval = std::chrono::seconds(5);  // times 0.8 to 1.2, drawn anew for each
+  static constexpr Duration kInterval =
+      std::chrono::seconds(5);  // times 0.8 to 1.2, drawn anew for each: plan()
   static constexpr Duration kExpiry = std::chrono::seconds(30);
   static constexpr Duration kLeast = kInterval * 8 / 10, kLongest = kInterval * 12 / 10;
   // A check that was answered is followed after the longest of so many such draws, one that was not after the shortest: an idle

@@ -64,7 +64,7 @@ class TransactionTable {
   // makes room. The pointer is good until the next change.
   Transaction* add(const Transaction& transaction);
   Transaction* find(const TransactionId& id);
-  const Transaction& newest() const { return items_.back(); }
+  const Transaction& newest() const { return items_.back(); }  // what add() has just put in
   void erase(const Transaction* transaction);
   template <class Condition>
   void erase_if(Condition condition) {

@@ -1,6 +1,8 @@
 // Events on their way to the user, in the order in which they happened.
 #pragma once
 
+#include <bit>
+
 #include "base/memory.h"
 #include "pollrtc/peer.h"
 
@@ -27,7 +29,7 @@ class EventQueue {
   }
   void clear() { events_.clear(); }
   // The memory of a burst goes. Room for an event stays, or the next one could be lost for want of memory.
-  void rest() { events_.trim_to(1); }
+  void rest() { events_.trim_to(std::bit_ceil(events_.size() + 1)); }
   bool empty() const { return events_.empty(); }
   // Reports on messages are asked for only while there is room; meanwhile the association keeps them, and bounds them.
   bool has_room() const { return events_.size() < message_limit_; }

@@ -432,7 +432,7 @@ void Peer::release_channel(Time now, ChannelHandle channel) { impl_->awake().cha
 
 void Peer::close(Time now) { impl_->awake().close(now); }
 Drop Peer::handle_datagram(Time now, const Path& path, Bytes datagram) {
-  if (!impl_->is_quiet) impl_->channels.drop_currents();  // a quiet one has none
+  if (!impl_->is_quiet) impl_->channels.drop_currents();  // a quiet one has none to drop
   return impl_->handle_datagram(now, path, datagram);
 }
 std::optional<Transmit> Peer::poll_transmit(Time now, MutBytes out) {

@@ -302,7 +302,7 @@ void Peer::Impl::be_quiet() {
       channels.owes_resets())
     return;
   if (relays.next_timeout() != kNever) return;  // servers that want to be asked again, and their channels
-  // rest() is to give it back.
+  // rest() is to give it back; what receive() gave goes with the next datagram.
   if (data_memory.waiting_bytes() != 0 || channels.keeps_large_currents()) return;
   is_quiet = true;
   quiet_until = std::min(dtls->next_timeout(), association->next_timeout());

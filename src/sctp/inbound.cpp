@@ -286,9 +286,9 @@ void Association::end_of_packet(Time now) {
     tcb_->rx.end_of_packet(now, tcb_->tx.rto().shortest().value_or(RxWindow::kUnknownRoundTrip));
   finish_deferred_reset(now);
   tcb_->rx.reassembly().drop_before_reset();  // once, however many resets the packet held
+  // RFC 9260 §9.2: each packet with DATA is answered by SHUTDOWN at once, and by a SACK if there are gaps; duplicates draw one anyway.
   if (state_ == AssociationState::ShutdownSent && packet_had_data_) {
-    owed_.shutdown =
-        true;  // RFC 9260 §9.2: each packet with DATA is answered by SHUTDOWN at once, and a SACK if there are gaps
+    owed_.shutdown = true;
     if (tcb_->rx.tracker().has_gaps()) tcb_->rx.tracker().request_sack();
     start_t2(now);
   }

@@ -12,8 +12,8 @@ class RxData {
  public:
   enum class Outcome : std::uint8_t {
     Accepted,
-    Duplicate,      // Drop::SctpDuplicate
-    Refused,        // Drop::SctpWindow: no room, or beyond the TSN span; the SACK that says so is due
+    Duplicate,  // Drop::SctpDuplicate
+    Refused,  // Drop::SctpWindow: no room, and the SACK that says so is due; or beyond the TSN span, and it soon is
     InvalidStream,  // acknowledged and thrown away: answer ERROR(invalid stream identifier) (RFC 9260 §6.5)
     NoUserData,     // answer ABORT(no user data) (§6.2)
     Violation       // answer ABORT(protocol violation)

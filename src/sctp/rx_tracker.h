@@ -34,14 +34,13 @@ class RxTracker {
   // once (§6.2).
   void on_refused() { sack_at_once_ = true; }
   // A TSN beyond the span was dropped. Whoever sends it may know of no window that is full, and would learn of nothing until its
-  // timeout; but all the gaps that a span can have, at once for each such chunk, would be many bytes for few.
+  // timeout; but all the gaps that a span can have, at once for each such packet, would be many bytes for few.
   void on_out_of_range() { packet_had_out_of_range_ = true; }
   // A TSN above the cumulative one was given up again to make room (§6.2): it is reported no more.
   void forget(Tsn tsn);
   // Moves the cumulative TSN at least to what is returned: `tsn`, or the end of the span where that comes before (SCTP-PR-03).
   Tsn on_forward_tsn(Tsn tsn);
-  // Whatever made the SACK due at once without a DATA chunk: a RE-CONFIG request (RFC 6525 §5.2.1), DATA in
-  // SHUTDOWN-SENT (RFC 9260 §9.2).
+  // Whatever else made the SACK due at once: a RE-CONFIG request (RFC 6525 §5.2.1), DATA in SHUTDOWN-SENT (RFC 9260 §9.2).
   void request_sack() { sack_at_once_ = true; }
   // Call it when the user took something: a SACK is due when the window grew by a quarter of `whole` (§6.2).
   void on_window(std::size_t a_rwnd, std::size_t whole);

@@ -71,6 +71,7 @@ TEST_CASE(
     "a connection that nobody uses holds less than 15 kB, and after a large message no more than its tables "
     "have grown") {
   for (std::uint64_t seed = 2; seed < 8; ++seed) {  // the ends wake up in another order
+    CAPTURE(seed);
     Idle idle(seed);
     for (const auto* const end : {&idle.t.alice, &idle.t.bob})
       CHECK(end->environment.bytes_in_use() < 15'000);

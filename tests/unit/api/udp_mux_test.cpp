@@ -5,6 +5,8 @@
 #include <map>
 #include <set>
 
+#include "net/interfaces.h"
+#include "net/udp_socket.h"
 #include "unit/api/connections.h"
 
 using namespace pollrtc;
@@ -122,4 +124,54 @@ TEST_CASE("a mux may go before its connections, which keep what they need of it"
   const auto [ours, theirs] = t.connect();
   REQUIRE(ours->put_packet(as_bytes("hello")));
   REQUIRE(t.run_until([&, channel = theirs] { return channel->get_available_packet_count() == 1; }));
+}
+
+TEST_CASE("a mux whose port another program has says so, and can have it when that is gone") {
+  Result<net::UdpSocket> other = net::UdpSocket::bind(Address::v4(0, 0, 0, 0, 0), {}, 0);
+  REQUIRE(other);
+  UdpMux mux(UdpMux::Config{.port = other->local().port});
+  CHECK(mux.open().error() == ErrorCode::Network);
+  *other = net::UdpSocket();
+  CHECK(mux.open());
+  CHECK(mux.open());
+}
+
+// What comes before anybody has gathered is for nobody, and who sleeps is not kept awake by it: a check is answered, and as its
+// sender has gone the answer comes back as an error of ICMP.
+TEST_CASE("who sleeps beside an open mux is woken up by a stranger, and sleeps again") {
+  Vec<net::LocalAddress> addresses(default_memory());
+  REQUIRE(net::list_local_addresses(addresses));
+  net::AddressPolicy policy;
+  net::select_addresses(policy, addresses);
+  policy.loopback = true;
+  if (addresses.empty()) {
+    REQUIRE(net::list_local_addresses(addresses));
+    net::select_addresses(policy, addresses);
+  }
+  REQUIRE_FALSE(addresses.empty());
+  const Address local = addresses[0].address;
+  UdpMux::Config config;
+  config.port = net::UdpSocket::bind(local.with_port(0))->local().port;  // free again
+  const auto mux = std::make_shared<UdpMux>(config);
+  REQUIRE(mux->open());
+  Configuration configuration;
+  configuration.udp_mux = mux;
+  PeerConnection connection;
+  REQUIRE(connection.initialize(configuration));
+
+  const bool is_alone = GENERATE(true, false);
+  CAPTURE(is_alone);
+  Result<net::UdpSocket> stranger = net::UdpSocket::bind(local.with_port(0));
+  REQUIRE(stranger);
+  const std::uint8_t check[20] = {0, 1, 0, 0, 0x21, 0x12, 0xA4, 0x42, 1, 2, 3};
+  for (const Bytes datagram : {Bytes(check), as_bytes("neither a check nor an answer")})
+    REQUIRE(stranger->send_to(local.with_port(config.port), datagram) == net::SendResult::Sent);
+  *stranger = net::UdpSocket();
+  PeerConnection* const all[] = {&connection};
+  int calls = 0;
+  for (const auto end = std::chrono::steady_clock::now() + 300ms; std::chrono::steady_clock::now() < end;
+       ++calls)
+    REQUIRE((is_alone ? connection.wait(50ms) : poll_all(all, 50ms)));
+  CHECK(calls < 20);
+  CHECK(mux->get_stats().strangers_refused + mux->get_stats().dropped >= 2);
 }

@@ -192,14 +192,14 @@ TEST_CASE(
   }
   CHECK(low >= 4s);
   CHECK(low < 4010ms);
-  CHECK(high > 5990ms);
-  CHECK(high <= 6s);
-  CHECK(answered / kTimes > 5700ms);
+  CHECK(high > 5880ms);
+  CHECK(high <= 5900ms);  // and it leaves a little later, with other checks or a slow poll before it
+  CHECK(answered / kTimes > 5600ms);
   CHECK(unanswered / kTimes < 4300ms);
   // Each of the eight draws counts.
   const Time now(1h);
   for (unsigned i = 0; i < 64; i += 8) {
-    CHECK(Consent::plan(now, std::uint64_t{255} << i).answered == now + 6s);
+    CHECK(Consent::plan(now, std::uint64_t{255} << i).answered == now + 5900ms);
     CHECK(Consent::plan(now, ~(std::uint64_t{255} << i)).unanswered == now + 4s);
   }
 }
@@ -207,24 +207,24 @@ TEST_CASE(
 TEST_CASE("a check whose answer comes is followed later than was planned, however late that is",
           "[ICE-CONS-01]") {
   using namespace std::chrono_literals;
-  constexpr std::uint64_t kRandom = 0x4080'4080'4080'4080;  // draws of a quarter and a half of two seconds
+  constexpr std::uint64_t kRandom = 0x4080'4080'4080'4080;  // draws of a quarter and a half
   Consent consent;
   Time now(1h);
   consent.on_answer(now, Consent::plan(now, kRandom));
-  CHECK(consent.next_check() - now == 5s);
+  CHECK(consent.next_check() - now == 4940ms);
   now = consent.next_check();
   consent.on_check_sent(now, Consent::plan(now, kRandom));
-  CHECK(consent.next_check() - now == 4500ms);
+  CHECK(consent.next_check() - now == 4460ms);
   consent.on_answer(now + 100ms, {});
-  CHECK(consent.next_check() - now == 5s);
+  CHECK(consent.next_check() - now == 4940ms);
   // The answer to this one comes after the next was sent, which is as good.
   now = consent.next_check();
   consent.on_check_sent(now, Consent::plan(now, kRandom));
   now = consent.next_check();
   consent.on_check_sent(now, Consent::plan(now, kRandom));
-  CHECK(consent.next_check() - now == 4500ms);
+  CHECK(consent.next_check() - now == 4460ms);
   consent.on_answer(now + 100ms, {});
-  CHECK(consent.next_check() - now == 5s);
+  CHECK(consent.next_check() - now == 4940ms);
 }
 
 }  // namespace pollrtc::test

@@ -275,20 +275,40 @@ TEST_CASE("with the window closed a chunk above the highest is dropped, and a SA
 }
 
 TEST_CASE(
-    "a chunk for whose gap there is no memory draws a SACK at once, one beyond the span within its delay",
-    "[SCTP-DATA-10][SCTP-DATA-17]") {
-  Limits limits;
-  limits.sctp_tsn_span = 64;
-  Fixture f(limits);
+    "a chunk for whose gap there is no memory draws a SACK at once, and is neither kept nor acknowledged") {
+  Fixture f;
   f.environment.fail_allocations_after(0);
   CHECK(f.bulk(102, "UBE", 1, 0, 10) == Outcome::Refused);
   CHECK(f.rx->tracker().sack_is_due(Time{}));
+  CHECK_FALSE(f.rx->tracker().has_gaps());
+  CHECK(f.used() == 0);
+}
+
+TEST_CASE("a chunk beyond the span draws a SACK within its delay, with the window closed at once",
+          "[SCTP-DATA-10][SCTP-DATA-17]") {
+  const bool is_closed = GENERATE(false, true);
+  CAPTURE(is_closed);
+  Limits limits;
+  limits.sctp_tsn_span = 64;
+  limits.sctp_rx_window = 10000;
+  Fixture f(limits, 5000);
+  if (is_closed) {
+    f.bulk(100, "UBE", 1, 0, 4000);
+    f.bulk(101, "UBE", 1, 0, 4300);
+  }
+  REQUIRE((f.rx->reassembly().a_rwnd() == 0) == is_closed);
+  f.rx->end_of_packet(Time{});
   std::uint8_t bytes[100];
   ByteWriter out(bytes);
   REQUIRE(f.rx->write_sack(out));
-  CHECK(f.bulk(99 + 65, "UBE", 1, 0, 10) == Outcome::Refused);
+  const std::uint32_t cumulative = f.cumulative();
+  const std::size_t used = f.used();
+  CHECK(f.bulk(cumulative + 65, "UBE", 1, 0, 10) == Outcome::Refused);
+  CHECK(f.cumulative() == cumulative);
+  CHECK_FALSE(f.rx->tracker().has_gaps());
+  CHECK(f.used() == used);
   f.rx->end_of_packet(Time{});
-  CHECK_FALSE(f.rx->tracker().sack_is_due(Time{}));
+  CHECK(f.rx->tracker().sack_is_due(Time{}) == is_closed);
   f.rx->handle_timeout(Time(Parameters().sack_delay));
   CHECK(f.rx->tracker().sack_is_due(Time(Parameters().sack_delay)));
 }
