@@ -216,6 +216,7 @@ class Agent {
   void fail_transaction(const stun::Transaction& transaction);
   void expire_consent();
   void revoke_consent(Pair& pair);
+  void take_out(Pair& pair);
   void pick_nominee();
   void drop_retired_pairs();
   void cancel_checks(std::uint32_t pair);
@@ -320,6 +321,7 @@ class Agent {
   AgentCounters counters_;
 
   Time now_{};                    // the latest we were told
+  Time advanced_to_{};            // and when we last looked at what is due
   Time last_sent_{};              // on the selected path, keepalives included (lite.cpp)
   Time pacer_{};                  // no new transaction before this (RFC 8445 §14.2)
   Time patience_end_ = kNever;    // RFC 8863: no Failed for want of pairs before this

@@ -43,6 +43,7 @@ bool Agent::is_nomination_owed() const {
 void Agent::advance(Time now) {
   now_ = std::max(now_, now);
   if (!is_started_ || state_ == AgentState::Closed) return;
+  advanced_to_ = now_;
   if (has_remote_) heed_early();
   step_transactions();
   gatherer_.tick(now_, keeps_bindings());
@@ -63,6 +64,7 @@ void Agent::advance(Time now) {
 
 void Agent::step_transactions() {
   for (std::size_t i = transactions_.size(); i-- > 0;) {
+    if (i >= transactions_.size()) continue;  // one that failed took others with it
     stun::Transaction& transaction = transactions_.begin()[i];
     const Pair* const pair = checklist_.find(transaction.target);
     const bool is_check = transaction.purpose != stun::Purpose::Server;
@@ -103,17 +105,29 @@ bool Agent::gives_way(const stun::Transaction& nomination) const {
 }
 
 void Agent::expire_consent() {
-  for (Pair& pair : checklist_)
-    if (pair.is_valid && now_ >= pair.consent.expires()) revoke_consent(pair);
+  for (Pair& pair : checklist_) {
+    if (!pair.is_valid || now_ < pair.consent.expires()) continue;
+    // RFC 7675 §5.1: who sends no data need not keep consent, and gains it anew before sending. Nobody was asked for it on a
+    // pair that another was preferred to, nor by a lite end.
+    const bool is_lapsed = config_.lite || (pair.is_retired && !pair.consent.is_doubtful());
+    if (is_lapsed)
+      take_out(pair);
+    else
+      revoke_consent(pair);
+  }
 }
 
-// RFC 7675 §5.1: sending stops at once, open checks are forgotten so that a late answer revives nothing, and these
-// credentials are not used on this path again.
+// RFC 7675 §5.1: sending stops at once, and these credentials are not used on this path again.
 void Agent::revoke_consent(Pair& pair) {
   POLLRTC_LOG(environment_, Warning, "ice", "consent lost on {} -> {}", address_text(pair.path.local).view(),
               address_text(pair.path.remote).view());
-  pair.is_valid = pair.is_nominated = false;
+  take_out(pair);
   pair.is_spent = true;
+}
+
+// Of the valid pairs. Open checks are forgotten, so that a late answer revives nothing.
+void Agent::take_out(Pair& pair) {
+  pair.is_valid = pair.is_nominated = false;
   pair.state = PairState::Failed;
   pair.queued = 0;
   if (nominee_ == pair.id) nominee_ = 0;
@@ -180,7 +194,8 @@ Time Agent::next_timeout() const {
   if (is_nomination_owed() || (!is_paused_ && may_probe() && checklist_.has_work()))
     next = std::min(next, may_begin());
   const Pair* const pair = selected();
-  if (pair != nullptr && now_ < pair->consent.interrupted_at())
+  // What advance() has looked at already is due no more.
+  if (pair != nullptr && advanced_to_ < pair->consent.interrupted_at())
     next = std::min(next, pair->consent.interrupted_at());
   for (const Pair& p : checklist_) {
     if (!p.is_valid) continue;
@@ -188,11 +203,11 @@ Time Agent::next_timeout() const {
     if (!p.is_retired && !p.is_cut && !config_.lite)
       next = std::min(next, std::max(p.consent.next_check(), pacer_));
   }
-  if (now_ < reconnect_end_ && pair != nullptr && pair->is_cut) next = std::min(next, reconnect_end_);
-  if (now_ < patience_end_ && pair == nullptr) next = std::min(next, patience_end_);
+  if (advanced_to_ < reconnect_end_ && pair != nullptr && pair->is_cut) next = std::min(next, reconnect_end_);
+  if (advanced_to_ < patience_end_ && pair == nullptr) next = std::min(next, patience_end_);
   if (controlling_ && !is_paused_ && !has_nominated_ && nominee_ == 0)
     for (const int way : std::initializer_list<int>{1, 0})
-      if (const Time due = due_for(way, nomination_due_); now_ < due) next = std::min(next, due);
+      if (const Time due = due_for(way, nomination_due_); advanced_to_ < due) next = std::min(next, due);
   return next;
 }
 

@@ -188,8 +188,9 @@ Drop Agent::on_request(const Path& path, const stun::Message& request) {
   if (verdict.drop != Drop::None) return verdict.drop;
   if (const Drop conflict = settle_role(path, request, verdict.integrity); conflict != Drop::None)
     return conflict;
-  // RFC 7675 §5.1: nothing of ours goes there any more, so the other end must not think that the pair works, and nominate it.
-  if (known != nullptr && known->is_spent) return Drop::UnknownPath;
+  // Nothing of ours goes there any more (RFC 7675 §5.1), or anywhere, so the other end must not think that the pair works, and
+  // nominate it.
+  if (state_ == AgentState::Failed || (known != nullptr && known->is_spent)) return Drop::UnknownPath;
 
   const Drop drop = take_request(*base, path, request, verdict.remote_ufrag);
   // Nobody repeats what was answered, so what we had no memory for, or a nomination we had no room for, is not.
@@ -304,7 +305,7 @@ Drop Agent::learn(std::uint16_t base, const EarlyRequest& request) {
     return Drop::None;
   }
   if (nominates) pair->nominate_on_success = true;
-  if (pair->state == PairState::Succeeded) return Drop::None;
+  if (pair->state == PairState::Succeeded && !pair->is_retired) return Drop::None;
   if (pair->state == PairState::InProgress) cancel_checks(pair->id);
   pair->is_retired = false;
   checklist_.trigger(*pair);
@@ -473,9 +474,9 @@ void Agent::on_failure(const stun::Transaction& transaction) {
               transaction.integrity_violated ? "integrity violated" : "no answer");
   if (transaction.purpose == stun::Purpose::Nomination) {
     // DEVIATION RFC 8445 §7.2.5.3.4: the pair leaves the valid list, but the checklist fails only when there is no other
-    // pair to nominate.
-    pair->is_valid = false;
-    nominee_ = 0;
+    // pair to nominate. The other end may have nominated it, so its checks there get no answer any more: it is to take
+    // the next one.
+    return revoke_consent(*pair);
   }
   pair->state = pair->is_valid ? PairState::Succeeded : PairState::Failed;
 }

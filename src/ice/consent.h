@@ -56,7 +56,10 @@ class Consent {
   // A check of ours waits for its answer, and nothing was heard since.
   bool is_doubtful() const { return silent_ != 0; }
   // Without checks of our own (ICE-lite), what the other end's checks are worth: a sign of life.
-  void on_sign_of_life(Time now) { last_answer_ = now; }
+  void on_sign_of_life(Time now) {
+    last_answer_ = now;
+    interrupted_at_ = now + kInterruptedAfter * kLongest + kAnswerGrace;
+  }
 
  private:
   Time last_answer_{};

@@ -199,6 +199,8 @@ void Peer::Impl::update_connection_state() {
 // another one, and the channels with them: as long as the association lives, within Limits::ice_restart_window.
 void Peer::Impl::fail_path(Time now) {
   if (has_ended()) return;
+  // Without having been Disconnected, as after a long pause of the process: a restart was not asked for yet.
+  restart_wanted |= path && offered_first && connection_state == ConnectionState::Connected;
   path_failure = path ? Close::ConsentExpired : Close::IceFailed;
   const Duration window = environment.limits.ice_restart_window;
   if (failed_until == kNever && window < kNever - now) failed_until = now + window;

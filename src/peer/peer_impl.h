@@ -141,7 +141,8 @@ struct [[gnu::visibility("hidden")]] Peer::Impl {
   ice::Relays relays;
   ice::TcpConnections tcp;
   std::vector<ice::RelayedAddress> allocations;  // those that stand
-  bool local_addresses_done_owed = false;
+  bool local_addresses_done_owed = false;        // of the generation that gathers
+  bool former_done_owed = false;                 // should a restart be undone
   dtls::TrustAnchors trust_anchors;
   struct TlsStream {  // a stream that is not in clear
     StreamId stream;

@@ -96,7 +96,7 @@ Result<std::string> Peer::Impl::create_answer() {
   if (signaling_state != SignalingState::HaveRemoteOffer &&
       signaling_state != SignalingState::HaveLocalPranswer)
     return wrong_state("there is no offer of the other end to answer");
-  const bool restarts = remote_restarts_ice();
+  const bool restarts = remote_restarts_ice() && !agent.is_restarting();  // it has its credentials then
   if (restarts)
     if (const Status status = draw_restart_credentials(); !status) return Unexpected{status.error()};
   Result<sdp::Description> made =
@@ -236,6 +236,7 @@ Status Peer::Impl::set_remote_answer(Time now, SignalingState next, const sdp::D
 void Peer::Impl::roll_back(Time now) {
   if (agent.is_restarting()) {
     agent.cancel_restart(now);
+    local_addresses_done_owed = former_done_owed;
     local_candidates = std::move(former_candidates);
     former_candidates.clear();
     become(agent.is_gathering_over() ? GatheringState::Complete : GatheringState::Gathering);
@@ -256,6 +257,7 @@ Status Peer::Impl::begin_restart(Time now) {
   servers_changed = false;
   restart_credentials.reset();
   last_offer_restarts = false;
+  former_done_owed = std::exchange(local_addresses_done_owed, false);  // that was of the former gathering
   former_candidates = std::move(local_candidates);
   local_candidates.clear();
   become(GatheringState::Gathering);

@@ -340,6 +340,21 @@ TEST_CASE("an interface changes its address in mid-transfer: on within 35 s, not
   }
 }
 
+TEST_CASE("a process that stood still for longer than consent lasts asks for a restart, if it offered first",
+          "[ICE-NAT-05][ICE-CONS-02]") {
+  TwoPeers t(63);
+  static_cast<void>(t.connect());
+  for (End* const end : {&t.alice, &t.bob}) {
+    Peer::Event event;
+    while (end->peer.poll_event(event)) continue;
+    end->peer.handle_timeout(t.world.now() + 40s);
+    CHECK(end->peer.connection_state() == ConnectionState::Failed);
+    int asked = 0;
+    while (end->peer.poll_event(event)) asked += std::holds_alternative<Peer::RestartNeeded>(event);
+    CHECK(asked == (end == &t.alice ? 1 : 0));
+  }
+}
+
 TEST_CASE("ICE-lite: the server end answers, is told, and carries data; its description says so",
           "[ICE-NOM-10]") {
   for (const bool lite_offers : {true, false}) {

@@ -48,6 +48,30 @@ TEST_CASE("no Failed before patience is over, even with nothing to check", "[ICE
   CHECK(s.agent.next_timeout() == kNever);
 }
 
+// Whoever asks for what is to be sent moves the time on as well, and what is due then still is.
+TEST_CASE("the end of patience is not passed over by who polls first", "[ICE-CHK-30]") {
+  Solo s;
+  s.agent.end_of_remote_candidates(s.now);
+  s.now += 39500ms + 5ms;
+  CHECK(s.sent().empty());
+  REQUIRE(s.agent.next_timeout() <= s.now);
+  s.agent.handle_timeout(s.now);
+  CHECK(s.agent.state() == AgentState::Failed);
+  CHECK(s.agent.next_timeout() == kNever);
+}
+
+TEST_CASE("who has Failed answers no check, so that the other end does not take the pair for a good one",
+          "[ICE-NOM-01]") {
+  Solo s;
+  REQUIRE(s.add_candidate(kRemote));
+  s.agent.end_of_remote_candidates(s.now);
+  s.requests_for(40s);
+  REQUIRE(s.agent.state() == AgentState::Failed);
+  for (const bool use_candidate : {false, true})
+    CHECK(s.receive(s.peer.request(s.agent, {.use_candidate = use_candidate})) == Drop::UnknownPath);
+  CHECK(s.sent().empty());
+}
+
 TEST_CASE("no Failed while gathering goes on", "[ICE-CHK-30]") {
   Side side(3);
   Agent& agent = *side.agent;

@@ -94,12 +94,35 @@ TEST_CASE("what the lite end lives by are the peer's checks; thirty seconds with
   CHECK(s.receive(s.peer.request(s.agent, {.use_candidate = true})) == Drop::None);
   s.live(120s, true);
   CHECK(s.agent.state() == AgentState::Completed);
-  s.live(20s, false);
+  s.live(12s, false);
   CHECK(s.agent.state() == AgentState::Completed);
-  s.live(11s, false);
+  s.live(2s, false);
+  CHECK(s.agent.state() == AgentState::Disconnected);
+  s.live(1s, true);
+  CHECK(s.agent.state() == AgentState::Completed);
+  s.live(28s, false);
+  CHECK(s.agent.state() == AgentState::Disconnected);
+  s.live(2s, false);
   CHECK(s.agent.state() == AgentState::Failed);
   CHECK_FALSE(s.agent.selected_path());
   CHECK(s.requests == 0);
+}
+
+TEST_CASE("the lite end follows a peer that nominates another pair when the first has fallen silent",
+          "[ICE-NOM-02]") {
+  Lite s;
+  const Path other{kLocal, kRemote.with_port(6001)};
+  CHECK(s.receive(s.peer.request(s.agent, {.use_candidate = true, .priority = 2000})) == Drop::None);
+  s.now += 5s;
+  CHECK(s.receive(s.peer.request(s.agent, {.use_candidate = true, .priority = 1000}), other) == Drop::None);
+  CHECK(s.agent.selected_path() == kPath);  // both answer, and this one ranks higher
+  for (int i = 0; i < 9; ++i) {
+    s.now += 1s;
+    s.agent.handle_timeout(s.now);
+    CHECK(s.receive(s.peer.request(s.agent, {}), other) == Drop::None);
+  }
+  CHECK(s.agent.selected_path() == other);
+  CHECK(s.agent.state() == AgentState::Completed);
 }
 
 TEST_CASE("a pair without consent checks is kept open by bare indications after 15 s of silence",

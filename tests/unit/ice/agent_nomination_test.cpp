@@ -176,9 +176,33 @@ TEST_CASE("a nomination without an answer gives way to another pair once that ha
     s.agent.handle_timeout(s.now);
   }
   CHECK(s.agent.selected_path() == kSecond);
-  // The pair that did not answer may yet do so, and then it is as good as any.
-  CHECK(s.receive(s.peer.request(s.agent, {.controlling = false}), kPath) == Drop::None);
+  // The other end may have heard of that nomination. Its checks there get no answer, so that it comes to the pair that we use.
+  CHECK(s.receive(s.peer.request(s.agent, {.controlling = false}), kPath) == Drop::UnknownPath);
+  CHECK_FALSE(s.answer());
   CHECK(s.agent.state() == AgentState::Completed);
+}
+
+// RFC 7675 §5.1: an end that sends nothing need not keep consent, and gains it anew; nobody asked for it there.
+TEST_CASE("a valid pair that was not chosen can be checked and nominated anew, long after",
+          "[ICE-CHK-28][ICE-CONS-05]") {
+  Solo s;
+  validate_two(s, 1000, 2000);
+  REQUIRE(s.receive(s.peer.request(s.agent, {.use_candidate = true})) == Drop::None);
+  REQUIRE(s.agent.selected_path() == kPath);
+  for (const Time end = s.now + 60s; s.now < end;) {
+    s.now = std::max(s.now, s.agent.next_timeout());
+    s.agent.handle_timeout(s.now);
+    for (auto& [path, bytes] : s.sent()) {
+      CHECK(path == kPath);  // consent there alone
+      if (is_request(bytes)) REQUIRE(s.receive(s.peer.success(bytes, kLocal), path) == Drop::None);
+    }
+  }
+  CHECK_FALSE(s.agent.is_validated(kSecond));
+  REQUIRE(s.receive(s.peer.request(s.agent, {.use_candidate = true}), kSecond) == Drop::None);
+  CHECK(s.answer());
+  for (const auto& [at, bytes] : s.requests_for(100ms))
+    REQUIRE(s.receive(s.peer.success(bytes, kLocal), kSecond) == Drop::None);
+  CHECK(s.agent.selected_path() == kSecond);
 }
 
 TEST_CASE("signalling a peer-reflexive candidate sorts the list anew", "[ICE-CHK-11]") {
