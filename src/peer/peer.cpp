@@ -241,8 +241,10 @@ std::uint64_t Peer::Impl::remote_max_message_size() const {
 }
 
 std::size_t Peer::Impl::max_message_size() const {
+  const Limits& limits = environment.limits;
   return static_cast<std::size_t>(
-      std::min<std::uint64_t>(remote_max_message_size(), environment.limits.sctp_tx_buffer_channel));
+      std::min<std::uint64_t>({remote_max_message_size(), limits.sctp_tx_buffer_channel,
+                               sctp::Association::largest_message(limits)}));
 }
 
 PeerStats Peer::Impl::stats() const {

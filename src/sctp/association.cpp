@@ -111,12 +111,16 @@ void Association::on_path_change(Time now, const PathSizes& sizes) {
   tcb_->tx.on_path_change(now);
 }
 
+std::size_t Association::largest_message(const Limits& limits) {
+  return limits.sctp_tx_buffer - std::min<std::size_t>(limits.sctp_tx_buffer, TxQueue::kMessageOverhead);
+}
+
 Status Association::send(Time now, const SendOptions& options, Bytes message) {
   if (state_ != AssociationState::Established) return fail(ErrorCode::InvalidState, "not connected");
   if (options.stream >= tcb_->outbound_streams) {
     return fail(ErrorCode::InvalidArgument, "the stream is above what was agreed");
   }
-  if (message.size() > env_.limits.sctp_tx_buffer) {
+  if (message.size() > largest_message(env_.limits)) {
     return fail(ErrorCode::TooLarge, "the message is larger than the send buffer");
   }
   return tcb_->queue.push(now, options, message);
@@ -132,7 +136,7 @@ Status Association::send_piece(Time now, const SendOptions& options, Bytes piece
   // Who begins a message must be able to say that it will not end.
   if (!last && !peer_supports_partial_reliability())
     return fail(ErrorCode::NotSupported, "the peer could not be told that a message was given up");
-  if (piece.size() > env_.limits.sctp_tx_buffer)
+  if (piece.size() > largest_message(env_.limits))
     return fail(ErrorCode::TooLarge, "the piece is larger than the send buffer");
   return tcb_->queue.push_piece(now, options, piece, last);
 }

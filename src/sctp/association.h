@@ -162,6 +162,8 @@ class Association {
   // Not among the events, so that who takes them can leave reports here while it has no room: they are bounded here.
   bool poll_report(MessageReport& report);
 
+  // Larger ones do not even fit an empty send buffer, which holds what it keeps of each message too.
+  static std::size_t largest_message(const Limits& limits);
   // The message is copied once. Errors: InvalidState (not connected, or shutting down), InvalidArgument
   // (empty, stream out of range), TooLarge, BufferFull, LimitReached (too many reports are owed), OutOfMemory.
   Status send(Time now, const SendOptions& options, Bytes message);

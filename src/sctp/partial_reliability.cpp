@@ -107,6 +107,23 @@ bool TxOutstanding::write_forward_tsn(Time now, ByteWriter& out) {
   return true;
 }
 
+// The peer performs a reset only when it has everything up to there (RFC 6525 §5.2.2), and takes older numbers of those streams for
+// new ones. Some do it at once, so the others are still to be told of.
+void TxOutstanding::on_reset_answered(bool performed, std::span<const StreamId> streams) {
+  if (performed) {
+    peer_is_past_ = reset_at_;
+    anew_.clear();
+    knows_anew_ = anew_.reserve(streams.size());
+    for (std::size_t i = 0; knows_anew_ && i < streams.size(); ++i)
+      static_cast<void>(anew_.push_back(streams[i]));
+  }
+  reset_at_.reset();
+}
+
+bool TxOutstanding::has_begun_anew(StreamId stream) const {
+  return !knows_anew_ || std::binary_search(anew_.begin(), anew_.end(), stream);
+}
+
 // RFC 3758 §3.5 C4: each stream once, with its highest number, which the TSNs bring in ascending order; with I-DATA its
 // unordered messages too, on their own (RFC 8260 §2.3.1). The answer is how far the list reaches: what has no place in it
 // goes with the next FORWARD TSN.
@@ -116,7 +133,7 @@ std::uint32_t TxOutstanding::collect_skipped(std::size_t limit, SkippedList& ski
   for (std::uint32_t offset = 1; offset <= end; ++offset) {
     const TxMessage& message = queue_.messages()[at_offset(offset).message];
     if (message.unordered && !queue_.interleaving()) continue;
-    if (peer_is_past_ && cumulative_ + offset <= *peer_is_past_) continue;
+    if (peer_is_past_ && cumulative_ + offset <= *peer_is_past_ && has_begun_anew(message.stream)) continue;
     SkippedMessages* const known =
         std::find_if(skipped.begin(), skipped.end(), [&message](const SkippedMessages& s) {
           return s.stream == message.stream && s.unordered == message.unordered;

@@ -160,7 +160,7 @@ void Association::on_reconfig_response(Time now, const ReconfigResponse& respons
   const bool performed = outcome == OutgoingReset::Outcome::Performed;
   POLLRTC_LOG(env_, Debug, "sctp", "our reset of {} streams: result {}", reset.streams().size(),
               static_cast<std::uint32_t>(response.result));
-  tcb_->tx.on_reset_answered(performed);
+  tcb_->tx.on_reset_answered(performed, reset.streams());
   for (const StreamId stream : reset.streams()) tcb_->queue.resume(stream, performed);
   reset.finish(performed);
   timers_.stop(Timer::Reconfig);

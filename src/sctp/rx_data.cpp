@@ -31,7 +31,6 @@ RxData::Outcome RxData::on_data(const DataChunk& chunk) {
     return Outcome::Duplicate;
   }
   if (arrival == RxTracker::Arrival::OutOfRange) {
-    if (reassembly_.a_rwnd() == 0) return refuse();
     tracker_.on_out_of_range();
     return Outcome::Refused;
   }

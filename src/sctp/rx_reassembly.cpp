@@ -63,6 +63,12 @@ RxReassembly::Added RxReassembly::add(const DataChunk& chunk, bool is_next) {
   const Fragment* const left = has_left ? fragments_.find(key.at(key.position - 1)) : nullptr;
   const Fragment* const right = fragments_.find(key.at(key.position + 1));
   if (contradicts(chunk, left, right)) return Added::Violation;
+  // All TSNs before it have come or were skipped, so its beginning never will: a peer may give up a message of which it has yet to
+  // send the rest.
+  if (!interleaving_ && is_next && !chunk.begin && left == nullptr) {
+    if (right != nullptr && !right->begin) drop_run(key.at(key.position + 1));
+    return Added::Accepted;
+  }
 
   Run run;
   run.first = run.last = key.position;
@@ -112,8 +118,7 @@ void RxReassembly::take_back(const FragmentKey& key, const Run& run) {
 }
 
 // RFC 9260 §3.3.1, §6.9: what adjacent TSNs can be, and with I-DATA adjacent FSNs of one message. A fragment whose
-// neighbours are gone already (delivered, or skipped by a FORWARD TSN) is not judged: it is held like any other, charged to
-// the window, until a FORWARD TSN passes it.
+// neighbours are gone already (delivered, or skipped by a FORWARD TSN) is not judged.
 bool RxReassembly::contradicts(const DataChunk& chunk, const Fragment* left, const Fragment* right) {
   // An FSN that is there already came under another TSN.
   if (interleaving_ && fragments_.find(key_of(chunk)) != nullptr) return true;

@@ -177,6 +177,7 @@ class RxReassembly {
   void skip(StreamId stream, bool unordered, Mid up_to);
   void drop_unfinished(Tsn old_cumulative, Tsn new_cumulative);
   void drop_fragment(const FragmentKey& key, Tsn new_cumulative);
+  void drop_run(const FragmentKey& first);
   bool evict_fragment(Tsn above, RxTracker& tracker);
   bool evict_deferred(Tsn above, RxTracker& tracker);
   bool evict_waiting(Tsn above, RxTracker& tracker);

@@ -88,6 +88,11 @@ void RxReassembly::drop_unfinished(Tsn old_cumulative, Tsn new_cumulative) {
       erase_fragment(key.at(position));
     }
   }
+  // What begins in the middle of a message right above it is the rest of one that was skipped.
+  const FragmentKey above = key.at(key.position + 1);
+  if (const Fragment* const rest = fragments_.find(above);
+      rest != nullptr && !rest->begin && fragments_.find(key) == nullptr)
+    drop_run(above);
   Tsn from = old_cumulative + 1;
   if (const Fragment* const at = fragments_.find(FragmentKey::of(old_cumulative)); at != nullptr)
     from = Tsn(at->other_end);
@@ -103,6 +108,18 @@ void RxReassembly::drop_unfinished(Tsn old_cumulative, Tsn new_cumulative) {
       ++i;
     }
   }
+}
+
+// Adjacent fragments that no beginning will come for.
+void RxReassembly::drop_run(const FragmentKey& first) {
+  const Fragment& fragment = *fragments_.find(first);
+  const std::uint32_t last = fragment.other_end;
+  if (fragment.too_large) {  // of which the ends alone are kept
+    if (last != first.position) erase_fragment(first.at(last));
+    return erase_fragment(first);
+  }
+  for (std::uint32_t position = first.position; position != last + 1; ++position)
+    erase_fragment(first.at(position));
 }
 
 void RxReassembly::drop_fragment(const FragmentKey& key, Tsn new_cumulative) {

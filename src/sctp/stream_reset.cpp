@@ -7,8 +7,10 @@
 namespace pollrtc::sctp {
 
 namespace {
-bool contains(const Vec<StreamId>& streams, StreamId stream) {
-  return std::find(streams.begin(), streams.end(), stream) != streams.end();
+
+// Of ours, which are in ascending order: a peer may have us reset all that it names.
+bool contains(const Vec<StreamId>& ascending, StreamId stream) {
+  return std::binary_search(ascending.begin(), ascending.end(), stream);
 }
 
 }  // namespace
@@ -148,7 +150,9 @@ IncomingReset::Verdict IncomingReset::on_request(const OutgoingResetRequest& req
   return {remember(request.request, ReconfigResult::Performed), true};
 }
 
-bool IncomingReset::names(StreamId stream) const { return streams_.empty() || contains(streams_, stream); }
+bool IncomingReset::names(StreamId stream) const {
+  return streams_.empty() || std::find(streams_.begin(), streams_.end(), stream) != streams_.end();
+}
 
 ReconfigResponse IncomingReset::complete() {
   put_off_ = false;

@@ -58,7 +58,7 @@ class OutgoingReset {
 
  private:
   Vec<StreamId> waiting_;    // ascending
-  Vec<StreamId> requested_;  // of the request in flight, or the one answered last
+  Vec<StreamId> requested_;  // ascending; of the request in flight, or the one answered last
   std::size_t untold_ = 0;   // so many of them, from the end, when it is answered
   Tsn last_assigned_tsn_;
   ReconfigSeq next_request_;
@@ -110,14 +110,14 @@ template <class IsDrained>
 bool OutgoingReset::start(Tsn last_assigned_tsn, std::size_t most, IsDrained&& is_drained) {
   if (in_flight_ || has_done()) return false;
   requested_.clear();
-  for (std::size_t i = 0; i < waiting_.size() && requested_.size() < most;) {
-    if (!is_drained(waiting_[i])) {
-      ++i;
-      continue;
-    }
-    if (!requested_.push_back(waiting_[i])) break;
-    waiting_.erase(i);
+  std::size_t kept = 0, i = 0;
+  for (; i < waiting_.size() && requested_.size() < most; ++i) {
+    if (!is_drained(waiting_[i]))
+      waiting_[kept++] = waiting_[i];
+    else if (!requested_.push_back(waiting_[i]))
+      break;
   }
+  waiting_.erase(kept, i - kept);
   if (requested_.empty()) return false;
   last_assigned_tsn_ = last_assigned_tsn;
   ++next_request_;  // the request's own number is the one before

@@ -31,7 +31,8 @@ TxOutstanding::TxOutstanding(const Environment& env, const Parameters& parameter
       burst_left_(kInitialBurst),
       highest_acked_(cumulative_),
       advanced_ack_point_(cumulative_),
-      forwarded_(cumulative_) {}
+      forwarded_(cumulative_),
+      anew_(env.memory) {}
 
 void TxOutstanding::set_mtu(std::size_t mtu) {
   mtu_ = mtu & ~std::size_t{3};

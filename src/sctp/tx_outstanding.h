@@ -60,10 +60,8 @@ class TxOutstanding {
   // A reset of streams names the last TSN assigned. From the request on, no FORWARD TSN carries SSNs of before the reset
   // past it: the peer may have performed it by then, and would take them for numbers of after.
   void on_reset_requested(Tsn last_assigned) { reset_at_ = last_assigned; }
-  void on_reset_answered(bool performed) {
-    if (performed) peer_is_past_ = reset_at_;  // it performs a reset only when it has everything up to there
-    reset_at_.reset();
-  }
+  // `streams`, in ascending order, begin anew.
+  void on_reset_answered(bool performed, std::span<const StreamId> streams);
   std::size_t mtu() const { return mtu_; }
   // The selected path changed: congestion control starts anew (§7.2.5.2), and what the old one swallowed is not waited for
   // any longer than the round trip asks for, however far T3 had backed off.
@@ -223,6 +221,7 @@ class TxOutstanding {
   void update_ack_point(Time now, bool anew);
   static constexpr std::size_t kMaxSkipped = 300;  // of a FORWARD TSN; more than fit a packet of 1200 bytes
   using SkippedList = FixedVec<SkippedMessages, kMaxSkipped>;
+  bool has_begun_anew(StreamId stream) const;
   std::uint32_t collect_skipped(std::size_t limit, SkippedList& skipped);
   static constexpr std::chrono::milliseconds kMaxForwardDelay{200};  // RFC 3758 §3.5 F3
 
@@ -283,6 +282,8 @@ class TxOutstanding {
   Time forwarded_at_{};
   std::optional<Tsn> reset_at_;      // of the request that is not answered
   std::optional<Tsn> peer_is_past_;  // of the last one performed: the peer's cumulative TSN is not below
+  Vec<StreamId> anew_;               // its streams
+  bool knows_anew_ = false;          // false: for want of memory any may be one of them
   bool forward_due_ = false;
 
   bool shutdown_pending_ = false;

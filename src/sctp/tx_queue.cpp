@@ -229,46 +229,54 @@ TxMessageId TxQueue::current(Time now) {
     Stream& stream = streams_[scheduler_.first()];
     if (has_expired_head(now, stream)) drop_expired(now, stream);
     const bool can_send = is_sendable(stream);
-    if (can_send && may_begin(messages_[stream.head])) return stream.head;
+    if (can_send && may_begin(stream, messages_[stream.head])) return stream.head;
     scheduler_.pop_first();
     stream.is_waiting = false;
     if (can_send) {
       hold(stream);
     } else {
-      let_one_go();  // it may have been let go itself, for a message that is gone
+      if (let_go_ == index_of(stream)) let_go_ = kNone;  // for a message that is gone
+      let_one_go();
     }
   }
   return kNoMessage;
 }
 
 // One may always be under way, however large, and one of a single chunk passes in any case. A message in pieces is none that
-// the peer could hold as a whole.
-bool TxQueue::may_begin(const TxMessage& message) const {
-  if (!interleaving_ || message.begun || message.in_pieces || under_way_ == 0) return true;
-  return is_single_chunk(message) || under_way_ + message.size <= under_way_limit_;
+// the peer could hold as a whole. Who has been held longer comes first, or there would never be room for the largest.
+bool TxQueue::may_begin(const Stream& stream, const TxMessage& message) const {
+  if (!interleaving_ || message.begun || message.in_pieces || under_way_ == 0 || is_single_chunk(message))
+    return true;
+  const bool is_first = let_go_ == index_of(stream) || (let_go_ == kNone && held_head_ == kNone);
+  return is_first && under_way_ + message.size <= under_way_limit_;
 }
 
+// Behind the others; one that was let go and found too little room stays the first.
 void TxQueue::hold(Stream& stream) {
-  stream.is_held = true;
-  stream.next_held = kNone;
   const std::uint32_t index = index_of(stream);
+  const bool was_first = let_go_ == index;
+  if (was_first) let_go_ = kNone;
+  stream.is_held = true;
+  stream.next_held = was_first ? held_head_ : kNone;
   if (held_head_ == kNone) {
+    held_head_ = held_tail_ = index;
+  } else if (was_first) {
     held_head_ = index;
   } else {
     streams_[held_tail_].next_held = index;
+    held_tail_ = index;
   }
-  held_tail_ = index;
 }
 
-// One for each message that begins or ends, and for each stream that has nothing to send when its turn comes: so there is
-// always one under way, or one that may begin.
+// Called for each message that begins or ends, and for each stream that has nothing to send when its turn comes: so there is
+// always one under way, or one that may begin. One at a time: it begins, or is held again, or has nothing to send.
 void TxQueue::let_one_go() {
-  while (held_head_ != kNone) {
+  while (let_go_ == kNone && held_head_ != kNone) {
     Stream& stream = streams_[held_head_];
-    held_head_ = stream.next_held;
+    const std::uint32_t index = std::exchange(held_head_, stream.next_held);
     stream.is_held = false;
     activate(stream);
-    if (stream.is_waiting) return;
+    if (stream.is_waiting) let_go_ = index;
   }
 }
 
@@ -297,6 +305,7 @@ TxQueue::Fragment TxQueue::take(std::size_t length) {
     message.number = stream.next_number[message.unordered ? 1 : 0]++;
     if (std::exchange(message.discardable, false)) --discardable_;
     if (!message.in_pieces) under_way_ += message.size;
+    if (let_go_ == turn_) let_go_ = kNone;
   }
   fragment.fsn = message.next_fsn++;
   message.sent += fragment.length;

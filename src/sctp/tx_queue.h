@@ -125,7 +125,7 @@ class TxQueue {
   const Stream* find(StreamId id) const;
   Stream* find_or_make(StreamId id);
   bool is_sendable(const Stream& stream) const;
-  bool may_begin(const TxMessage& message) const;
+  bool may_begin(const Stream& stream, const TxMessage& message) const;
   void hold(Stream& stream);
   void let_one_go();
   void end_under_way(const TxMessage& message);
@@ -165,6 +165,7 @@ class TxQueue {
   std::size_t under_way_ = 0;  // bytes of messages whose first ones have a TSN and whose last ones have not
   std::size_t under_way_limit_ = static_cast<std::size_t>(-1);
   std::uint32_t held_head_ = kNone, held_tail_ = kNone;
+  std::uint32_t let_go_ = kNone;  // the one of them that waits for its turn now
   std::uint32_t low_head_ = kNone, low_tail_ = kNone;
   std::uint32_t free_head_ = kNone;  // of streams_, by next_low
   std::size_t buffered_total_ = 0;

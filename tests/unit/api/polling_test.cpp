@@ -196,7 +196,20 @@ TEST_CASE("a clock that stands still, jumps or goes back", "[API-17]") {
     CHECK(t.theirs->get_available_packet_count() == 20);
     CHECK(t.a.connection->get_connection_state() == ConnectionState::Connected);
   }
-  SECTION("an hour forward: no burst, no timer that hangs") {
+  SECTION("an hour forward: consent has run out, and a restart brings the connection back") {
+    REQUIRE(t.ours->send("before"));
+    const std::size_t sends = t.a.machine.sends;
+    t.a.machine.bend_time = [](Time now) { return now + 1h; };
+    t.world.run_for(10s);
+    CHECK(t.a.machine.sends - sends < 50);
+    CHECK(t.a.count("failed") == 1);
+    CHECK(t.a.connection->get_connection_state() == ConnectionState::Connected);
+    REQUIRE(t.ours->send("after"));
+    t.world.run_for(1s);
+    CHECK(t.theirs->get_available_packet_count() == 2);
+  }
+  SECTION("an hour forward, and nobody to restart with: no burst, no timer that hangs") {
+    t.a.connection->session_description_created = nullptr;
     REQUIRE(t.ours->send("before"));
     const std::size_t sends = t.a.machine.sends;
     t.a.machine.bend_time = [](Time now) { return now + 1h; };

@@ -131,6 +131,15 @@ TEST_CASE("over a watched path it still takes five minutes of silence, and no mo
   CHECK(net.a.association->state() == AssociationState::Closed);
 }
 
+TEST_CASE("the largest message fits an empty send buffer, in the small profile too", "[lim.sctp.tx_buffer]") {
+  const Limits limits = Limits::small();
+  TwoAssociations net({}, 1, limits);
+  net.connect();
+  const std::size_t most = Association::largest_message(limits);
+  CHECK(net.a.association->send(net.now, {.stream = 1}, ByteVector(most + 1)).error() == ErrorCode::TooLarge);
+  CHECK(net.a.association->send(net.now, {.stream = 1}, ByteVector(most)));
+}
+
 // What is above its span the receiver does not take, and a FORWARD TSN over all of it reaches further.
 TEST_CASE("a silence in which more is given up than the receiver's span holds is survived", "[SCTP-PR-03]") {
   Limits limits;

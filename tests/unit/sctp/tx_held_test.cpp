@@ -65,6 +65,21 @@ TEST_CASE("a message that would go beyond half the window waits until another on
   }
 }
 
+TEST_CASE("a large message goes on though smaller ones of other streams never end", "[SCTP-ID-08]") {
+  Fixture f;
+  const auto refill = [&](std::uint16_t stream) {
+    while (f.queue->buffered_amount(StreamId{stream}) < 40000) REQUIRE(f.push(stream, 20000));
+  };
+  REQUIRE(f.push(1, 60000));
+  REQUIRE(f.take() == 1);
+  REQUIRE(f.push(5, 40000));
+  for (int chunks = 0; f.sent[5] < 40000; ++chunks) {
+    REQUIRE(chunks < 1000);
+    for (const std::uint16_t stream : std::initializer_list<std::uint16_t>{2, 3, 4}) refill(stream);
+    REQUIRE(f.take() != 0);
+  }
+}
+
 TEST_CASE("a held message goes on when the one before it expires", "[SCTP-PR-02]") {
   Fixture f;
   REQUIRE(f.push(1, 60000));
