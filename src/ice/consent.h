@@ -10,8 +10,7 @@ namespace pollrtc::ice {
 
 class Consent {
  public:
-  static constexpr Duration kInterval =
-      std::chrono::seconds(5);  // times 0.8 to 1.2, drawn anew for each: plan()
+  static constexpr Duration kInterval = std::chrono::seconds(5);  // times 0.8 to 1.2, drawn for each: plan()
   static constexpr Duration kExpiry = std::chrono::seconds(30);
   static constexpr Duration kLeast = kInterval * 8 / 10, kLongest = kInterval * 12 / 10;
   // A check that was answered is followed after the longest of so many such draws, one that was not after the shortest: an idle
@@ -39,8 +38,8 @@ class Consent {
   // A check of ours was answered. The first answer gives consent; its plan is heeded unless there is one already.
   void on_answer(Time now, const Plan& first);
   void on_check_sent(Time now, const Plan& next);
-  // The other end's check has come. Ours goes with the answer if it may by now, 4 s after the one before: so both ends are woken up
-  // twice by two checks, not three times.
+  // DEVIATION RFC 7675 §5.1: the other end's check has come, and ours goes with the answer if it may by now, 4 s after the one
+  // before, whatever its own wait: so both ends are woken up twice by two checks, not three times.
   void on_request(Time now) {
     if (now >= earliest_check_) next_check_ = std::min(next_check_, now);
   }
