@@ -360,8 +360,10 @@ class POLLRTC_API Peer {
               std::optional<std::uint32_t> report = {});
   // A message that need not be in memory as a whole, up to the size the other end takes, however large. The first piece
   // begins it, `last` ends it and has at least one byte; to the other end it is one message like any other. As long as it is
-  // open nothing else goes on this channel, and to a peer without I-DATA (RFC 8260) nothing on the others. Errors as
-  // send(); BufferFull: again when BufferLow comes. NotSupported: the channel may lose messages.
+  // open nothing else goes on this channel, and to a peer without I-DATA (RFC 8260) nothing on the others. Have few of them open
+  // at a time to a peer that puts messages together (without receive_in_pieces): together they can be more than its receive
+  // window, and it gives one up. Errors as send(); BufferFull: again when BufferLow comes. NotSupported: the channel may lose
+  // messages.
   Status send_piece(Time now, ChannelHandle channel, Bytes piece, bool is_text, bool last);
   // The message begun with send_piece() will not be finished: the other end drops what it has of it. Error: InvalidState.
   Status abandon_message(Time now, ChannelHandle channel);

@@ -125,7 +125,7 @@ void Agent::revoke_consent(Pair& pair) {
   pair.is_spent = true;
 }
 
-// Of the valid pairs. Open checks are forgotten, so that a late answer revives nothing.
+// It is no valid pair any more. Open checks are forgotten, so that a late answer revives nothing.
 void Agent::take_out(Pair& pair) {
   pair.is_valid = pair.is_nominated = false;
   pair.state = PairState::Failed;

@@ -33,8 +33,9 @@ class RxTracker {
   // A chunk was dropped though it was new: the window is full, or there is no memory. The SACK that says so is due at
   // once (§6.2).
   void on_refused() { sack_at_once_ = true; }
-  // DEVIATION RFC 9260 §6.2: a TSN beyond the span was dropped, and the SACK is due within its delay, with the window closed too. Whoever sends it may know of no window that is full, and would learn of nothing until its
-  // timeout; but all the gaps that a span can have, at once for each such packet, would be many bytes for few.
+  // DEVIATION RFC 9260 §6.2: a TSN beyond the span was dropped, and the SACK is due within its delay, with the window closed
+  // too. Whoever sends it may know of no window that is full, and would learn of nothing until its timeout; but all the gaps
+  // that a span can have, at once for each such packet, would be many bytes for few.
   void on_out_of_range() { packet_had_out_of_range_ = true; }
   // A TSN above the cumulative one was given up again to make room (§6.2): it is reported no more.
   void forget(Tsn tsn);
