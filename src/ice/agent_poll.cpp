@@ -91,6 +91,9 @@ void Agent::fail_transaction(const stun::Transaction& transaction) {
   const stun::Transaction failed = transaction;
   transactions_.erase(&transaction);
   on_failure(failed);
+  if (failed.purpose != stun::Purpose::Nomination) return;
+  // The other end may have nominated the pair, so its checks there get no answer any more: it is to take the next one too.
+  if (Pair* const pair = checklist_.find(failed.target)) revoke_consent(*pair);
 }
 
 // DEVIATION RFC 8489 §6.2.1: a nomination without an answer is not repeated for 40 s when another pair has answered since, in the

@@ -65,7 +65,8 @@ void Agent::on_connection_closed(Time now, const Path& path, bool is_stranger) {
     const stun::Transaction failed = transactions_.begin()[i];
     if (failed.path != path) continue;
     transactions_.erase(transactions_.begin() + i);
-    on_failure(failed);
+    // A pair that was being nominated stays valid, as a nominated one does: both are for reconnect().
+    if (failed.purpose != stun::Purpose::Nomination) on_failure(failed);
   }
   Pair* const pair = checklist_.find(path);
   if (pair != nullptr) reconnect(*pair);

@@ -474,9 +474,9 @@ void Agent::on_failure(const stun::Transaction& transaction) {
               transaction.integrity_violated ? "integrity violated" : "no answer");
   if (transaction.purpose == stun::Purpose::Nomination) {
     // DEVIATION RFC 8445 §7.2.5.3.4: the pair leaves the valid list, but the checklist fails only when there is no other
-    // pair to nominate. The other end may have nominated it, so its checks there get no answer any more: it is to take
-    // the next one.
-    return revoke_consent(*pair);
+    // pair to nominate.
+    pair->is_valid = false;
+    nominee_ = 0;
   }
   pair->state = pair->is_valid ? PairState::Succeeded : PairState::Failed;
 }

@@ -339,6 +339,39 @@ TEST_CASE(
   CHECK(s.agent.state() == AgentState::Completed);
 }
 
+TEST_CASE("a connection that is lost while its pair is being nominated is made anew, and nominated then",
+          "[ICE-TCP-08]") {
+  TcpSolo s;
+  REQUIRE(s.agent.add_remote_candidate(s.now, tcp_candidate(kTheirListener, TcpType::Passive)));
+  const auto next_request = [&] {
+    for (;;) {
+      const auto requests = s.requests_for(60ms);
+      if (requests.empty()) continue;
+      REQUIRE(requests.size() == 1);
+      REQUIRE(requests[0].path == kOut);
+      return requests[0].bytes;
+    }
+  };
+  const auto nominates = [](const ByteVector& bytes) {
+    return stun::Message::parse(bytes)->has(stun::Attribute::UseCandidate);
+  };
+  s.receive(s.peer.success(next_request(), addr("192.0.2.1", 50001)), kOut);
+  REQUIRE(nominates(next_request()));
+  s.agent.on_connection_closed(s.now, kOut, false);
+  CHECK(s.agent.keeps_connection(kOut));
+  CHECK_FALSE(s.agent.is_validated(kOut));  // no data before the new connection's check succeeds
+  const ByteVector check = next_request();
+  CHECK_FALSE(nominates(check));
+  s.receive(s.peer.success(check, addr("192.0.2.1", 50002)), kOut);
+  const ByteVector nomination = next_request();
+  REQUIRE(nominates(nomination));
+  s.receive(s.peer.success(nomination, addr("192.0.2.1", 50002)), kOut);
+  CHECK(s.agent.state() == AgentState::Completed);
+  CHECK(s.agent.selected_path() == kOut);
+  s.answer(kOut, 60s);
+  CHECK(s.agent.state() == AgentState::Completed);
+}
+
 TEST_CASE("a lost connection that cannot be made anew is given up", "[ICE-TCP-08]") {
   TcpSolo s;
   REQUIRE(s.agent.add_remote_candidate(s.now, tcp_candidate(kTheirListener, TcpType::Passive)));
