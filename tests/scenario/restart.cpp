@@ -50,6 +50,13 @@ bool is_over(const TwoPeers& t, const std::string& alice_before, const std::stri
          ufrag_of(t.bob) != bob_before;
 }
 
+// A new generation has found a path, and the former one is let go.
+bool has_moved(const End& end) {
+  const auto& lines = end.environment.log_lines;
+  return std::any_of(lines.begin(), lines.end(),
+                     [](const std::string& line) { return line.find("restart over") != std::string::npos; });
+}
+
 }  // namespace
 
 TEST_CASE("a restart by either end: new credentials on both, and no message is lost, repeated or late",
@@ -120,6 +127,71 @@ TEST_CASE("a restart that is refused or rolled back leaves all as it was, and th
     CHECK(t.both_connected());
     CHECK(attribute(one.peer.local_description(), "ice-ufrag") != attribute(*offer, "ice-ufrag"));
   }
+}
+
+TEST_CASE("a restart answered provisionally, and then for good, has the same credentials in both answers",
+          "[ICE-RST-01]") {
+  TwoPeers t(22);
+  const auto channels = t.connect();
+  const std::string before = ufrag_of(t.bob);
+  const Time now = t.world.now();
+  const auto offer = t.alice.peer.create_offer(now, kRestart);
+  REQUIRE(offer);
+  REQUIRE(t.alice.peer.set_local_description(now, SdpType::Offer, *offer));
+  REQUIRE(t.bob.peer.set_remote_description(now, SdpType::Offer, *offer));
+  std::string named;
+  for (const SdpType type : {SdpType::Pranswer, SdpType::Answer}) {
+    const auto answer = t.bob.peer.create_answer(t.world.now());
+    REQUIRE(answer);
+    if (named.empty()) named = attribute(*answer, "ice-ufrag");
+    CHECK(named != before);
+    CHECK(attribute(*answer, "ice-ufrag") == named);
+    REQUIRE(t.bob.peer.set_local_description(t.world.now(), type, *answer));
+    REQUIRE(t.alice.peer.set_remote_description(t.world.now(), type, *answer));
+    t.world.run_for(1s);
+  }
+  CHECK(ufrag_of(t.bob) == named);
+  t.run_until([&] { return has_moved(t.alice) && has_moved(t.bob); }, 60s);
+  speak(t, channels);
+  CHECK(t.both_connected());
+}
+
+TEST_CASE("memory that runs out as the answer to a restart is set: made and set again, the restart works",
+          "[ICE-RST-01][API-22]") {
+  std::size_t failures = 0;
+  for (std::size_t n = 0;; ++n) {
+    TwoPeers t(23);
+    const auto channels = t.connect();
+    const std::string before[] = {ufrag_of(t.alice), ufrag_of(t.bob)};
+    const Time now = t.world.now();
+    const auto offer = t.alice.peer.create_offer(now, kRestart);
+    REQUIRE(offer);
+    REQUIRE(t.alice.peer.set_local_description(now, SdpType::Offer, *offer));
+    REQUIRE(t.bob.peer.set_remote_description(now, SdpType::Offer, *offer));
+    auto answer = t.bob.peer.create_answer(now);
+    REQUIRE(answer);
+    INFO("allocation " << n);
+    t.bob.environment.fail_allocation(n);
+    const Status first = t.bob.peer.set_local_description(now, SdpType::Answer, *answer);
+    t.bob.environment.fail_allocation(SIZE_MAX);
+    if (!first) {
+      ++failures;
+      CHECK(first.error() == ErrorCode::OutOfMemory);
+      REQUIRE(t.bob.peer.signaling_state() == SignalingState::HaveRemoteOffer);
+      speak(t, channels);
+      answer = t.bob.peer.create_answer(t.world.now());
+      REQUIRE(answer);
+      REQUIRE(t.bob.peer.set_local_description(t.world.now(), SdpType::Answer, *answer));
+    }
+    REQUIRE(t.alice.peer.set_remote_description(t.world.now(), SdpType::Answer, *answer));
+    CHECK(is_over(t, before[0], before[1]));
+    // The new generation has found a pair: the former one would carry data for ever.
+    t.run_until([&] { return has_moved(t.alice) && has_moved(t.bob); }, 60s);
+    speak(t, channels);
+    CHECK(t.both_connected());
+    if (first) break;
+  }
+  CHECK(failures > 0);
 }
 
 TEST_CASE("an offer without a restart repeats credentials and candidates and disturbs nothing",

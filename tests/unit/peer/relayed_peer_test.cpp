@@ -118,6 +118,33 @@ TEST_CASE("a server without room for an allocation is asked for our address all 
   }
 }
 
+TEST_CASE("a restart while a server is waited for: the end of the new gathering is the application's to say",
+          "[ICE-RST-02][SDP-59]") {
+  const bool is_undone = GENERATE(false, true);
+  Rig rig;
+  REQUIRE(rig.alice.create_channel(rig.now, {.label = "chat"}));
+  rig.offer();
+  const Address silent = *parse_ip("203.0.113.77", 3478);
+  REQUIRE(
+      rig.alice.add_turn_server(rig.now, {std::span(&silent, 1), TurnTransport::Udp, "", "alice", "secret"}));
+  REQUIRE(rig.alice.add_local_address(rig.now, kBase));
+  rig.alice.local_addresses_done(rig.now);
+  rig.wait(1s);
+  rig.answer();
+  REQUIRE(rig.alice.gathering_state() == GatheringState::Gathering);  // the server may answer yet
+  rig.offer(true);
+  REQUIRE(rig.alice.add_local_address(rig.now, kBase));
+  if (is_undone) REQUIRE(rig.alice.set_local_description(rig.now, SdpType::Rollback, ""));
+  CHECK(rig.alice.gathering_state() == GatheringState::Gathering);
+  rig.wait(38s +
+           800ms);  // the server is given up 39.5 s after it was asked; gathering would be cut off after 40 s
+  REQUIRE(rig.now == Time{39s + 800ms});
+  CHECK(rig.alice.gathering_state() == (is_undone ? GatheringState::Complete : GatheringState::Gathering));
+  rig.alice.local_addresses_done(rig.now);
+  rig.wait(1ms);
+  CHECK(rig.alice.gathering_state() == GatheringState::Complete);
+}
+
 TEST_CASE("a permission that only a past generation wanted is not refreshed", "[TURN-10][ICE-RST-01]") {
   const Address first = *parse_ip("198.51.100.1", 6000), second = *parse_ip("198.51.100.2", 6000);
   Rig rig;
