@@ -170,6 +170,7 @@ void ConnectionCore::finish_for_hook() {
 void ConnectionCore::close() {
   if (!check_no_hook()) return;
   const Call call(*this);
+  is_closed_ = true;
   pending_description_.reset();
   buffered_low_.clear();
   lost_servers_.clear();
@@ -217,7 +218,6 @@ Status ConnectionCore::create_offer() {
     return fail(ErrorCode::InvalidState, "an offer can be made only once, before anything else");
   const Result<std::string> offer = (*peer)->create_offer(now());
   if (!offer) return Unexpected{offer.error()};
-  offered_first_ = true;
   return announce(SdpType::Offer, *offer);
 }
 
@@ -300,8 +300,8 @@ Status ConnectionCore::set_remote_description(std::string_view type_name, std::s
   const ConnectionState state = (*peer)->connection_state();
   const bool was_connected = state == ConnectionState::Connected || state == ConnectionState::Disconnected ||
                              state == ConnectionState::Failed;
-  const bool passes_over = has_crossed && offered_first_ && was_connected;
-  const bool gives_way = has_crossed && !offered_first_;
+  const bool passes_over = has_crossed && offered_first_ == true && was_connected;
+  const bool gives_way = has_crossed && offered_first_ == false;
   if (passes_over || gives_way) {
     // What is malformed takes nothing back.
     const auto offer = sdp::parse_description(sdp, environment_.limits);
@@ -319,8 +319,10 @@ Status ConnectionCore::set_remote_description(std::string_view type_name, std::s
     const Result<std::string> answer = (*peer)->create_answer(now());
     Status status = answer ? announce(SdpType::Answer, *answer) : Status(Unexpected{answer.error()});
     if (!status) (void)(*peer)->set_remote_description(now(), SdpType::Rollback, {});
+    if (status && !offered_first_) offered_first_ = false;
     return status;
   }
+  if (!offered_first_) offered_first_ = true;
   flush();
   return {};
 }
@@ -369,15 +371,20 @@ Result<std::shared_ptr<DataChannel>> ConnectionCore::create_channel(std::string_
 
 std::shared_ptr<DataChannel> ConnectionCore::make_channel(ChannelHandle handle) {
   std::shared_ptr<DataChannel> channel(new DataChannel(shared_from_this(), handle));
-  channels_.push_back({handle, channel});
+  channels_.insert(channels_.begin() + static_cast<std::ptrdiff_t>(place_of(handle)), {handle, channel});
   return channel;
 }
 
-// Handles only grow, so the entries are sorted by them.
-const ConnectionCore::ChannelEntry* ConnectionCore::entry(ChannelHandle handle) const {
+// The entries are sorted by their handles. A channel of the other end has had its handle since its OPEN came, and gets its entry
+// when the event is given out: by then one of ours may have a later handle.
+std::size_t ConnectionCore::place_of(ChannelHandle handle) const {
   const auto at = std::lower_bound(channels_.begin(), channels_.end(), handle,
                                    [](const ChannelEntry& e, ChannelHandle h) { return e.handle < h; });
-  return at != channels_.end() && at->handle == handle ? &*at : nullptr;
+  return static_cast<std::size_t>(at - channels_.begin());
+}
+const ConnectionCore::ChannelEntry* ConnectionCore::entry(ChannelHandle handle) const {
+  const std::size_t at = place_of(handle);
+  return at < channels_.size() && channels_[at].handle == handle ? &channels_[at] : nullptr;
 }
 ConnectionCore::ChannelEntry* ConnectionCore::entry(ChannelHandle handle) {
   return const_cast<ChannelEntry*>(std::as_const(*this).entry(handle));

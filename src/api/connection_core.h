@@ -181,6 +181,7 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   void close_lost_streams();
   bool has_seen_addresses();
   void watch_addresses();
+  bool has_lost_path() const;
   void close_sockets();
   void look_up_servers();
   void add_server(const net::Resolver::Answer& answer);
@@ -219,6 +220,7 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   void refresh_buffered();
   ChannelEntry* entry(ChannelHandle handle);
   const ChannelEntry* entry(ChannelHandle handle) const;
+  std::size_t place_of(ChannelHandle handle) const;  // of its entry, or where that would be
   std::shared_ptr<DataChannel> channel(ChannelHandle handle);
   std::shared_ptr<DataChannel> make_channel(ChannelHandle handle);
 
@@ -275,10 +277,11 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   bool buffered_outdated_ = false;  // send() has been called since the amounts were looked at
   bool has_buffered_ = true;        // one of the amounts may be other than 0, and fall
   bool polling_ = false;
-  bool offered_first_ = false;
-  bool restart_owed_ = false;  // the path is lost
-  bool has_loopback_ = false;  // loopback addresses are among the sockets'
-  Time next_look_ = kNever;    // at the addresses of this machine
+  std::optional<bool> offered_first_;  // the first offer that was answered was ours; nothing: none was yet
+  bool is_closed_ = false;             // by close(): nothing is told any more
+  bool restart_owed_ = false;          // the path is lost
+  bool has_loopback_ = false;          // loopback addresses are among the sockets'
+  Time next_look_ = kNever;            // at the addresses of this machine
   std::optional<std::uint64_t>
       addresses_seen_;  // what they were when a look at them changed nothing: a number of the mux
 };

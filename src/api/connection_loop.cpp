@@ -13,8 +13,8 @@ namespace {
 constexpr int kRounds = 4;  // of reading and writing, in one poll()
 constexpr std::size_t kMostAddresses = 64;
 constexpr Duration kLookupPoll = std::chrono::milliseconds(10);
-// How often poll() looks whether an interface came or went. No deadline of its own: whoever sleeps for long is woken by
-// the checks of consent every few seconds.
+// How often poll() looks whether an interface came or went. As long as there is a path that is no deadline: whoever sleeps is
+// woken by the checks of consent every few seconds.
 constexpr Duration kAddressLook = std::chrono::seconds(1);
 
 bool has_ip(std::span<const Address> addresses, const Address& address) {
@@ -164,6 +164,11 @@ bool ConnectionCore::has_seen_addresses() {
   return std::exchange(addresses_seen_, there) == there && there;
 }
 
+bool ConnectionCore::has_lost_path() const {
+  const ConnectionState state = peer_->connection_state();
+  return state == ConnectionState::Disconnected || state == ConnectionState::Failed;
+}
+
 // Addresses that went take their sockets with them. Those that came join the gathering while it lasts; afterwards they take
 // a restart (RFC 8838 §13), which is worth it when the path is lost.
 void ConnectionCore::watch_addresses() {
@@ -177,8 +182,7 @@ void ConnectionCore::watch_addresses() {
   close_lost_streams();
   const std::size_t before = sockets_.size() + tcp_locals_.size();
   if (peer_->gathering_state() == GatheringState::Gathering) (void)open_sockets(has_loopback_);
-  const ConnectionState state = peer_->connection_state();
-  const bool is_lost = state == ConnectionState::Disconnected || state == ConnectionState::Failed;
+  const bool is_lost = has_lost_path();
   const bool has_new = std::any_of(addresses.begin(), addresses.end(),
                                    [&](const Address& address) { return !has_socket_at(address); });
   if (!is_lost) restart_owed_ = false;
@@ -349,6 +353,8 @@ Time ConnectionCore::next_deadline() const {
   // Others share the socket, so nobody sleeps until it can be written.
   if (mux_member_ && is_blocked()) next = std::min(next, send_again_);
   if (!lookups_.empty()) next = std::min({next, resolver_.next_timeout(time), time + kLookupPoll});
+  if (configuration_.restart_ice_automatically && has_lost_path() && !has_ended())
+    next = std::min(next, next_look_);
   return next;
 }
 

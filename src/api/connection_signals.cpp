@@ -180,14 +180,14 @@ void ConnectionCore::emit_to_channel(const Event& event) {
     call(report->channel->message_outcome, report->report, report->outcome);
   } else if (const auto* closed = std::get_if<PeerConnection::ChannelClosed>(&event)) {
     if (is_failure(closed->reason)) call(closed->channel->failed, closed->reason);
-    if (owner_ != nullptr) call(closed->channel->closed);
+    if (owner_ != nullptr && !is_closed_) call(closed->channel->closed);
   }
 }
 
 // data_received takes what waits out of the queue; nobody else then has to.
 void ConnectionCore::emit_message(const std::shared_ptr<DataChannel>& channel) {
   if (!channel->data_received) return call(channel->message_received);
-  while (owner_ != nullptr && channel->data_received) {
+  while (owner_ != nullptr && !is_closed_ && channel->data_received) {
     const Result<Bytes> packet = channel->get_packet();
     if (!packet) return;
     call(channel->data_received, channel->get_label(), *packet);

@@ -259,8 +259,10 @@ Status Channels::set_buffer_low_threshold(ChannelHandle handle, std::size_t byte
   Channel* const channel = find(handle);
   if (channel == nullptr) return fail(ErrorCode::NotFound, "no such channel");
   channel->low_threshold = bytes;
-  if (association_ != nullptr && channel->state == ChannelState::Open)
+  if (association_ != nullptr && channel->state == ChannelState::Open) {
     association_->set_buffer_low_threshold(*channel->id, bytes);
+    channel->above_low_threshold = association_->buffered_amount(*channel->id) > bytes;
+  }
   return {};
 }
 

@@ -87,7 +87,7 @@ class Channels {
     bool heard = false;  // the ACK or any message came: no need to force order any more (RFC 8832 §6)
     bool own_reset_done = false, peer_reset_done = false;
     Close reason = Close::Local;       // of its end: who began it, or what
-    bool above_low_threshold = false;  // a send() lifted the buffered amount over it
+    bool above_low_threshold = false;  // the buffered amount was, and BufferLow is owed
     bool released = false;
     bool opened_by_peer = false;    // its label counts in Limits::dc_labels
     bool in_pieces = false;         // as the user wants to receive

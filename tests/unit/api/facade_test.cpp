@@ -123,6 +123,41 @@ TEST_CASE("a channel: open, messages, closing, closed; failed before closed when
   }
 }
 
+TEST_CASE("nothing of a channel is told after the connection's own close(), from inside its handlers either",
+          "[API-05]") {
+  SimPair t;
+  t.connect();
+  const auto poll = t.a.machine.poll;
+  const auto deadline = t.a.machine.time_to_deadline;
+  std::vector<std::string> told;
+  t.ours->closed = [&] { told.push_back("closed"); };
+  SECTION("messages that came together") {
+    t.ours->data_received = [&](const std::string&, Bytes packet) {
+      told.push_back(std::string(as_text(packet)));
+      if (told.size() == 2) t.a.connection->close();
+    };
+    t.a.machine.poll = [] {};
+    t.a.machine.time_to_deadline = [] { return std::optional<Duration>(); };
+    for (const char* text : {"one", "two", "three", "four"}) REQUIRE(t.theirs->send(text));
+    t.world.run_for(100ms);
+    CHECK(told.empty());
+    t.a.machine.poll = poll;
+    t.a.machine.time_to_deadline = deadline;
+    poll();
+    t.world.run_for(1s);
+    CHECK(told == std::vector<std::string>{"one", "two"});
+  }
+  SECTION("failed, before closed") {
+    t.ours->failed = [&](Close) {
+      told.push_back("failed");
+      t.a.connection->close();
+    };
+    t.b.connection->close();
+    t.world.run_for(1s);
+    CHECK(told == std::vector<std::string>{"failed"});
+  }
+}
+
 TEST_CASE("an empty message is read without touching what is not there", "[API-11][API-13]") {
   SimPair t;
   t.connect();
@@ -350,6 +385,91 @@ TEST_CASE("a log sink or a tap that calls back is refused; it may drop what it w
         CHECK(a.machine.environment.bytes_in_use() == 0);
       }
     }
+  }
+}
+
+TEST_CASE(
+    "a channel made while those of the other end are being announced: each is told all that happens to it",
+    "[API-02][API-05][API-26]") {
+  const bool pulls = GENERATE(false, true);
+  SimPair t([&](Configuration& c) { c.pull_events = pulls; });
+  std::map<std::string, std::vector<std::string>> told;  // by label, of b's channels
+  std::vector<ChannelPtr> theirs, replies;
+  const auto reply_to = [&](const ChannelPtr& channel) {
+    const auto made = t.b.connection->create_data_channel("reply to " + channel->get_label());
+    REQUIRE(made);
+    replies.push_back(*made);
+    theirs.push_back(channel);
+  };
+  const auto watch = [&](const ChannelPtr& channel) {
+    const auto tell = [&, label = channel->get_label()](const char* what) {
+      return [&, label, what] { told[label].push_back(what); };
+    };
+    channel->opened = tell("opened");
+    channel->message_received = tell("message");
+    channel->closing = tell("closing");
+    channel->closed = tell("closed");
+  };
+  const auto pull = [&](PeerConnection& connection, PeerConnection& other) {
+    for (PeerConnection::Event event; connection.next_event(event); event = {}) {
+      const auto tell = [&](const ChannelPtr& channel, const char* what) {
+        if (&connection == t.b.connection.get()) told[channel->get_label()].push_back(what);
+      };
+      if (const auto* e = std::get_if<PeerConnection::DescriptionCreated>(&event))
+        CHECK(other.set_remote_description(e->type, e->sdp));
+      if (const auto* e = std::get_if<PeerConnection::CandidateCreated>(&event))
+        CHECK(other.add_ice_candidate(e->media, e->index, e->name));
+      if (const auto* e = std::get_if<PeerConnection::ChannelReceived>(&event)) {
+        if (&connection == t.b.connection.get()) {
+          reply_to(e->channel);
+        } else {
+          t.a.channels.push_back(e->channel);
+        }
+      }
+      if (const auto* e = std::get_if<PeerConnection::ChannelOpened>(&event)) tell(e->channel, "opened");
+      if (const auto* e = std::get_if<PeerConnection::MessageReceived>(&event)) tell(e->channel, "message");
+      if (const auto* e = std::get_if<PeerConnection::ChannelClosing>(&event)) tell(e->channel, "closing");
+      if (const auto* e = std::get_if<PeerConnection::ChannelClosed>(&event)) tell(e->channel, "closed");
+    }
+  };
+  if (pulls) {
+    for (auto [one, other] : {std::pair(&t.a, &t.b), std::pair(&t.b, &t.a)}) {
+      one->machine.poll = [&, one = one, other = other] {
+        CHECK(one->connection->poll());
+        pull(*one->connection, *other->connection);
+      };
+    }
+  } else {
+    t.b.connection->data_channel_received = [&](const ChannelPtr& channel) {
+      watch(channel);
+      reply_to(channel);
+      watch(replies.back());
+    };
+  }
+  std::vector<ChannelPtr> ours;
+  for (const char* label : {"one", "two", "three"}) {
+    const auto made = t.a.connection->create_data_channel(label);
+    REQUIRE(made);
+    ours.push_back(*made);
+  }
+  REQUIRE(t.a.connection->create_offer());  // so that all three OPENs come at once
+  REQUIRE(t.run_until([&] { return theirs.size() == 3 && t.a.channels.size() == 3; }));
+  t.world.run_for(1s);
+  for (const ChannelPtr& channel : ours) REQUIRE(channel->send("to them"));
+  for (const ChannelPtr& channel : t.a.channels) REQUIRE(channel->send("to the replies"));
+  for (const ChannelPtr& channel : replies) REQUIRE(channel->send("a reply"));
+  for (const ChannelPtr& channel : replies) CHECK(channel->get_buffered_amount() == 7);
+  t.world.run_for(1s);
+  for (const ChannelPtr& channel : replies) CHECK(channel->get_buffered_amount() == 0);
+  ours.clear();
+  t.a.channels.clear();
+  t.world.run_for(1s);
+  REQUIRE(told.size() == 6);
+  for (const auto& [label, what] : told) {
+    INFO(label);
+    const bool is_reply = label.starts_with("reply");
+    CHECK(what == (is_reply ? std::vector<std::string>{"opened", "message", "closing", "closed"}
+                            : std::vector<std::string>{"message", "closing", "closed"}));
   }
 }
 

@@ -82,6 +82,85 @@ TEST_CASE("both ends restart at once: the one that answered first gives way", "[
   numbers.finish();
 }
 
+TEST_CASE(
+    "offers that crossed at the start, then two restarts at once: the answerer of the first exchange gives "
+    "way",
+    "[ICE-RST-04][SDP-48]") {
+  SimPair p;
+  const auto hand_on = p.a.connection->session_description_created;
+  SessionDescription of_b;
+  p.a.connection->session_description_created = {};
+  const auto from_b = p.b.connection->session_description_created;
+  p.b.connection->session_description_created = [&](const std::string& type, const std::string& sdp) {
+    of_b = {type, sdp};
+  };
+  for (SimEnd* end : {&p.a, &p.b}) {
+    end->create(end == &p.a ? "from a" : "from b");
+    REQUIRE(end->connection->create_offer());
+  }
+  p.world.run_for(1s);
+  p.a.connection->session_description_created = hand_on;
+  p.b.connection->session_description_created = from_b;
+  REQUIRE(p.a.connection->set_local_description("rollback", ""));
+  REQUIRE(p.a.connection->set_remote_description(of_b));
+  REQUIRE(p.run_until([&] { return p.a.channels.size() == 2 && p.b.channels.size() == 2; }));
+  for (int i = 0; i < 2; ++i) {
+    REQUIRE(p.a.connection->restart_ice());
+    REQUIRE(p.b.connection->restart_ice());
+    p.world.run_for(5s);
+    for (const SimEnd* end : {&p.a, &p.b}) {
+      CHECK(end->connection->get_signaling_state() == SignalingState::Stable);
+      CHECK(end->connection->get_connection_state() == ConnectionState::Connected);
+    }
+  }
+}
+
+TEST_CASE(
+    "who sleeps until a deadline, with nothing to send, finds the address that came after ICE had failed",
+    "[API-18][ICE-NAT-04]") {
+  const bool offerer_moves = GENERATE(true, false);
+  SimPair p;
+  p.connect();
+  SimEnd& mover = offerer_moves ? p.a : p.b;
+  mover.machine.move_to(std::nullopt);
+  p.world.run_for(120s);
+  REQUIRE(mover.connection->get_connection_state() == ConnectionState::Failed);
+  const std::size_t polls = mover.machine.polls;
+  p.world.run_for(10s);
+  CHECK(mover.machine.polls <= polls + 12);
+  mover.machine.move_to(kElsewhere);
+  CHECK(p.run_until([&] { return mover.connection->get_connection_state() == ConnectionState::Connected; },
+                    5s));
+  p.world.run_for(60s);
+  for (const SimEnd* end : {&p.a, &p.b})
+    CHECK(end->connection->get_connection_state() == ConnectionState::Connected);
+  REQUIRE(p.ours->send("there again"));
+  CHECK(p.run_until([&] { return p.b.count("message") == 1; }, 5s));
+}
+
+TEST_CASE("both machines sleep for a minute: with nothing to send, the first look afterwards restarts ICE",
+          "[API-18]") {
+  SimPair p;
+  p.connect();
+  const auto wake = [](SimEnd& end) { return std::pair(end.machine.poll, end.machine.time_to_deadline); };
+  const auto a = wake(p.a), b = wake(p.b);
+  for (SimEnd* end : {&p.a, &p.b}) {
+    end->machine.poll = [] {};
+    end->machine.time_to_deadline = [] { return std::optional<Duration>(); };
+  }
+  p.world.run_for(60s);
+  std::tie(p.a.machine.poll, p.a.machine.time_to_deadline) = a;
+  std::tie(p.b.machine.poll, p.b.machine.time_to_deadline) = b;
+  const auto is_up = [](const SimEnd& end) {
+    return end.connection->get_connection_state() == ConnectionState::Connected &&
+           end.connection->get_signaling_state() == SignalingState::Stable;
+  };
+  p.a.machine.poll();
+  p.b.machine.poll();
+  CHECK_FALSE(is_up(p.a));
+  CHECK(p.run_until([&] { return is_up(p.a) && is_up(p.b); }, 10s));
+}
+
 TEST_CASE("a malformed offer that crosses a restart takes nothing back, and is refused at either end") {
   SimPair p;
   p.connect();

@@ -273,6 +273,33 @@ TEST_CASE("a threshold of one channel is not that of the next on its stream", "[
   CHECK(t.info(ChannelHandle{1}).buffered_amount == 0);
 }
 
+TEST_CASE(
+    "a threshold that comes down below what is buffered is told of when that falls to it; one that goes up "
+    "is not",
+    "[API-08]") {
+  ChannelsFixture t;
+  t.connect();
+  t.say(5, kOpenL);
+  t.run(1s);
+  const ChannelHandle channel{0};
+  REQUIRE(t.channels.set_buffer_low_threshold(channel, 1'000'000));
+  t.told.clear();
+  REQUIRE(t.send(channel, std::string(200'000, 'x')));
+  REQUIRE(t.info(channel).buffered_amount > 50'000);
+  REQUIRE(t.channels.set_buffer_low_threshold(channel, 50'000));
+  CHECK(t.told.empty());
+  t.run(5s);
+  CHECK(t.told == lines({"low 0"}));
+
+  t.told.clear();
+  REQUIRE(t.send(channel, std::string(200'000, 'x')));
+  REQUIRE(t.info(channel).buffered_amount > 50'000);
+  REQUIRE(t.channels.set_buffer_low_threshold(channel, 1'000'000));
+  t.run(5s);
+  CHECK(t.info(channel).buffered_amount == 0);
+  CHECK(t.told.empty());
+}
+
 TEST_CASE("all streams reset at once: every channel closes, each once", "[DCEP-12]") {
   ChannelsFixture t;
   t.connect();
