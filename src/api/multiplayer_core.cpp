@@ -79,6 +79,7 @@ Status MultiplayerCore::add(std::shared_ptr<PeerConnection> connection, int id, 
   if (const Status made = make_channels(peer, unreliable_lifetime); !made) return made;
   if (Entry* const there = find(id)) {
     std::swap(there->peer, peer);  // the old one is let go of as this call ends
+    if (is_server) forget_relay();
   } else {
     peers.push_back({id, std::move(peer)});
   }
@@ -92,7 +93,14 @@ MultiplayerCore::Entry MultiplayerCore::take_out(int id) {
   peers.erase(at);
   if (next_peer_ == id) next_peer_ = 0;
   std::erase(held_back_, id);
+  if (id == MultiplayerPeer::TARGET_PEER_SERVER) forget_relay();
   return entry;
+}
+
+// What a server has told of others goes with it, and what it would have told.
+void MultiplayerCore::forget_relay() {
+  held_frame_.reset();
+  remote_peers_.clear();
 }
 
 Status MultiplayerCore::remove(int id) {
@@ -103,8 +111,9 @@ Status MultiplayerCore::remove(int id) {
 
 void MultiplayerCore::forget(int id) {
   const bool is_held_back = std::find(held_back_.begin(), held_back_.end(), id) != held_back_.end();
-  const Entry entry = take_out(id);
   const bool is_server = id == MultiplayerPeer::TARGET_PEER_SERVER;
+  const std::vector<int> beyond = is_server ? remote_peers_ : std::vector<int>();
+  const Entry entry = take_out(id);
   const bool needs_server = mode == Mode::Client || wait_for_server;
   if (!entry.peer.connected) {
     if (is_server && needs_server) tell(&MultiplayerPeer::connection_failed);
@@ -112,9 +121,7 @@ void MultiplayerCore::forget(int id) {
   }
   const bool has_lost_server = is_server && needs_server;
   if (has_lost_server) status = MultiplayerPeer::CONNECTION_DISCONNECTED;
-  std::vector<int> beyond;
   if (is_relaying() && mode == Mode::Server) tell_others(id, false);
-  if (is_relaying() && is_server) beyond.swap(remote_peers_);
   for (const int remote : beyond) tell(&MultiplayerPeer::peer_disconnected, remote);
   if (!is_held_back) tell(&MultiplayerPeer::peer_disconnected, id);
   if (has_lost_server) tell(&MultiplayerPeer::server_disconnected);
@@ -138,8 +145,7 @@ void MultiplayerCore::close() {
   gone.swap(peers);
   next_peer_ = last_peer_ = 0;
   waiting_.reset();
-  held_frame_.reset();
-  remote_peers_.clear();
+  forget_relay();
   held_back_.clear();
   own_id = target = 0;
   mode = Mode::None;
@@ -179,6 +185,14 @@ Status MultiplayerCore::poll() {
   find_next();
   polling = false;
   return {};
+}
+
+bool MultiplayerCore::has_to_tell() const {
+  if (held_frame_) return true;
+  return std::any_of(peers.begin(), peers.end(), [](const Entry& entry) {
+    const Health health = health_of(entry.peer);
+    return health == Health::Gone || (health == Health::Up && !entry.peer.connected);
+  });
 }
 
 // All are polled first, then those that went are told of, then those that came.

@@ -33,6 +33,7 @@ class MultiplayerCore : public std::enable_shared_from_this<MultiplayerCore> {
   Status disconnect(int id, bool force);
   void close();
   Status poll();
+  bool has_to_tell() const;  // poll() would, now
   Status put(Bytes packet);
   Result<Bytes> get();
   int available_packets();
@@ -81,6 +82,7 @@ class MultiplayerCore : public std::enable_shared_from_this<MultiplayerCore> {
   void announce_held_back();
   void forget(int id);
   Entry take_out(int id);
+  void forget_relay();
   void tell(std::function<void(int)> MultiplayerPeer::*signal, int id);
   void tell(std::function<void()> MultiplayerPeer::*signal);
 

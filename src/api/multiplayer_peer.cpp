@@ -76,10 +76,12 @@ Status MultiplayerPeer::wait(Duration timeout) {
     held.push_back(entry.peer.connection);
     connections.push_back(held.back().get());
   }
+  if (core->has_to_tell()) timeout = Duration::zero();
   if (const Status status = poll_all(connections, timeout); !status) return status;
   return core->poll();
 }
 std::optional<Duration> MultiplayerPeer::get_time_to_next_deadline() const {
+  if (core_->has_to_tell()) return Duration::zero();
   std::optional<Duration> soonest;
   for (const auto& entry : core_->peers) {
     const auto deadline = entry.peer.connection->get_time_to_next_deadline();

@@ -261,6 +261,90 @@ TEST_CASE("leaving: remove, disconnect, force, close, and one closed channel", "
   }
 }
 
+TEST_CASE(
+    "who sleeps until the deadline is told at once that a peer was disconnected, or came beyond the server",
+    "[API-18]") {
+  SECTION("disconnect_peer()") {
+    Pair t;
+    REQUIRE(t.a.peer->disconnect_peer(2));
+    CHECK(t.a.peer->get_time_to_next_deadline() == Duration::zero());
+    t.world.run_for(1ms);
+    CHECK(t.a.log.back() == "-2");
+    CHECK(t.a.peer->get_time_to_next_deadline() != Duration::zero());
+  }
+  SECTION("a packet that is read uncovers the word that another came") {
+    sim::World world(1);
+    Player server(world, 1, 1), client(world, 2, 2), other(world, 3, 3);
+    REQUIRE(server.peer->create_server());
+    REQUIRE(client.peer->create_client(2));
+    REQUIRE(other.peer->create_client(3));
+    for (Player* player : {&server, &client, &other}) REQUIRE(player->peer->set_server_relay_enabled(true));
+    introduce(world, client, 2, server, 1);
+    world.run_for(2s);
+    client.reads = false;
+    REQUIRE(server.put(2, "first"));
+    introduce(world, other, 3, server, 1);
+    world.run_for(2s);
+    REQUIRE(client.log == std::vector<std::string>{"+1", "succeeded"});
+    client.read();
+    REQUIRE(client.packets.size() == 1);
+    CHECK(client.peer->get_time_to_next_deadline() == Duration::zero());
+    world.run_for(1ms);
+    CHECK(client.log.back() == "+3");
+    CHECK(client.peer->get_time_to_next_deadline() != Duration::zero());
+  }
+}
+
+TEST_CASE("a client that loses its server forgets whom it knew through it", "[API-56]") {
+  sim::World world(1);
+  Player server(world, 1, 1), client(world, 2, 2), other(world, 3, 3);
+  REQUIRE(server.peer->create_server());
+  REQUIRE(client.peer->create_client(2));
+  REQUIRE(other.peer->create_client(3));
+  for (Player* player : {&server, &client, &other}) REQUIRE(player->peer->set_server_relay_enabled(true));
+  introduce(world, client, 2, server, 1);
+  world.run_for(2s);
+  SECTION("word of another that was not given out yet is not given out any more") {
+    const auto poll = std::exchange(client.machine.poll, nullptr);
+    const auto deadline = std::exchange(client.machine.time_to_deadline, nullptr);
+    REQUIRE(server.put(2, "first"));
+    introduce(world, other, 3, server, 1);
+    world.run_for(2s);
+    client.reads = false;
+    poll();
+    client.read();
+    REQUIRE(client.packets.size() == 1);
+    REQUIRE(client.log == std::vector<std::string>{"+1", "succeeded"});
+    server.peer.reset();
+    world.run_for(100ms);
+    client.machine.poll = poll;
+    client.machine.time_to_deadline = deadline;
+    poll();
+    world.run_for(10s);
+    CHECK(client.log == std::vector<std::string>{"+1", "succeeded", "-1", "server gone"});
+  }
+  SECTION("after it left by force and joined again it hears of the other anew") {
+    introduce(world, other, 3, server, 1);
+    world.run_for(2s);
+    REQUIRE(client.log.back() == "+3");
+    REQUIRE(client.peer->disconnect_peer(1, true));
+    world.run_for(2s);
+    client.log.clear();
+    introduce(world, client, 2, server, 1);
+    world.run_for(2s);
+    CHECK(client.log == std::vector<std::string>{"+1", "+3"});
+  }
+  SECTION("a connection that takes the place of the one to the server") {
+    introduce(world, other, 3, server, 1);
+    world.run_for(2s);
+    client.log.clear();
+    REQUIRE(server.peer->disconnect_peer(2, true));
+    introduce(world, client, 2, server, 1);
+    world.run_for(2s);
+    CHECK(client.log == std::vector<std::string>{"+1", "+3"});
+  }
+}
+
 TEST_CASE("handlers of a MultiplayerPeer may do anything", "[API-02][API-03]") {
   for (int action = 0; action < 6; ++action) {
     for (const bool on_leaving : {false, true}) {
