@@ -105,8 +105,8 @@ class POLLRTC_API MultiplayerPeer {
   // several, nothing: those that cannot take it now do not get it.
   Status put_packet(Bytes packet);
 
-  // The next packet, and who sent it; peers take turns. Empty when there is none; good until the next call of
-  // get_packet().
+  // The next packet, and who sent it; peers take turns. Empty when there is none; good until the next call of get_packet(),
+  // poll() or wait(), or until its peer leaves.
   Result<Bytes> get_packet();
   int get_available_packet_count() const;             // of all peers together
   int get_packet_peer() const;                        // 0 when none waits, as the two below

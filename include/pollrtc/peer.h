@@ -354,7 +354,8 @@ class POLLRTC_API Peer {
   // NotFound: released, or never there.
   Result<ChannelInfo> channel(ChannelHandle channel) const;
   // `report`: ask what becomes of the message; MessageReport events name it by this number, which is yours to choose.
-  // Errors: InvalidState (not open), TooLarge (for the other end, or for us), BufferFull (it stays open), LimitReached
+  // Errors: InvalidState (not open), TooLarge (for the other end, or for us), BufferFull (it stays open; all channels together
+  // have Limits::sctp_tx_buffer, so what it waits for may be another's BufferLow), LimitReached
   // (Limits::sctp_outcomes reports are owed).
   Status send(Time now, ChannelHandle channel, Bytes data, bool is_text,
               std::optional<std::uint32_t> report = {});

@@ -502,6 +502,7 @@ POLLRTC_C_API void pollrtc_multiplayer_set_transfer_channel(pollrtc_multiplayer*
 POLLRTC_C_API int pollrtc_multiplayer_get_transfer_channel(const pollrtc_multiplayer* peer);
 POLLRTC_C_API pollrtc_result pollrtc_multiplayer_put_packet(pollrtc_multiplayer* peer, const void* data,
                                                             size_t size);
+/* As of a channel; and good no longer than its peer is there. */
 POLLRTC_C_API pollrtc_result pollrtc_multiplayer_get_packet(pollrtc_multiplayer* peer, const uint8_t** data,
                                                             size_t* size);
 POLLRTC_C_API int pollrtc_multiplayer_get_available_packet_count(const pollrtc_multiplayer* peer);

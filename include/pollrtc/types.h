@@ -48,7 +48,7 @@ struct Address {
     None = 0,
     IPv4 = 1,
     IPv6 = 2
-  };  // the numbers are STUN's (RFC 8489 §14.1)
+  };
 
   std::array<std::uint8_t, 16> ip{};  // in network order
   std::uint32_t scope_id = 0;         // interface index of an IPv6 link-local address

@@ -152,7 +152,9 @@ void Channels::on_role(bool dtls_client) {
     Channel& channel = *entry.value;
     if (channel.id || channel.state != ChannelState::Connecting) continue;
     const auto id = free_id();
-    if (!id || !assign_id(channel, *id)) become_closed(channel, id ? Close::OutOfMemory : Close::Local);
+    // W3C, when there is no id left: "unable to create", as where the association has fewer streams than an id needs.
+    if (!id || !assign_id(channel, *id))
+      become_closed(channel, id ? Close::OutOfMemory : Close::ProtocolViolation);
   }
 }
 

@@ -227,6 +227,20 @@ TEST_CASE("an id beyond the streams agreed on: refused when they are known, else
   CHECK(t.a.connection->create_data_channel("x", negotiated(8)));
 }
 
+TEST_CASE("channels made before the role is known, more than there are ids for: the others fail", "[API-35]") {
+  SimPair t([](Configuration& c) { c.limits.sctp_streams = 4; });
+  std::vector<ChannelPtr> made;
+  for (const char* label : {"one", "two", "three"}) made.push_back(t.a.create(label));
+  REQUIRE(t.a.connection->create_offer());
+  REQUIRE(t.run_until([&] { return t.b.channels.size() == 2; }));
+  t.world.run_for(1s);
+  CHECK(made[0]->get_ready_state() == ChannelState::Open);
+  CHECK(made[1]->get_ready_state() == ChannelState::Open);
+  CHECK(made[2]->get_ready_state() == ChannelState::Closed);
+  CHECK(t.a.count("failed ProtocolViolation") == 1);
+  CHECK(t.a.count("closed") == 1);
+}
+
 TEST_CASE("a connection's close does not wait for what a closing channel still has to send", "[API-51]") {
   SimPair t;
   t.world.set_link(SimPair::kA, SimPair::kB, {.delay = 10ms, .bits_per_second = 1'000'000});
