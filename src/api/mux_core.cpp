@@ -164,9 +164,16 @@ void MuxCore::claim(MuxMember& member, const Key& key, bool is_proved) {
 
 // ---- what comes
 
+// The sockets, beginning with the one whose turn it is.
+template <class Visit>
+void MuxCore::for_each_in_turn(Visit&& visit) {
+  const std::size_t first = first_to_read_;
+  for (std::size_t i = 0; i < sockets_.size(); ++i) visit((first + i) % sockets_.size());
+}
+
 void MuxCore::read() {
   int left = kReads;
-  for (std::size_t i = 0; i < sockets_.size(); ++i) left = read_socket(i, left);
+  for_each_in_turn([&](std::size_t socket) { left = read_socket(socket, left); });
 }
 
 void MuxCore::read_all() {
@@ -175,24 +182,27 @@ void MuxCore::read_all() {
   for (std::size_t i = 0; i < sockets_.size(); ++i) read_errors(i);
 }
 
-// How many more of `left` may be read.
+// How many more of `left` may be read. Where no more may be, the next reading begins behind this socket: a flood at one of our
+// addresses takes a reading for itself, and the next one is for the others first.
 int MuxCore::read_socket(std::size_t socket, int left) {
+  if (left <= 0) return 0;
   while (left > 0) {
     const int count = read_run(socket);
-    if (count == 0) break;
+    if (count == 0) return left;
     left -= count;
   }
-  return left;
+  first_to_read_ = (socket + 1) % sockets_.size();
+  return 0;
 }
 
 // The same for those sockets that poll(2) has just named.
 void MuxCore::read_ready() {
   int left = kReads;
-  for (std::size_t i = 0; i < sockets_.size(); ++i) {
-    if (!is_given() && !poller_.is_readable(descriptor(static_cast<int>(i)))) continue;
-    left = read_socket(i, left);
-    if (network_.receive_error != nullptr) read_errors(i);
-  }
+  for_each_in_turn([&](std::size_t socket) {
+    if (!is_given() && !poller_.is_readable(descriptor(static_cast<int>(socket)))) return;
+    left = read_socket(socket, left);
+    if (network_.receive_error != nullptr) read_errors(socket);
+  });
 }
 
 // How many datagrams came; 0 when there is nothing more.

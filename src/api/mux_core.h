@@ -169,6 +169,8 @@ class MuxCore {
   void leave(MuxMember& member);
   void claim(MuxMember& member, const Key& key, bool is_proved);
   void forget_oldest(MuxMember& member);
+  template <class Visit>
+  void for_each_in_turn(Visit&& visit);
   int read_socket(std::size_t socket, int left);
   int read_run(std::size_t socket);
   void hand_over(const Key& key, Bytes datagram);
@@ -181,6 +183,7 @@ class MuxCore {
   SystemNetwork system_network_;
   Network network_;
   std::vector<Socket> sockets_;
+  std::size_t first_to_read_ = 0;  // of the sockets
   std::vector<std::uint8_t> buffer_;
   Hash hash_;
   std::unordered_map<std::string, MuxMember*> ufrags_;

@@ -26,6 +26,7 @@ struct FakeNetwork {
   struct Datagram {
     Address remote;
     ByteVector bytes;
+    int socket = 0;  // that it came to
   };
   Network hooks() {
     Network n;
@@ -56,11 +57,20 @@ struct FakeNetwork {
       static_cast<FakeNetwork*>(c)->sent.push_back({remote, to_vector(bytes)});
       return Network::Outcome::Done;
     };
-    n.receive = [](void* c, int, MutBytes buffer, std::size_t& size, Address& source) {
+    n.receive = [](void* c, int socket, MutBytes buffer, std::size_t& size, Address& source) {
       auto& self = *static_cast<FakeNetwork*>(c);
-      if (self.inbox.empty()) return Network::Outcome::WouldBlock;
-      const Datagram d = self.inbox.front();
-      self.inbox.pop_front();
+      ++self.asked;
+      if (self.flooded.contains(socket)) {
+        buffer[0] = 23;
+        size = 1;
+        source = Address::v4(203, 0, 113, 1, 9);
+        return Network::Outcome::Done;
+      }
+      const auto next = std::find_if(self.inbox.begin(), self.inbox.end(),
+                                     [&](const Datagram& there) { return there.socket == socket; });
+      if (next == self.inbox.end()) return Network::Outcome::WouldBlock;
+      const Datagram d = *next;
+      self.inbox.erase(next);
       std::copy(d.bytes.begin(), d.bytes.end(), buffer.begin());
       size = d.bytes.size();
       source = d.remote;
@@ -89,6 +99,8 @@ struct FakeNetwork {
   std::size_t errors_read = 0;
   Time now{};
   std::deque<Datagram> inbox;
+  std::set<int> flooded;  // sockets to which somebody sends faster than anybody reads
+  int asked = 0;          // how often for a datagram
   std::vector<Datagram> sent;
   int opened = 0;
   std::set<int> open_sockets;
@@ -398,6 +410,36 @@ TEST_CASE("the tables of a mux are bounded") {
   CHECK_FALSE(one.receive());
   mux.arrive(client_address(9), request("bbbb:peer"));
   CHECK(one.receive());
+}
+
+TEST_CASE("a flood at some addresses of a mux delays what comes to the others by a reading each") {
+  Mux mux;
+  Member member(mux);
+  std::vector<int> sockets{member.socket};
+  for (std::uint8_t i = 2; i <= 4; ++i) {
+    Address bound;
+    sockets.push_back(member.hooks.open(member.hooks.context, Address::v4(192, 0, 2, i, 0), 0, 0, bound));
+  }
+  const int quiet = sockets.back(), readings = GENERATE(1, 2, 3);
+  const bool is_polled = GENERATE(true, false);
+  const auto read = [&] {
+    mux.network.asked = 0;
+    if (is_polled)
+      CHECK(mux.core->poll(0s));
+    else
+      mux.core->read();
+    CHECK(mux.network.asked <= 256 + 4);  // what one call does is bounded
+  };
+  const Address peer = client_address(1);
+  (void)member.hooks.send(member.hooks.context, quiet, peer, request("peer:aaaa"));
+  for (int i = 0; i < readings; ++i) mux.network.flooded.insert(sockets[static_cast<std::size_t>(i)]);
+  for (int round = 0; round < 5; ++round) {
+    mux.network.inbox.push_back({peer, {23, 1}, quiet});
+    for (int i = 0; i < readings + 1; ++i) read();
+    CHECK(mux.network.inbox.empty());
+  }
+  for (const int socket : sockets)
+    if (socket != member.socket) member.hooks.close(member.hooks.context, socket);
 }
 
 TEST_CASE("an error of ICMP goes to whoever asked what it quotes; what quotes nothing of ours goes nowhere",
