@@ -71,7 +71,7 @@ UdpMux::Stats MuxCore::stats() const {
   return stats;
 }
 
-// They stay open as long as the mux, so that its port does.
+// They stay open as long as the mux, so that its port does; but see replace().
 int MuxCore::open(const Address& local, Address& bound) {
   for (std::size_t i = 0; i < sockets_.size(); ++i) {
     if (!sockets_[i].local.same_ip(local)) continue;
@@ -79,12 +79,36 @@ int MuxCore::open(const Address& local, Address& bound) {
     return static_cast<int>(i);
   }
   if (sockets_.size() >= kMostSockets) return -1;
+  const std::optional<Socket> socket = open_socket(local);
+  if (!socket) return -1;
+  sockets_.push_back(*socket);
+  bound = socket->local;
+  return static_cast<int>(sockets_.size()) - 1;
+}
+
+std::optional<MuxCore::Socket> MuxCore::open_socket(const Address& local) const {
   Socket socket{};
   socket.number = network_.open(network_.context, local, config_.port, config_.port, socket.local);
-  if (socket.number < 0) return -1;
-  sockets_.push_back(socket);
-  bound = socket.local;
-  return static_cast<int>(sockets_.size()) - 1;
+  return socket.number < 0 ? std::nullopt : std::optional(socket);
+}
+
+// When there are as many as there may be: in the place of one whose address the machine has lost, as those of a laptop come and
+// go. No connection has it open, so no table has its number.
+int MuxCore::replace(const Address& local, Address& bound) {
+  const auto is_unused = [](const Socket& socket) { return socket.users == 0; };
+  if (sockets_.size() < kMostSockets || std::none_of(sockets_.begin(), sockets_.end(), is_unused)) return -1;
+  presence_at_.reset();  // what was so half a second ago is too old
+  if (!look_for_presence()) return -1;
+  std::size_t place = 0;
+  while (place < sockets_.size() && (presence_[place] || !is_unused(sockets_[place]))) ++place;
+  if (place == sockets_.size()) return -1;
+  const std::optional<Socket> socket = open_socket(local);
+  if (!socket) return -1;
+  network_.close(network_.context, sockets_[place].number);
+  sockets_[place] = *socket;
+  presence_at_.reset();  // it spoke of the other one
+  bound = socket->local;
+  return static_cast<int>(place);
 }
 
 // Of the addresses that a connection takes by itself: those of loopback where there are no others.
@@ -128,7 +152,19 @@ void MuxCore::leave(MuxMember& member) {
     if (known != addresses_.end() && known->second.member == &member) addresses_.erase(known);
   }
   transactions_.forget(member);
+  for (std::size_t i = 0; i < sockets_.size(); ++i)
+    if (member.is_open_[i]) --sockets_[i].users;
   --members_;
+}
+
+// What it knew at a socket that it has closed.
+void MuxCore::forget_at(MuxMember& member, std::size_t socket) {
+  std::erase_if(member.addresses_, [&](const auto& address) {
+    if (address.first != socket) return false;
+    const auto known = addresses_.find(Key{address.first, address.second});
+    if (known != addresses_.end() && known->second.member == &member) addresses_.erase(known);
+    return true;
+  });
 }
 
 void MuxCore::forget_oldest(MuxMember& member) {
@@ -146,6 +182,7 @@ void MuxCore::forget_oldest(MuxMember& member) {
 
 // An address belongs to whoever wrote there first, until a good check from it shows whose it is.
 void MuxCore::claim(MuxMember& member, const Key& key, bool is_proved) {
+  if (!member.is_open_[key.socket]) return;
   const auto known = addresses_.find(key);
   if (known != addresses_.end()) {
     Entry& entry = known->second;
@@ -379,9 +416,13 @@ bool MuxMember::find_addresses(void* context, std::span<const Address> addresses
 
 int MuxMember::open(void* context, const Address& local, std::uint16_t, std::uint16_t, Address& bound) {
   MuxMember& member = self(context);
-  const int socket = member.core_->open(local, bound);
+  MuxCore& core = *member.core_;
+  int socket = core.open(local, bound);
+  if (socket < 0) socket = core.replace(local, bound);
   if (socket < 0) return socket;
-  member.is_open_.set(static_cast<std::size_t>(socket));
+  const auto index = static_cast<std::size_t>(socket);
+  if (!member.is_open_[index]) ++core.sockets_[index].users;
+  member.is_open_.set(index);
   return socket;
 }
 
@@ -389,7 +430,9 @@ void MuxMember::close(void* context, int socket) {
   MuxMember& member = self(context);
   const auto index = static_cast<std::size_t>(socket);
   const auto is_for_it = [index](const Datagram& datagram) { return datagram.socket == index; };
+  if (member.is_open_[index]) --member.core_->sockets_[index].users;
   member.is_open_.reset(index);
+  member.core_->forget_at(member, index);
   member.mail_.remove_if(is_for_it);
   member.errors_.remove_if(is_for_it);
 }

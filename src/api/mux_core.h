@@ -124,6 +124,7 @@ class MuxCore {
   struct Socket {
     int number;  // the network's
     Address local;
+    std::size_t users = 0;  // members that have it open
   };
   struct Key {  // a remote address, as one of our sockets sees it
     std::size_t socket;
@@ -155,12 +156,15 @@ class MuxCore {
   void read_ready();
   void list(Listing& listing, bool loopback, std::size_t most);
   bool look_for_presence();
+  bool ask_for_presence(std::span<const Address> addresses, std::span<bool> is_there) const;
   std::size_t list_addresses(bool loopback, std::span<Address> out);
   bool find_addresses(std::span<const Address> addresses, std::span<bool> is_there);
 
   void put(MuxMember::Box& box, const Key& from, Bytes bytes);
   void take_back(MuxMember::Box& box, MuxMember::Box::iterator datagram);
   int open(const Address& local, Address& bound);
+  int replace(const Address& local, Address& bound);
+  std::optional<Socket> open_socket(const Address& local) const;
   bool is_port_taken(const Address& address);
   void join(MuxMember& member) {
     member.ticket_ = agenda_.add(member);
@@ -168,6 +172,7 @@ class MuxCore {
   }
   void leave(MuxMember& member);
   void claim(MuxMember& member, const Key& key, bool is_proved);
+  void forget_at(MuxMember& member, std::size_t socket);
   void forget_oldest(MuxMember& member);
   template <class Visit>
   void for_each_in_turn(Visit&& visit);

@@ -38,6 +38,14 @@ struct FakeNetwork {
         out[count++] = address.with_port(0);
       return count;
     };
+    if (finds_addresses)
+      n.find_addresses = [](void* c, std::span<const Address> wanted, std::span<bool> is_there) {
+        const auto& there = static_cast<FakeNetwork*>(c)->addresses;
+        std::transform(wanted.begin(), wanted.end(), is_there.begin(), [&](const Address& address) {
+          return std::find(there.begin(), there.end(), address.with_port(0)) != there.end();
+        });
+        return true;
+      };
     n.open = [](void* c, const Address& local, std::uint16_t first, std::uint16_t last, Address& bound) {
       auto& self = *static_cast<FakeNetwork*>(c);
       const auto is_in = [&](const std::vector<Address>& addresses_there) {
@@ -94,7 +102,7 @@ struct FakeNetwork {
   std::vector<Address> addresses{kServer.with_port(0)}, loopback;
   std::vector<Address> taken;    // another program has the port there
   std::vector<Address> useless;  // no port can be had there
-  bool hears_errors = true;
+  bool hears_errors = true, finds_addresses = false;
   std::deque<Datagram> errors;
   std::size_t errors_read = 0;
   Time now{};
@@ -107,8 +115,10 @@ struct FakeNetwork {
 };
 
 struct Mux {
-  explicit Mux(const UdpMux::Config& given = {}, bool hears_errors = true)
-      : network{.hears_errors = hears_errors}, environment(5), core(std::make_shared<MuxCore>(with(given))) {}
+  explicit Mux(const UdpMux::Config& given = {}, bool hears_errors = true, bool finds_addresses = false)
+      : network{.hears_errors = hears_errors, .finds_addresses = finds_addresses},
+        environment(5),
+        core(std::make_shared<MuxCore>(with(given))) {}
   UdpMux::Config with(UdpMux::Config config) {
     config.port = kServer.port;
     config.network = network.hooks();
@@ -485,6 +495,93 @@ TEST_CASE("an error of ICMP goes to whoever asked what it quotes; what quotes no
   CHECK_FALSE(read(one));
   other.socket = other.hooks.open(other.hooks.context, kServer.with_port(0), 0, 0, other.bound);
   CHECK_FALSE(read(other));
+}
+
+TEST_CASE("a mux has sockets for the addresses of today, however many there have been") {
+  const bool finds_addresses = GENERATE(true, false);
+  Mux mux({}, true, finds_addresses);
+  FakeNetwork& network = mux.network;
+  const auto address = [](std::size_t i) {
+    return Address::v4(198, 51, 100, static_cast<std::uint8_t>(i), 0);
+  };
+  const auto come_to = [&](std::size_t i) {
+    network.addresses = network.loopback = {kServer.with_port(0)};
+    network.loopback.push_back(address(i));
+    network.addresses.push_back(address(i));
+  };
+  Member stays(mux);
+  Member one(mux), other(mux);
+  const auto open = [&](Member& member, std::size_t i) {
+    Address bound;
+    const int socket = member.hooks.open(member.hooks.context, address(i), 0, 0, bound);
+    if (socket >= 0) CHECK(bound.same_ip(address(i)));
+    return socket;
+  };
+  const Address peer = client_address(1);
+  Member* const members[] = {&one, &other};
+  for (std::size_t i = 1; i < 200; ++i) {
+    come_to(i);
+    Member& member = *members[i % 2];
+    const int socket = open(member, i);
+    REQUIRE(socket >= 0);
+    // What the other one knew at this number is forgotten: the peer's address is not held for it.
+    member.member.on_taken(socket, peer, request("x:y"));
+    network.inbox.push_back({peer, {23, static_cast<std::uint8_t>(i)}, static_cast<int>(i)});
+    mux.core->read();
+    CHECK(member.member.has_mail());
+    ByteVector buffer(100);
+    std::size_t size = 0;
+    Address source;
+    CHECK(member.hooks.receive(member.hooks.context, socket, buffer, size, source) == Network::Outcome::Done);
+    member.hooks.close(member.hooks.context, socket);
+    CHECK(network.open_sockets.size() <= 64);
+    CHECK(mux.core->stats().addresses == 0);
+  }
+  CHECK(network.open_sockets.contains(0));  // in use, and there
+  CHECK(network.open_sockets.size() == 64);
+  SECTION("one that a connection has open is not given away, though its address is gone") {
+    come_to(200);
+    const int held = open(one, 200);
+    REQUIRE(held >= 0);
+    for (std::size_t i = 201; i < 255; ++i) {
+      come_to(i);
+      const int socket = open(other, i);
+      CHECK(socket != held);
+      CHECK(socket > 0);
+      other.hooks.close(other.hooks.context, socket);
+    }
+    CHECK(network.open_sockets.contains(200));
+    one.hooks.close(one.hooks.context, held);
+  }
+  SECTION("a connection that is gone has none open") {
+    int first = -1;
+    {
+      MuxMember member(mux.core);
+      const Network hooks = member.hooks();
+      Address bound;
+      come_to(200);
+      first = hooks.open(hooks.context, address(200), 0, 0, bound);
+      REQUIRE(first >= 0);
+    }
+    come_to(201);
+    const int second = open(one, 201);
+    CHECK(second == first);
+    one.hooks.close(one.hooks.context, second);
+  }
+  SECTION("one whose address is there is not given away either, though nobody has it open") {
+    network.addresses = {address(199)};  // and the server's is in use
+    for (std::size_t i = 2; i < 64; ++i) network.addresses.push_back(address(i));
+    network.loopback = network.addresses;
+    const std::set<int> before = network.open_sockets;
+    CHECK(open(one, 250) == -1);
+    CHECK(network.open_sockets == before);
+  }
+  SECTION("nor is any for an address where no port can be had") {
+    network.useless = {address(251)};
+    const std::set<int> before = network.open_sockets;
+    CHECK(open(one, 251) == -1);
+    CHECK(network.open_sockets == before);
+  }
 }
 
 TEST_CASE("a network that hears of no errors has a mux without the hook") {
