@@ -291,6 +291,7 @@ typedef struct pollrtc_udp_mux_stats {
   size_t connections, addresses;
   uint64_t strangers_refused; /* checks for nobody that were answered with an error */
   uint64_t dropped;           /* datagrams for nobody, or for one who had too many waiting */
+  uint64_t overflows;         /* datagrams that the system dropped because a socket's buffer was full */
 } pollrtc_udp_mux_stats;
 
 /* `config` may be null. INVALID_ARGUMENT: a structure lacks its size or a function, or names no limit; OUT_OF_MEMORY. */

@@ -58,6 +58,9 @@ class POLLRTC_API UdpMux {
     std::size_t connections = 0, addresses = 0;
     std::uint64_t strangers_refused = 0;  // checks for nobody that were answered with an error
     std::uint64_t dropped = 0;            // datagrams for nobody, or for one who had too many waiting
+    // Datagrams that the system dropped because the buffer of a socket here was full (Network::overflows). Nobody knows whose
+    // they were, so the connections' own Drop::SocketOverflow does not count them.
+    std::uint64_t overflows = 0;
   };
 
   // Opens nothing yet: sockets come with open(), or with the first connection that gathers.

@@ -63,5 +63,6 @@ pollrtc_result pollrtc_udp_mux_get_stats(const pollrtc_udp_mux* mux, pollrtc_udp
   to.addresses = from.addresses;
   to.strangers_refused = from.strangers_refused;
   to.dropped = from.dropped;
+  to.overflows = from.overflows;
   return hand_out(to, stats);
 }

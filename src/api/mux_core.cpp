@@ -223,13 +223,19 @@ void MuxCore::read_all() {
 // addresses takes a reading for itself, and the next one is for the others first.
 int MuxCore::read_socket(std::size_t socket, int left) {
   if (left <= 0) return 0;
-  while (left > 0) {
-    const int count = read_run(socket);
-    if (count == 0) return left;
-    left -= count;
-  }
+  const int before = left;
+  for (int count = 1; count != 0 && left > 0; left -= count) count = read_run(socket);
+  if (left < before) count_overflows(sockets_[socket]);
+  if (left > 0) return left;
   first_to_read_ = (socket + 1) % sockets_.size();
   return 0;
+}
+
+void MuxCore::count_overflows(Socket& socket) {
+  if (network_.overflows == nullptr) return;
+  const std::uint32_t all = network_.overflows(network_.context, socket.number);
+  counters_.overflows += all - socket.overflows;
+  socket.overflows = all;
 }
 
 // The same for those sockets that poll(2) has just named.

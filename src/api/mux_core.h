@@ -124,7 +124,8 @@ class MuxCore {
   struct Socket {
     int number;  // the network's
     Address local;
-    std::size_t users = 0;  // members that have it open
+    std::size_t users = 0;        // members that have it open
+    std::uint32_t overflows = 0;  // as far as they have been counted
   };
   struct Key {  // a remote address, as one of our sockets sees it
     std::size_t socket;
@@ -178,6 +179,7 @@ class MuxCore {
   void for_each_in_turn(Visit&& visit);
   int read_socket(std::size_t socket, int left);
   int read_run(std::size_t socket);
+  void count_overflows(Socket& socket);
   void hand_over(const Key& key, Bytes datagram);
   MuxMember* owner_of(const Key& key, Bytes datagram);
   void refuse(const Key& key, const stun::Message& request);

@@ -183,7 +183,7 @@ static void test_mux(void) {
   CHECK(pollrtc_udp_mux_get_stats(NULL, &counts) == POLLRTC_INVALID_ARGUMENT);
   CHECK(pollrtc_udp_mux_get_stats(mux, &counts) == POLLRTC_OK);
   CHECK(counts.size == sizeof counts && counts.connections == 1 && counts.addresses == 1);
-  CHECK(counts.strangers_refused == 0 && counts.dropped == 0);
+  CHECK(counts.strangers_refused == 0 && counts.dropped == 0 && counts.overflows == 0);
   pollrtc_udp_mux_destroy(mux);
   CHECK(pollrtc_channel_send_text(channel, "still", 5) == POLLRTC_OK);
   for (i = 0; i < 100 && !b.messages; ++i) {

@@ -84,6 +84,7 @@ struct FakeNetwork {
       source = d.remote;
       return Network::Outcome::Done;
     };
+    n.overflows = [](void* c, int socket) { return static_cast<FakeNetwork*>(c)->lost[socket]; };
     if (hears_errors)
       n.receive_error = [](void* c, int, MutBytes quoted, std::size_t& size, Address& remote) {
         auto& self = *static_cast<FakeNetwork*>(c);
@@ -107,8 +108,9 @@ struct FakeNetwork {
   std::size_t errors_read = 0;
   Time now{};
   std::deque<Datagram> inbox;
-  std::set<int> flooded;  // sockets to which somebody sends faster than anybody reads
-  int asked = 0;          // how often for a datagram
+  std::set<int> flooded;              // sockets to which somebody sends faster than anybody reads
+  std::map<int, std::uint32_t> lost;  // by the socket whose buffer was full
+  int asked = 0;                      // how often for a datagram
   std::vector<Datagram> sent;
   int opened = 0;
   std::set<int> open_sockets;
@@ -450,6 +452,26 @@ TEST_CASE("a flood at some addresses of a mux delays what comes to the others by
   }
   for (const int socket : sockets)
     if (socket != member.socket) member.hooks.close(member.hooks.context, socket);
+}
+
+TEST_CASE("a mux counts what the system dropped because a socket was full") {
+  Mux mux;
+  Member member(mux);
+  Address bound;
+  const int second = member.hooks.open(member.hooks.context, Address::v4(192, 0, 2, 2, 0), 0, 0, bound);
+  const auto overflows_after = [&](int socket, std::uint32_t lost) {
+    mux.network.lost[socket] = lost;
+    mux.network.inbox.push_back({client_address(1), {23}, socket});
+    mux.core->read();
+    return mux.core->stats().overflows;
+  };
+  CHECK(overflows_after(member.socket, 0) == 0);
+  CHECK(overflows_after(member.socket, 3) == 3);
+  CHECK(overflows_after(member.socket, 3) == 3);
+  CHECK(overflows_after(second, 10) == 13);
+  CHECK(overflows_after(member.socket, 0xffffffff) == 0xffffffff + std::uint64_t{10});
+  CHECK(overflows_after(member.socket, 1) == 0xffffffff + std::uint64_t{12});  // it counts on from 0
+  member.hooks.close(member.hooks.context, second);
 }
 
 TEST_CASE("an error of ICMP goes to whoever asked what it quotes; what quotes nothing of ours goes nowhere",
