@@ -74,6 +74,7 @@ class POLLRTC_API MultiplayerPeer {
 
   // Makes the channels; the offer is the caller's. `unreliable_lifetime` (milliseconds) is how long an unreliable packet
   // is worth sending again; its first transmission it always gets. An id that is there is replaced without a word.
+  // With Configuration::pull_events its events are still to be pulled: get_peer() has it for whoever has let go of it.
   // Errors, in this order: Unconfigured (nothing was created), InvalidArgument (ids, lifetime), Unauthorized (new
   // connections are refused), InvalidArgument (no connection, or one that is not New); what create_data_channel says.
   Status add_peer(std::shared_ptr<PeerConnection> connection, int peer_id, int unreliable_lifetime = 1);

@@ -26,6 +26,9 @@
 namespace pollrtc {
 
 class UdpMux;
+namespace detail {
+struct HeldConnection;
+}  // namespace detail
 
 // A STUN or TURN server, or several with the same credentials.
 struct IceServer {
@@ -294,6 +297,7 @@ class POLLRTC_API PeerConnection {
 
  private:
   friend class detail::ConnectionCore;
+  friend struct detail::HeldConnection;  // of the C interface
   friend Status poll_all(std::span<PeerConnection* const> connections, Duration timeout);
   detail::ConnectionCore& core();
   std::shared_ptr<detail::ConnectionCore>

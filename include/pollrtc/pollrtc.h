@@ -474,7 +474,8 @@ POLLRTC_C_API int pollrtc_multiplayer_is_server_relay_supported(const pollrtc_mu
 POLLRTC_C_API pollrtc_result pollrtc_multiplayer_set_server_relay_enabled(pollrtc_multiplayer* peer,
                                                                           int enabled);
 POLLRTC_C_API int pollrtc_multiplayer_is_server_relay_enabled(const pollrtc_multiplayer* peer);
-/* The peer keeps the connection too; your handle stays yours, and may be destroyed. Its events are still to be pulled. */
+/* The peer keeps the connection too. Your handle stays yours, and its events are to be pulled for as long as you have it. Once you
+ * have destroyed it they are told to nobody: candidates and descriptions of later restarts among them. */
 POLLRTC_C_API pollrtc_result pollrtc_multiplayer_add_peer(pollrtc_multiplayer* peer,
                                                           pollrtc_connection* connection, int id,
                                                           int unreliable_lifetime_ms);

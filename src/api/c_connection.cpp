@@ -1,5 +1,6 @@
 // PeerConnection for C. What each call means stands in pollrtc/peer_connection.h.
 #include "api/c_handles.h"
+#include "api/connection_core.h"
 #include "crypto/digest.h"
 
 using namespace pollrtc;
@@ -192,6 +193,8 @@ pollrtc_result call(pollrtc_connection* handle, Call&& what) {
 
 namespace pollrtc::detail {
 
+void HeldConnection::leave_to_itself(PeerConnection& connection) { connection.core().stop_pulling(); }
+
 pollrtc_channel* wrap(pollrtc_connection& owner, std::shared_ptr<DataChannel> channel) {
   auto* const handle = new (std::nothrow) pollrtc_channel;
   if (handle == nullptr) return nullptr;
@@ -231,8 +234,10 @@ void pollrtc_connection_destroy(pollrtc_connection* connection) {
   if (connection == nullptr) return;
   for (pollrtc_channel* const channel : connection->channels) channel->owner = nullptr;
   const std::shared_ptr<Hooks> hooks = connection->hooks;
+  // A MultiplayerPeer may hold the connection still, and a handle its channel.
+  HeldConnection::leave_to_itself(*connection->connection);
   delete connection;
-  hooks->config = {};  // a MultiplayerPeer may hold the connection still, and a handle its channel
+  hooks->config = {};
 }
 
 pollrtc_result pollrtc_connection_initialize(pollrtc_connection* connection, const pollrtc_config* config) {

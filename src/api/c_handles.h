@@ -32,6 +32,8 @@ struct HeldMux {
 struct HeldConnection {
   std::shared_ptr<Hooks> hooks;
   PeerConnection connection;
+  // Its handle goes, and with it who could pull events.
+  static void leave_to_itself(PeerConnection& connection);
 };
 
 }  // namespace pollrtc::detail

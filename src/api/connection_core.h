@@ -59,6 +59,8 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   void end();
   // For who pulls; the handlers' events are not theirs to take.
   bool pull_event(PeerConnection::Event& event);
+  // Nobody can pull any more: poll() takes the events, which have work of our own among them.
+  void stop_pulling() { configuration_.pull_events = false; }
   Status check_no_hook() const;
 
   // For channels.

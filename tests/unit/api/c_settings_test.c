@@ -223,6 +223,7 @@ static void test_statistics(void) {
 }
 
 /* A link for multicast DNS on which nobody else is. */
+static int asked_on_link;
 static int open_link(void* context, const pollrtc_address* local) {
   CHECK(context != NULL && local->family == 4);
   return 8;
@@ -232,7 +233,9 @@ static void close_either(void* context, int number) {
 }
 static pollrtc_io send_on_either(void* context, int number, const pollrtc_address* remote, const uint8_t* data,
                                  size_t size) {
-  return number == 8 ? POLLRTC_IO_DONE : machine_send(context, number, remote, data, size);
+  if (number != 8) return machine_send(context, number, remote, data, size);
+  ++asked_on_link;
+  return POLLRTC_IO_DONE;
 }
 static pollrtc_io receive_on_either(void* context, int number, uint8_t* buffer, size_t capacity, size_t* size,
                                     pollrtc_address* source) {
@@ -376,6 +379,58 @@ static void test_multiplayer(void) {
   pollrtc_multiplayer_destroy(peer);
 }
 
+/* Its connection's handle goes: what happens there is nobody's to pull, and what it does by itself it goes on doing. */
+static void test_multiplayer_alone(void) {
+  const char* const hidden = "candidate:9 1 udp 1 0a0b0c0d-0102-4304-8506-0708090a0b0c.local 5000 typ host";
+  pollrtc_multiplayer* peers[2] = {NULL, NULL};
+  side ends[2] = {{0}, {0}};
+  pollrtc_network network;
+  pollrtc_config config = {0};
+  const uint8_t* data = NULL;
+  size_t size = 0;
+  int i = 0, k = 0, idle = 0;
+  set_up_machines();
+  config.size = sizeof config;
+  for (i = 0; i < 2; ++i) {
+    network = network_of(&machines[i]);
+    network.open_multicast = open_link;
+    network.close = close_either;
+    network.send = network.send_whole = send_on_either;
+    network.receive = receive_on_either;
+    config.network = &network;
+    CHECK(pollrtc_connection_create(&config, &ends[i].connection) == POLLRTC_OK);
+    CHECK(pollrtc_multiplayer_create(&peers[i]) == POLLRTC_OK);
+    CHECK(pollrtc_multiplayer_create_mesh(peers[i], i + 1, NULL, 0) == POLLRTC_OK);
+    CHECK(pollrtc_multiplayer_add_peer(peers[i], ends[i].connection, 2 - i, 1) == POLLRTC_OK);
+  }
+  CHECK(pollrtc_connection_create_offer(ends[0].connection) == POLLRTC_OK);
+  for (i = 0; i < 2000 && !(pollrtc_multiplayer_is_peer_connected(peers[0], 2) &&
+                            pollrtc_multiplayer_is_peer_connected(peers[1], 1));
+       ++i) {
+    the_time += 5000;
+    for (k = 0; k < 2; ++k) CHECK(pollrtc_multiplayer_poll(peers[k]) == POLLRTC_OK);
+    pass_events(&ends[0], &ends[1]);
+    pass_events(&ends[1], &ends[0]);
+  }
+  CHECK(pollrtc_multiplayer_put_packet(peers[1], "hello", 5) == POLLRTC_OK);
+  CHECK(pollrtc_multiplayer_poll(peers[0]) == POLLRTC_OK); /* an event that is left to pull */
+  asked_on_link = 0;
+  CHECK(pollrtc_connection_add_ice_candidate(ends[0].connection, "0", 0, hidden) == POLLRTC_OK);
+  for (k = 0; k < 2; ++k) pollrtc_connection_destroy(ends[k].connection);
+  for (i = 0; i < 100; ++i) {
+    for (k = 0; k < 2; ++k) CHECK(pollrtc_multiplayer_poll(peers[k]) == POLLRTC_OK);
+    for (k = 0; k < 2; ++k) idle += pollrtc_multiplayer_get_time_to_next_deadline_us(peers[k]) != 0;
+    the_time += 5000;
+  }
+  CHECK(asked_on_link > 0);
+  CHECK(idle > 100);
+  CHECK(pollrtc_multiplayer_is_peer_connected(peers[0], 2));
+  CHECK(pollrtc_multiplayer_get_packet(peers[0], &data, &size) == POLLRTC_OK);
+  CHECK(size == 5 && memcmp(data, "hello", 5) == 0);
+  for (k = 0; k < 2; ++k) pollrtc_multiplayer_destroy(peers[k]);
+  CHECK(machines[0].open_sockets == 0 && machines[1].open_sockets == 0);
+}
+
 int main(void) {
   test_icmp_errors();
   test_limits();
@@ -385,6 +440,7 @@ int main(void) {
   test_transport_goal();
   test_hold_messages();
   test_multiplayer();
+  test_multiplayer_alone();
   if (failures == 0) printf("all is well\n");
   return failures == 0 ? 0 : 1;
 }
