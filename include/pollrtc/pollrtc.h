@@ -12,8 +12,10 @@
  * Handles are opaque; whoever is given one through an `out` argument or in a channel_received event destroys it. Nothing
  * happens outside the calls, and nothing calls back but the log and the tap. Structures begin with their size, which the
  * caller sets: a program compiled with an older header goes on working. What is zero in them means the default.
+ * In those that a call fills, what a newer header has besides is zero.
  * Texts are UTF-8 and end with a NUL; those given out are good until the next call on the same handle.
- * A null handle, or a null pointer where one is needed, gives POLLRTC_INVALID_ARGUMENT or nothing.
+ * A null handle, or a null pointer where one is needed, gives POLLRTC_INVALID_ARGUMENT or nothing; so does null for bytes
+ * or an array of yours whose size is not 0.
  */
 #ifndef POLLRTC_POLLRTC_H
 #define POLLRTC_POLLRTC_H

@@ -10,6 +10,15 @@ template <class Call>
 pollrtc_result call(pollrtc_channel* handle, Call&& what) {
   return handle == nullptr ? POLLRTC_INVALID_ARGUMENT : note(handle->owner, what(*handle->channel));
 }
+// The same with bytes of the caller's.
+template <class Call>
+pollrtc_result call(pollrtc_channel* handle, const void* data, std::size_t size, Call&& what) {
+  return call(handle, [&](DataChannel& c) {
+    return is_missing(data, size)
+               ? fail(ErrorCode::InvalidArgument, "there are bytes, and the pointer to them is null")
+               : what(c, bytes_of(data, size));
+  });
+}
 // What a getter gives, or something for a null handle.
 template <class Value, class Get>
 Value ask(const pollrtc_channel* handle, Value otherwise, Get&& get) {
@@ -25,24 +34,25 @@ void pollrtc_channel_destroy(pollrtc_channel* channel) {
 }
 
 pollrtc_result pollrtc_channel_put_packet(pollrtc_channel* channel, const void* data, size_t size) {
-  return call(channel, [&](DataChannel& c) { return c.put_packet(bytes_of(data, size)); });
+  return call(channel, data, size, [](DataChannel& c, Bytes bytes) { return c.put_packet(bytes); });
 }
 pollrtc_result pollrtc_channel_send(pollrtc_channel* channel, const void* data, size_t size) {
-  return call(channel, [&](DataChannel& c) { return c.send(bytes_of(data, size)); });
+  return call(channel, data, size, [](DataChannel& c, Bytes bytes) { return c.send(bytes); });
 }
 pollrtc_result pollrtc_channel_send_text(pollrtc_channel* channel, const char* text, size_t size) {
-  return call(channel, [&](DataChannel& c) {
+  return call(channel, text, size, [&](DataChannel& c, Bytes) {
     return c.send_text(text == nullptr ? std::string_view() : std::string_view(text, size));
   });
 }
 
 pollrtc_result pollrtc_channel_send_with_report(pollrtc_channel* channel, uint32_t report, const void* data,
                                                 size_t size, int is_text) {
-  return call(channel,
-              [&](DataChannel& c) { return c.send_with_report(report, bytes_of(data, size), is_text != 0); });
+  return call(channel, data, size,
+              [&](DataChannel& c, Bytes bytes) { return c.send_with_report(report, bytes, is_text != 0); });
 }
 pollrtc_result pollrtc_channel_send_piece(pollrtc_channel* channel, const void* data, size_t size, int last) {
-  return call(channel, [&](DataChannel& c) { return c.send_piece(bytes_of(data, size), last != 0); });
+  return call(channel, data, size,
+              [&](DataChannel& c, Bytes bytes) { return c.send_piece(bytes, last != 0); });
 }
 pollrtc_result pollrtc_channel_abandon_message(pollrtc_channel* channel) {
   return call(channel, [](DataChannel& c) { return c.abandon_message(); });

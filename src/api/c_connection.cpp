@@ -47,11 +47,10 @@ Configuration configuration_of(Hooks& hooks, Platform& platform, const pollrtc_c
   Configuration configuration;
   configuration.pull_events = true;
   configuration.hold_messages = given.hold_messages != 0;
-  for (std::size_t i = 0; given.ice_servers != nullptr && i < given.ice_server_count; ++i) {
+  for (std::size_t i = 0; i < given.ice_server_count; ++i) {
     const pollrtc_ice_server& server = given.ice_servers[i];
     IceServer copy;
-    for (std::size_t k = 0; server.urls != nullptr && k < server.url_count; ++k)
-      copy.urls.push_back(text_of(server.urls[k]));
+    for (std::size_t k = 0; k < server.url_count; ++k) copy.urls.push_back(text_of(server.urls[k]));
     copy.username = text_of(server.username);
     copy.credential = text_of(server.credential);
     configuration.ice_servers.push_back(std::move(copy));
@@ -89,6 +88,24 @@ Platform& keep(Hooks& hooks, const Platform& platform) {
   return hooks.platforms.emplace_back(platform);
 }
 
+bool lacks_servers(const pollrtc_config& given) {
+  if (is_missing(given.ice_servers, given.ice_server_count)) return true;
+  for (std::size_t i = 0; i < given.ice_server_count; ++i)
+    if (is_missing(given.ice_servers[i].urls, given.ice_servers[i].url_count)) return true;
+  return false;
+}
+
+// What Configuration could not say; null: nothing.
+const char* wrong_in(const pollrtc_config& given) {
+  if (!is_known(given.ice_transports, POLLRTC_TRANSPORTS_TCP)) return "no such transports";
+  if (!is_known(given.transport_goal, POLLRTC_GOAL_LOW_LATENCY)) return "no such transport goal";
+  if (!is_known(given.log_level, POLLRTC_LOG_ERROR)) return "no such log level";
+  if (lacks_servers(given))
+    return "there are said to be ICE servers or urls, and the pointer to them is null";
+  if (!limits_of(given)) return "no limit has this name, or its value does not fit, or the limits are null";
+  return nullptr;
+}
+
 pollrtc_result initialize(pollrtc_connection& handle, const pollrtc_config* config) {
   const auto known = known_part(config);
   Platform platform;
@@ -96,16 +113,8 @@ pollrtc_result initialize(pollrtc_connection& handle, const pollrtc_config* conf
     handle.error = "a structure lacks its size or a function, or is of a newer header";
     return POLLRTC_INVALID_ARGUMENT;
   }
-  if (known->ice_transports > POLLRTC_TRANSPORTS_TCP) {
-    handle.error = "no such transports";
-    return POLLRTC_INVALID_ARGUMENT;
-  }
-  if (known->transport_goal > POLLRTC_GOAL_LOW_LATENCY) {
-    handle.error = "no such transport goal";
-    return POLLRTC_INVALID_ARGUMENT;
-  }
-  if (!limits_of(*known)) {
-    handle.error = "no limit has this name, or its value does not fit";
+  if (const char* const wrong = wrong_in(*known); wrong != nullptr) {
+    handle.error = wrong;
     return POLLRTC_INVALID_ARGUMENT;
   }
   const pollrtc_config before = handle.hooks->config;

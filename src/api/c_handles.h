@@ -109,18 +109,26 @@ std::optional<Struct> known_part(const Struct* given) {
 }
 
 inline std::string text_of(const char* text) { return text == nullptr ? std::string() : std::string(text); }
+// Of what a caller gives: there should be some, and there is nothing.
+inline bool is_missing(const void* data, std::size_t size) { return data == nullptr && size != 0; }
 inline Bytes bytes_of(const void* data, std::size_t size) {
   return data == nullptr ? Bytes() : Bytes(static_cast<const std::uint8_t*>(data), size);
 }
+// The enumerations are ints, so a caller's may be any number.
+template <class Enum>
+bool is_known(Enum value, Enum last) {
+  return value >= Enum{} && value <= last;
+}
 
-// False: a name that no limit has, or a value that does not fit; some may be set then.
+// False: there is no array, a name is no limit's, or a value does not fit; some may be set then.
 bool apply_limits(const pollrtc_limit* given, std::size_t count, Limits& limits);
 
-// As much as the caller's header had, and the size that they gave.
+// As much as the caller's header had, and the size that they gave. A newer header's further fields are zero.
 template <class Stats>
 pollrtc_result hand_out(Stats stats, Stats* out) {
   stats.size = out->size;
-  std::memcpy(out, &stats, std::min(out->size, sizeof stats));
+  std::memset(static_cast<void*>(out), 0, out->size);
+  std::memcpy(out, &stats, std::min(stats.size, sizeof stats));
   return POLLRTC_OK;
 }
 

@@ -77,7 +77,8 @@ bool set(Limits& limits, Number Limits::*field, std::uint64_t value) {
 }  // namespace
 
 bool apply_limits(const pollrtc_limit* given, std::size_t count, Limits& limits) {
-  for (std::size_t i = 0; given != nullptr && i < count; ++i) {
+  if (is_missing(given, count)) return false;
+  for (std::size_t i = 0; i < count; ++i) {
     if (given[i].name == nullptr) return false;
     const auto* const row = std::find_if(std::begin(kRows), std::end(kRows),
                                          [&](const Row& r) { return r.name == given[i].name; });

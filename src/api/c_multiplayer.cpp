@@ -15,14 +15,16 @@ Value ask(const pollrtc_multiplayer* handle, Value otherwise, Get&& get) {
   return handle == nullptr ? otherwise : static_cast<Value>(get(handle->peer));
 }
 
-std::vector<MultiplayerPeer::TransferMode> modes_of(const pollrtc_transfer_mode* channels,
-                                                    std::size_t count) {
+template <class Create>
+pollrtc_result create(pollrtc_multiplayer* handle, const pollrtc_transfer_mode* channels, std::size_t count,
+                      Create&& what) {
+  if (is_missing(channels, count)) return POLLRTC_INVALID_ARGUMENT;
   std::vector<MultiplayerPeer::TransferMode> modes;
-  for (std::size_t i = 0; channels != nullptr && i < count; ++i) {
+  for (std::size_t i = 0; i < count; ++i) {
     const int mode = channels[i];
     modes.push_back(static_cast<MultiplayerPeer::TransferMode>(mode < 0 || mode > 255 ? 255 : mode));
   }
-  return modes;
+  return call(handle, [&](MultiplayerPeer& p) { return what(p, modes); });
 }
 
 }  // namespace
@@ -49,15 +51,18 @@ void pollrtc_multiplayer_destroy(pollrtc_multiplayer* peer) { delete peer; }
 
 pollrtc_result pollrtc_multiplayer_create_server(pollrtc_multiplayer* peer,
                                                  const pollrtc_transfer_mode* channels, size_t count) {
-  return call(peer, [&](MultiplayerPeer& p) { return p.create_server(modes_of(channels, count)); });
+  return create(peer, channels, count,
+                [](MultiplayerPeer& p, const auto& modes) { return p.create_server(modes); });
 }
 pollrtc_result pollrtc_multiplayer_create_client(pollrtc_multiplayer* peer, int id,
                                                  const pollrtc_transfer_mode* channels, size_t count) {
-  return call(peer, [&](MultiplayerPeer& p) { return p.create_client(id, modes_of(channels, count)); });
+  return create(peer, channels, count,
+                [&](MultiplayerPeer& p, const auto& modes) { return p.create_client(id, modes); });
 }
 pollrtc_result pollrtc_multiplayer_create_mesh(pollrtc_multiplayer* peer, int id,
                                                const pollrtc_transfer_mode* channels, size_t count) {
-  return call(peer, [&](MultiplayerPeer& p) { return p.create_mesh(id, modes_of(channels, count)); });
+  return create(peer, channels, count,
+                [&](MultiplayerPeer& p, const auto& modes) { return p.create_mesh(id, modes); });
 }
 pollrtc_result pollrtc_multiplayer_initialize(pollrtc_multiplayer* peer, int id, int server_compatibility) {
   return call(peer, [&](MultiplayerPeer& p) { return p.initialize(id, server_compatibility != 0); });
@@ -141,6 +146,7 @@ int pollrtc_multiplayer_get_transfer_channel(const pollrtc_multiplayer* peer) {
   return ask(peer, 0, [](const MultiplayerPeer& p) { return p.get_transfer_channel(); });
 }
 pollrtc_result pollrtc_multiplayer_put_packet(pollrtc_multiplayer* peer, const void* data, size_t size) {
+  if (is_missing(data, size)) return POLLRTC_INVALID_ARGUMENT;
   return call(peer, [&](MultiplayerPeer& p) { return p.put_packet(bytes_of(data, size)); });
 }
 pollrtc_result pollrtc_multiplayer_get_packet(pollrtc_multiplayer* peer, const uint8_t** data, size_t* size) {

@@ -22,6 +22,7 @@ pollrtc_result pollrtc_udp_mux_create(const pollrtc_udp_mux_config* config, poll
   const auto held = std::make_shared<HeldMux>();
   UdpMux::Config to;
   if (!known || !held->platform.read(nullptr, known->random, known->network, nullptr) ||
+      !is_known(known->log_level, POLLRTC_LOG_ERROR) ||
       !apply_limits(known->limits, known->limit_count, to.limits))
     return POLLRTC_INVALID_ARGUMENT;
   held->config = *known;

@@ -25,6 +25,10 @@ static void test_connection(void) {
   pollrtc_channel_options options = {0};
   pollrtc_channel* channel = NULL;
   pollrtc_stats stats = {0};
+  struct {
+    pollrtc_stats stats;
+    uint8_t more[16];
+  } newer;
   const uint8_t* data = NULL;
   size_t size = 0;
   int i = 0;
@@ -82,6 +86,12 @@ static void test_connection(void) {
   CHECK(strcmp(pollrtc_channel_get_label(b.received), "chat") == 0);
 
   CHECK(pollrtc_channel_send_text(channel, "te\0xt", 5) == POLLRTC_OK);
+  CHECK(pollrtc_channel_put_packet(channel, NULL, 5) == POLLRTC_INVALID_ARGUMENT); /* nor is anything sent */
+  CHECK(pollrtc_channel_send(channel, NULL, 5) == POLLRTC_INVALID_ARGUMENT);
+  CHECK(pollrtc_channel_send_text(channel, NULL, 5) == POLLRTC_INVALID_ARGUMENT);
+  CHECK(pollrtc_channel_send_with_report(channel, 1, NULL, 5, 0) == POLLRTC_INVALID_ARGUMENT);
+  CHECK(pollrtc_channel_send_piece(channel, NULL, 5, 1) == POLLRTC_INVALID_ARGUMENT);
+  CHECK(strstr(pollrtc_connection_error(a.connection), "null") != NULL);
   CHECK(pollrtc_channel_send(channel, NULL, 0) == POLLRTC_OK);
   CHECK(pollrtc_channel_put_packet(channel, NULL, 0) == POLLRTC_OK); /* sends nothing */
   pollrtc_channel_set_write_mode(channel, POLLRTC_WRITE_TEXT);
@@ -106,6 +116,11 @@ static void test_connection(void) {
   stats.size = offsetof(pollrtc_stats, datagrams_received); /* an older header */
   CHECK(pollrtc_connection_get_stats(a.connection, &stats) == POLLRTC_OK);
   CHECK(stats.datagrams_received == 77);
+  memset(&newer, 0xff, sizeof newer);
+  newer.stats.size = sizeof newer;
+  CHECK(pollrtc_connection_get_stats(a.connection, &newer.stats) == POLLRTC_OK);
+  CHECK(newer.stats.size == sizeof newer && newer.stats.messages_sent == 3);
+  for (i = 0; i < (int)sizeof newer.more; ++i) CHECK(newer.more[i] == 0);
 
   CHECK(pollrtc_connection_restart_ice(a.connection) == POLLRTC_OK);
   CHECK(pollrtc_connection_restart_ice(a.connection) == POLLRTC_INVALID_STATE);
@@ -142,6 +157,8 @@ static void test_configuration(void) {
     char more[16];
   } newer;
   pollrtc_config config = {0};
+  pollrtc_udp_mux_config mux_config = {0};
+  pollrtc_udp_mux* mux = NULL;
   pollrtc_connection* connection = NULL;
   pollrtc_certificate* certificate = NULL;
   pollrtc_stats ours = {0}, theirs = {0};
@@ -176,6 +193,42 @@ static void test_configuration(void) {
   config.size = sizeof config;
   config.ice_transports = (pollrtc_transports)3;
   CHECK(pollrtc_connection_create(&config, &connection) == POLLRTC_INVALID_ARGUMENT);
+  config.ice_transports = (pollrtc_transports)-1;
+  CHECK(pollrtc_connection_create(&config, &connection) == POLLRTC_INVALID_ARGUMENT);
+  config.ice_transports = POLLRTC_TRANSPORTS_UDP;
+  config.transport_goal = (pollrtc_transport_goal)-1;
+  CHECK(pollrtc_connection_create(&config, &connection) == POLLRTC_INVALID_ARGUMENT);
+  config.transport_goal = POLLRTC_GOAL_THROUGHPUT;
+  config.log_level = (pollrtc_log_level)-1;
+  CHECK(pollrtc_connection_create(&config, &connection) == POLLRTC_INVALID_ARGUMENT);
+  config.log_level = (pollrtc_log_level)5;
+  CHECK(pollrtc_connection_create(&config, &connection) == POLLRTC_INVALID_ARGUMENT);
+  mux_config.size = sizeof mux_config;
+  mux_config.log_level = (pollrtc_log_level)-1;
+  CHECK(pollrtc_udp_mux_create(&mux_config, &mux) == POLLRTC_INVALID_ARGUMENT);
+  mux_config.log_level = (pollrtc_log_level)5;
+  CHECK(pollrtc_udp_mux_create(&mux_config, &mux) == POLLRTC_INVALID_ARGUMENT);
+
+  /* Arrays that are said to be there, and are not. */
+  memset(&config, 0, sizeof config);
+  config.size = sizeof config;
+  config.log_level = POLLRTC_LOG_ERROR;
+  config.ice_server_count = 1;
+  CHECK(pollrtc_connection_create(&config, &connection) == POLLRTC_INVALID_ARGUMENT);
+  server.urls = NULL;
+  config.ice_servers = &server;
+  CHECK(pollrtc_connection_create(&config, &connection) == POLLRTC_INVALID_ARGUMENT);
+  config.ice_servers = NULL;
+  config.ice_server_count = 0;
+  config.limit_count = 1;
+  CHECK(pollrtc_connection_create(&config, &connection) == POLLRTC_INVALID_ARGUMENT);
+  config.limit_count = 0;
+  CHECK(pollrtc_connection_create(&config, &connection) == POLLRTC_OK);
+  pollrtc_connection_destroy(connection);
+  mux_config.log_level = POLLRTC_LOG_ERROR;
+  mux_config.limit_count = 1;
+  CHECK(pollrtc_udp_mux_create(&mux_config, &mux) == POLLRTC_INVALID_ARGUMENT);
+  CHECK(mux == NULL);
 
   CHECK(pollrtc_certificate_generate(&certificate) == POLLRTC_OK);
   memset(&config, 0, sizeof config);
@@ -210,6 +263,9 @@ static void test_multiplayer(void) {
   CHECK(pollrtc_multiplayer_create(&b) == POLLRTC_OK);
   for (i = 0; i < 2; ++i) CHECK(pollrtc_connection_create(&config, &ends[i].connection) == POLLRTC_OK);
   CHECK(pollrtc_multiplayer_add_peer(a, ends[0].connection, 2, 1) == POLLRTC_UNCONFIGURED);
+  CHECK(pollrtc_multiplayer_create_server(a, NULL, 1) == POLLRTC_INVALID_ARGUMENT);
+  CHECK(pollrtc_multiplayer_create_client(a, 2, NULL, 1) == POLLRTC_INVALID_ARGUMENT);
+  CHECK(pollrtc_multiplayer_create_mesh(a, 2, NULL, 1) == POLLRTC_INVALID_ARGUMENT);
   CHECK(pollrtc_multiplayer_create_server(a, extra, 1) == POLLRTC_OK);
   CHECK(pollrtc_multiplayer_create_client(b, 2, extra, 1) == POLLRTC_OK);
   CHECK(pollrtc_multiplayer_get_connection_status(b) == 1);
@@ -242,6 +298,7 @@ static void test_multiplayer(void) {
   CHECK(pollrtc_multiplayer_get_unique_id(b) == 2);
   pollrtc_multiplayer_set_target_peer(b, 1);
   pollrtc_multiplayer_set_transfer_mode(b, POLLRTC_TRANSFER_RELIABLE);
+  CHECK(pollrtc_multiplayer_put_packet(b, NULL, 5) == POLLRTC_INVALID_ARGUMENT);
   CHECK(pollrtc_multiplayer_put_packet(b, "hello", 5) == POLLRTC_OK);
   for (i = 0; i < 20000 && pollrtc_multiplayer_get_available_packet_count(a) == 0; ++i) {
     CHECK(pollrtc_multiplayer_poll(b) == POLLRTC_OK);
