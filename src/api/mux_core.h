@@ -148,6 +148,12 @@ class MuxCore {
     std::vector<Address> addresses;
   };
 
+  // mux_sockets.cpp
+  int open(const Address& local, Address& bound);
+  int replace(const Address& local, Address& bound);
+  std::optional<Socket> open_socket(const Address& local) const;
+  bool is_port_taken(const Address& address);
+
   // mux_poll.cpp
   void file(MuxMember& member, Time due);
   void review();
@@ -163,10 +169,6 @@ class MuxCore {
 
   void put(MuxMember::Box& box, const Key& from, Bytes bytes);
   void take_back(MuxMember::Box& box, MuxMember::Box::iterator datagram);
-  int open(const Address& local, Address& bound);
-  int replace(const Address& local, Address& bound);
-  std::optional<Socket> open_socket(const Address& local) const;
-  bool is_port_taken(const Address& address);
   void join(MuxMember& member) {
     member.ticket_ = agenda_.add(member);
     ++members_;
