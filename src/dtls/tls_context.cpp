@@ -3,7 +3,9 @@
 #include <mbedtls/md.h>
 #include <mbedtls/ssl_ciphersuites.h>
 
+#include "base/bytes.h"
 #include "crypto/digest.h"
+#include "dtls/record.h"
 
 namespace pollrtc::dtls {
 namespace {
@@ -40,6 +42,14 @@ constexpr std::array<int, 4> kSignatureHashes = {MBEDTLS_MD_SHA256, MBEDTLS_MD_S
 
 // RFC 6347 §4.2.4.1: the wait may double up to 60 s at least; our own limit on the handshake ends it before.
 constexpr std::uint32_t kMaxTimeoutMs = 60'000;
+
+// What comes again so soon behind our flight is a copy that the network made, or that somebody keeps at hand: no timer of a
+// handshake begins below 50 ms (DTLS-34), and half of that is left for packets that were held up.
+constexpr Duration kLeastRepeat = std::chrono::milliseconds(25);
+
+bool is_in_clear(Bytes record) {
+  return record.size() >= kRecordHeaderSize && load_u16(record.data() + 3) == 0;  // epoch
+}
 
 std::uint32_t milliseconds_up(Duration d) {
   return static_cast<std::uint32_t>(std::chrono::ceil<std::chrono::milliseconds>(d).count());
@@ -163,6 +173,10 @@ TlsResult TlsContext::handshake(Time now, Bytes record) {
   now_ = now;
   input_ = record;
   mbedtls_ssl_set_mtu(&ssl_, handshake_mtu_);
+  // RFC 6347 §4.1.2.6: only a record whose MAC is right moves the replay window. Those of epoch 0 have none, but Mbed TLS moves it
+  // for them too, and after a single forged one of a high number no true one would be new. The window of epoch 1 begins empty.
+  if (is_in_clear(record)) mbedtls_ssl_conf_dtls_anti_replay(&config_, MBEDTLS_SSL_ANTI_REPLAY_DISABLED);
+  may_repeat_ = now >= flight_at_ + kLeastRepeat;
   TlsResult result;
   // A timer that is due goes first, and leaves the record for the second round; further rounds follow no rule
   // of Mbed TLS, and the count keeps them from becoming a loop.
@@ -170,12 +184,14 @@ TlsResult TlsContext::handshake(Time now, Bytes record) {
   do result = result_of(mbedtls_ssl_handshake(&ssl_));
   while (result == TlsResult::Again && !input_.empty() && --rounds != 0);
   input_ = {};
+  mbedtls_ssl_conf_dtls_anti_replay(&config_, MBEDTLS_SSL_ANTI_REPLAY_ENABLED);
   return result;
 }
 
 TlsResult TlsContext::open(Time now, Bytes record) {
   now_ = now;
   input_ = record;
+  may_repeat_ = true;  // it takes a Finished, and that is sealed
   mbedtls_ssl_set_mtu(
       &ssl_, handshake_mtu_);  // a repeat of the peer's last flight makes us send ours again from here
   std::uint8_t nothing = 0;
@@ -232,6 +248,19 @@ std::string_view TlsContext::cipher_suite() const {
   return name == nullptr ? std::string_view() : name;
 }
 
+// Whether a datagram of a flight may leave. Before a new flight, and one that the timer repeats, Mbed TLS stops the timer. When
+// it sends without that, the peer's last flight came again and draws ours (RFC 6347 §4.2.4), and whoever can send to our port
+// can say so in a tenth of the bytes.
+bool TlsContext::may_leave() {
+  if (!owes_flight_ && !may_repeat_) {
+    has_kept_repeat_ = true;
+    return false;
+  }
+  flight_leaves_ = true;
+  flight_at_ = now_;
+  return true;
+}
+
 int TlsContext::on_send(void* context, const unsigned char* bytes, std::size_t size) {
   auto& self = *static_cast<TlsContext*>(context);
   const Bytes datagram(bytes, size);
@@ -239,7 +268,7 @@ int TlsContext::on_send(void* context, const unsigned char* bytes, std::size_t s
     if (size > self.sealed_.size() || self.sealed_size_ != 0) return MBEDTLS_ERR_SSL_BUFFER_TOO_SMALL;
     std::copy(datagram.begin(), datagram.end(), self.sealed_.begin());
     self.sealed_size_ = size;
-  } else {
+  } else if (datagram[0] == static_cast<std::uint8_t>(ContentType::Alert) || self.may_leave()) {
     // One that does not fit is lost, as on any network; the flight will be sent again.
     static_cast<void>(self.outbox_.push(datagram));
   }
@@ -258,6 +287,14 @@ int TlsContext::on_receive(void* context, unsigned char* out, std::size_t capaci
 void TlsContext::on_set_timer(void* context, std::uint32_t intermediate_ms, std::uint32_t final_ms) {
   auto& self = *static_cast<TlsContext*>(context);
   const bool stop = final_ms == 0;
+  if (!stop && std::exchange(self.has_kept_repeat_, false))
+    return;  // the timer of a flight that has not left
+  if (stop) {
+    self.owes_flight_ = true;
+    self.flight_leaves_ = self.has_kept_repeat_ = false;
+  } else if (self.flight_leaves_) {  // it is out; Mbed TLS starts the timer before it as well
+    self.owes_flight_ = self.flight_leaves_ = self.may_repeat_ = false;
+  }
   self.timer_intermediate_ = stop ? kNever : self.now_ + std::chrono::milliseconds(intermediate_ms);
   self.timer_final_ = stop ? kNever : self.now_ + std::chrono::milliseconds(final_ms);
 }

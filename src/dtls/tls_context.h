@@ -89,6 +89,7 @@ class TlsContext {
   TlsResult set_up(Role role, KeyPair* own, Duration initial_timeout);
   void configure(Role role, Duration initial_timeout);
   TlsResult result_of(int code);
+  bool may_leave();
 
   DatagramQueue& outbox_;
   RandomSource random_;
@@ -100,6 +101,11 @@ class TlsContext {
   std::size_t sealed_size_ = 0;
   Time now_{};
   Time timer_intermediate_ = kNever, timer_final_ = kNever;
+  Time flight_at_{};              // when our flight last left
+  bool owes_flight_ = false;      // the next one is new, or its timer's
+  bool flight_leaves_ = false;    // in part
+  bool may_repeat_ = false;       // a repeat of the peer's flight is answered with ours
+  bool has_kept_repeat_ = false;  // one was not
   PeerCertificate peer_;
   std::uint16_t handshake_mtu_ = 0;
   int last_error_ = 0;

@@ -167,6 +167,80 @@ TEST_CASE("a message that a stranger spoils costs a try, not the session", "[DTL
   CHECK(pair.data_flows());
 }
 
+// RFC 6347 §4.1.2.6: the replay window moves for a MAC that is right. There is none in clear, so no number there says anything.
+TEST_CASE("a forged record in clear of the highest number makes no true one old", "[DTLS-18][DTLS-03]") {
+  constexpr std::uint64_t kHighest = (std::uint64_t{1} << 48) - 1;
+  const std::vector<ByteVector> forged{
+      make_record(20, 0xfefd, 0, kHighest, ByteVector{1}),
+      make_record(22, 0xfefd, 0, kHighest, make_fragment(11, 100, 7, 0, ByteVector(20))),  // too far ahead
+      make_record(22, 0xfefd, 0, kHighest, make_fragment(11, 100, 0, 0, ByteVector(20)))};
+  for (const std::size_t before : {1u, 2u}) {
+    for (std::size_t which = 0; which < forged.size(); ++which) {
+      INFO("record " << which << " before flight " << before);
+      Pair pair;
+      pair.start();
+      pair.wire = [&](std::size_t index, Role, Pair::Flight flight) {
+        if (index == before) flight.insert(flight.begin(), forged[which]);
+        return flight;
+      };
+      pair.run();
+      CHECK(pair.connected());
+      CHECK(pair.timeouts == 0);
+      CHECK(pair.data_flows());
+    }
+  }
+}
+
+TEST_CASE("the replay window holds from the first record of the new keys, forged numbers in clear or not",
+          "[DTLS-18]") {
+  Pair pair;
+  pair.start();
+  std::vector<ByteVector> finished;
+  pair.wire = [&](std::size_t, Role from, Pair::Flight flight) {
+    flight.insert(flight.begin(), make_record(20, 0xfefd, 0, 77'777, ByteVector{1}));
+    for (const ByteVector& datagram : flight)
+      for (const auto& record : records_of(datagram))
+        if (from == Role::Client && record.epoch == 1) finished.push_back(to_vector(record.whole));
+    return flight;
+  };
+  pair.run();
+  REQUIRE(pair.connected());
+  REQUIRE(finished.size() == 1);
+  CHECK(pair.server.handle_packet(pair.now, finished[0]) == Drop::DtlsRejected);
+  CHECK(poll_all(pair.server, pair.now).empty());
+  CHECK(pair.data_flows());
+}
+
+// Each repeat of the peer's last flight draws ours, which is many times as long, and anyone can send one.
+TEST_CASE("repeats of a flight draw ours once in 25 ms, and leave its timer alone", "[DTLS-34]") {
+  Server server;
+  const auto hello = read_hex_file("vectors/dtls/firefox-client-hello-reassembled.hex");
+  REQUIRE(server.session.handle_packet(kStart, hello) == Drop::None);
+  const auto flight = poll_all(server.session, kStart);
+  REQUIRE_FALSE(flight.empty());
+  const Time due = server.session.next_timeout();
+  for (Time now = kStart; now < kStart + 25ms; now += 1ms) server.session.handle_packet(now, hello);
+  CHECK(poll_all(server.session, kStart + 24ms).empty());
+  CHECK(server.session.next_timeout() == due);
+
+  // Several in one record are one.
+  ByteVector repeats;
+  for (int i = 0; i < 50; ++i) {
+    const ByteVector one = make_fragment(16, 2, 0, 0, ByteVector{1, 2});
+    repeats.insert(repeats.end(), one.begin(), one.end());
+  }
+  const auto record = make_record(22, 0xfefd, 0, 5, repeats);
+  CHECK(server.session.handle_packet(kStart + 25ms, record) == Drop::None);
+  CHECK(poll_all(server.session, kStart + 25ms).size() == flight.size());
+  CHECK(server.session.next_timeout() == kStart + 25ms + 100ms);
+
+  // Nor is a timer that is due put off by them, or used up twice.
+  const Time later = kStart + 125ms;
+  server.session.handle_packet(later, hello);
+  CHECK(poll_all(server.session, later).size() >= flight.size());
+  CHECK(server.session.next_timeout() == later + 200ms);
+}
+
 TEST_CASE("whichever call to the random source fails, the session ends cleanly", "[DTLS-22]") {
   const bool client_fails = GENERATE(true, false);
   bool connected = false;
