@@ -82,6 +82,7 @@ TlsResult Session::begin_try(Time now) {
   peer_gave_up_ = false;
   retry_at_ = kNever;
   progress_at_ = now;
+  hint_wait_ = Backoff(initial_timeout_, kMaxInitialTimeout);
   auto tls = Owned<TlsContext>::make(env_.memory, env_, outbox_);
   if (!tls) return TlsResult::Failed;
   const TlsResult result = tls->set_up(role_, certificate_, initial_timeout_, config_.handshake_mtu);

@@ -154,10 +154,11 @@ class Session {
   Duration initial_timeout_{};
   Backoff retry_wait_{Duration{}, Duration{}};
   Time deadline_ = kNever;
-  Time retry_at_ = kNever;  // client: when the next try begins
-  Time progress_at_{};      // when the handshake last moved
-  Time hastened_at_{};      // when a retransmission was last brought forward
-  Time now_{};              // of the last call, for receive()
+  Time retry_at_ = kNever;                     // client: when the next try begins
+  Time progress_at_{};                         // when the handshake last moved
+  Time hastened_at_{};                         // when a flight was last sent beside its timer
+  Backoff hint_wait_{Duration{}, Duration{}};  // until that may be again
+  Time now_{};                                 // of the last call, for receive()
 
   static constexpr std::size_t kMaxOverhead = 37;  // AES-GCM: 13 of header, 8 of nonce, 16 of tag
 };

@@ -156,13 +156,17 @@ Drop Session::on_early_record(Time now, const Record& record) {
   return early_.push(record.whole) ? Drop::None : Drop::DtlsEarly;
 }
 
-// Data under the new keys while a client waits for Finished: the server has ended the handshake, and it is its last
-// flight that was lost. Only our repeating ours brings it again (RFC 6347 §4.2.4), and after a few losses our timer may
-// leave that for many seconds. The record may be forged, so one such hint at most counts in each first wait of the timer.
+// Data under the new keys while a client waits for the server's last flight: the server has ended the handshake, and it is that
+// flight that was lost. Only our repeating ours brings it again (RFC 6347 §4.2.4), and after a few losses our timer may leave
+// that for many seconds. But the record may be forged: such hints may come twice as far apart each time, and what the timer
+// does without them it does with them.
 void Session::hasten_last_flight(Time now) {
-  if (role_ != Role::Client || now < std::max(progress_at_, hastened_at_) + initial_timeout_) return;
+  if (role_ != Role::Client || !tls_->awaits_last_flight()) return;
+  if (peer_gave_up_ || now >= tls_->retransmission_due()) return;
+  if (now < tls_->flight_at() + initial_timeout_ || now < hastened_at_ + hint_wait_.current()) return;
   hastened_at_ = now;
-  tls_->hasten_retransmission(now);
+  hint_wait_.grow();
+  tls_->send_flight_once_more(now);
 }
 
 void Session::use_early_records(Time now) {

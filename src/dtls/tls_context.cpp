@@ -3,6 +3,8 @@
 #include <mbedtls/md.h>
 #include <mbedtls/ssl_ciphersuites.h>
 
+#include <limits>
+
 #include "base/bytes.h"
 #include "crypto/digest.h"
 #include "dtls/record.h"
@@ -40,8 +42,10 @@ constexpr std::array<int, 4> kSignatureHashes = {MBEDTLS_MD_SHA256, MBEDTLS_MD_S
                                                  MBEDTLS_MD_NONE};
 #endif
 
-// RFC 6347 §4.2.4.1: the wait may double up to 60 s at least; our own limit on the handshake ends it before.
-constexpr std::uint32_t kMaxTimeoutMs = 60'000;
+// RFC 6347 §4.2.4.1: the wait may double up to 60 s at least; our own limit on the handshake ends it before. Mbed TLS would give
+// up the handshake where its count ends, and a new ClientHello is nothing to a server in the middle of one: it counts on.
+constexpr Duration kMaxTimeout = std::chrono::seconds(60);
+constexpr std::uint32_t kEndOfCount = std::numeric_limits<std::uint32_t>::max();
 
 // What comes again so soon behind our flight is a copy that the network made, or that somebody keeps at hand: no timer of a
 // handshake begins below 50 ms (DTLS-34), and half of that is left for packets that were held up.
@@ -88,8 +92,8 @@ void TlsContext::configure(Role role, Duration initial_timeout) {
   // certificate.
   mbedtls_ssl_conf_authmode(&config_, MBEDTLS_SSL_VERIFY_OPTIONAL);
   mbedtls_ssl_conf_verify(&config_, on_verify, this);
-  const std::uint32_t initial_ms = std::min(milliseconds_up(initial_timeout), kMaxTimeoutMs);
-  mbedtls_ssl_conf_handshake_timeout(&config_, initial_ms, kMaxTimeoutMs);
+  mbedtls_ssl_conf_handshake_timeout(&config_, milliseconds_up(std::min(initial_timeout, kMaxTimeout)),
+                                     kEndOfCount);
   mbedtls_ssl_conf_dtls_anti_replay(&config_, MBEDTLS_SSL_ANTI_REPLAY_ENABLED);
 #if defined(MBEDTLS_SSL_EXTENDED_MASTER_SECRET)
   mbedtls_ssl_conf_extended_master_secret(&config_, MBEDTLS_SSL_EXTENDED_MS_ENABLED);  // RFC 7627
@@ -236,6 +240,14 @@ void TlsContext::send_fatal_alert(std::uint8_t description) {
   result_of(mbedtls_ssl_send_alert_message(&ssl_, MBEDTLS_SSL_ALERT_LEVEL_FATAL, description));
 }
 
+bool TlsContext::awaits_last_flight() const { return progress() >= MBEDTLS_SSL_SERVER_CHANGE_CIPHER_SPEC; }
+
+void TlsContext::send_flight_once_more(Time now) {
+  spared_due_ = timer_final_;
+  timer_intermediate_ = timer_final_ = now;
+  ++hints_;
+}
+
 int TlsContext::progress() const { return static_cast<int>(ssl_.POLLRTC_MBEDTLS_FIELD(state)); }
 
 std::size_t TlsContext::record_expansion() const {
@@ -295,8 +307,14 @@ void TlsContext::on_set_timer(void* context, std::uint32_t intermediate_ms, std:
   } else if (self.flight_leaves_) {  // it is out; Mbed TLS starts the timer before it as well
     self.owes_flight_ = self.flight_leaves_ = self.may_repeat_ = false;
   }
-  self.timer_intermediate_ = stop ? kNever : self.now_ + std::chrono::milliseconds(intermediate_ms);
-  self.timer_final_ = stop ? kNever : self.now_ + std::chrono::milliseconds(final_ms);
+  const auto due_in = [&](std::uint32_t ms) {
+    if (stop) return kNever;
+    const Duration wait = std::chrono::milliseconds(ms >> self.hints_);
+    return std::min(self.spared_due_, self.now_ + std::min(wait, kMaxTimeout));
+  };
+  self.timer_intermediate_ = due_in(intermediate_ms);
+  self.timer_final_ = due_in(final_ms);
+  if (!stop) self.spared_due_ = kNever;
 }
 
 // Mbed TLS wants -1 when no timer runs, else how many of the two times have passed.

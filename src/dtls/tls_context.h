@@ -71,12 +71,13 @@ class TlsContext {
   std::string_view cipher_suite() const;
   const PeerCertificate& peer_certificate() const { return peer_; }
 
+  Time flight_at() const { return flight_at_; }  // when our flight last left
   Time retransmission_due() const { return timer_final_; }
-  // The wait is over at `now`: the next handshake() sends the flight again.
-  void hasten_retransmission(Time now) {
-    timer_intermediate_ = std::min(timer_intermediate_, now);
-    timer_final_ = std::min(timer_final_, now);
-  }
+  // A client has sent all that it says in a handshake.
+  bool awaits_last_flight() const;
+  // The next handshake() sends the flight that waits for an answer, beside what its timer does: no wait is longer for it. A
+  // client's last flight only.
+  void send_flight_once_more(Time now);
 
  private:
   // What Mbed TLS calls. None of these reaches outside of the object.
@@ -101,7 +102,9 @@ class TlsContext {
   std::size_t sealed_size_ = 0;
   Time now_{};
   Time timer_intermediate_ = kNever, timer_final_ = kNever;
-  Time flight_at_{};              // when our flight last left
+  Time spared_due_ = kNever;  // of the timer, while it is due for a flight once more
+  std::uint8_t hints_ = 0;    // how often that was: Mbed TLS doubles its wait at each
+  Time flight_at_{};
   bool owes_flight_ = false;      // the next one is new, or its timer's
   bool flight_leaves_ = false;    // in part
   bool may_repeat_ = false;       // a repeat of the peer's flight is answered with ours

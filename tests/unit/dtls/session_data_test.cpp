@@ -1,6 +1,5 @@
 // What happens to records once the session stands: application data, replays, forgeries, the end.
-#include "support/catch.h"
-#include "unit/dtls/pair.h"
+#include "unit/dtls/ends.h"
 
 using namespace pollrtc;
 using namespace pollrtc::test;
@@ -195,6 +194,90 @@ TEST_CASE("a last flight that was lost is sent again for as long as it takes", "
   CHECK(lost == 6);
   CHECK(pair.connected());
   CHECK(pair.data_flows());
+}
+
+namespace {
+// A client that has sent its last flight to a server whose own last flight is lost for a while.
+struct AwaitsLastFlight : Pair {
+  explicit AwaitsLastFlight(Duration initial_timeout, Duration lost_for = 1h) {
+    start(initial_timeout);
+    wire = [this, until = now + lost_for](std::size_t, Role from, Flight flight) {
+      const bool is_last = from == Role::Server && records_of(flight[0])[0].type == 20;
+      return is_last && now < until ? Flight{} : flight;
+    };
+    exchange();
+  }
+  // Everything that is due until `end`, and a datagram for the client at each multiple of `every`. When the client sent.
+  template <class Source>
+  std::vector<Duration> run_with(Duration length, Duration every, const Source& datagram) {
+    const Time begin = now;
+    std::vector<Duration> sent;
+    for (Time next = begin + every; now <= begin + length && client.state() == SessionState::Handshaking;) {
+      const Time due = client.next_timeout();
+      now = std::min(due, next);
+      client.handle_timeout(now);
+      if (now == next) {
+        client.handle_packet(now, datagram());
+        next += every;
+        if (client.next_timeout() <= now) client.handle_timeout(now);
+      }
+      const std::size_t before = flights;
+      exchange();
+      if (flights != before) sent.push_back(now - begin);
+    }
+    return sent;
+  }
+};
+}  // namespace
+
+// RFC 6347 §4.2.4: only our own repeat brings the server's last flight again, and data says that it was lost.
+TEST_CASE("data under the new keys asks for the last flight sooner than the timer would", "[DTLS-38]") {
+  AwaitsLastFlight pair(1s, 8s);
+  REQUIRE(pair.server.state() == SessionState::Connected);
+  const Time begin = pair.now;
+  pair.run_with(20s, 1s, [&] { return seal(pair.server, pair.now, kText); });
+  CHECK(pair.connected());
+  CHECK(pair.now == begin + 8s);  // the timer would do it after 15
+}
+
+TEST_CASE("however long the last flight is lost and data comes, it is the same handshake", "[DTLS-38]") {
+  AwaitsLastFlight pair(300ms, 8s);
+  const Time begin = pair.now;
+  pair.run_with(29s, 1s, [&] { return seal(pair.server, pair.now, kText); });
+  CHECK(pair.connected());
+  CHECK(pair.now <= begin + 9300ms);  // as without any data
+  CHECK_FALSE(receive_all(pair.client).empty());
+}
+
+TEST_CASE("forged data under keys that nobody has yet repeats a flight a few times at most",
+          "[DTLS-03][DTLS-34]") {
+  const ByteVector forged = make_record(23, 0xfefd, 1, 5, ByteVector(40));
+  const auto times = [](std::initializer_list<int> ms) {
+    std::vector<Duration> list;
+    for (const int each : ms) list.push_back(std::chrono::milliseconds(each));
+    return list;
+  };
+  SECTION("none before the server's first") {
+    Client client;
+    poll_all(client.session, kStart);
+    std::vector<Duration> sent;
+    for (Time now = kStart; now < kStart + 10s; now += 10ms) {
+      client.session.handle_packet(now, forged);
+      if (client.session.next_timeout() <= now) client.session.handle_timeout(now);
+      if (!poll_all(client.session, now).empty()) sent.push_back(now - kStart);
+    }
+    CHECK(sent == times({100, 300, 700, 1500, 3100, 6300}));
+  }
+  SECTION("few before the server's last, which take nothing from the timer") {
+    AwaitsLastFlight pair(1s);
+    const auto sent = pair.run_with(29s, 10ms, [&forged] { return forged; });
+    CHECK(pair.client.state() == SessionState::Handshaking);
+    for (const Duration timer : times({1000, 3000, 7000, 15000})) {
+      INFO(timer.count());
+      CHECK(std::count(sent.begin(), sent.end(), timer) == 1);
+    }
+    CHECK(sent.size() <= 10);
+  }
 }
 
 TEST_CASE("data that overtakes the last flight is kept and delivered after it", "[DTLS-16]") {

@@ -181,7 +181,7 @@ TEST_CASE("a handshake that takes too long ends", "[DTLS-10][lim.dtls.handshake_
 TEST_CASE("silence is a timeout, however many tries it ends", "[DTLS-10]") {
   TestEnvironment env;
   const auto initial_timeout = GENERATE(Duration(50ms), Duration(1s));
-  const auto handshake_timeout = GENERATE(Duration(30s), Duration(5min));
+  const auto handshake_timeout = GENERATE(Duration(30s), Duration(1h));
   env.env.limits.dtls_handshake_timeout = handshake_timeout;
   Session session(env.env, client_certificate());
   Time now{};
@@ -196,7 +196,7 @@ TEST_CASE("silence is a timeout, however many tries it ends", "[DTLS-10]") {
   const auto ended_tries = std::count_if(env.log_lines.begin(), env.log_lines.end(), [](const auto& line) {
     return line.find("of the handshake failed") != std::string::npos;
   });
-  if (handshake_timeout == 5min) CHECK(ended_tries > 0);  // which is what this is about
+  if (handshake_timeout == 1h) CHECK(ended_tries > 0);  // which is what this is about
   CHECK(events_of(session).ended == Close::HandshakeTimeout);
 }
 
