@@ -196,6 +196,7 @@ void Peer::Impl::handle_plain(Time now, StreamId stream, Bytes bytes) {
     ++counters.datagrams_received;
     counters.bytes_received += inner->bytes.size();
     (void)handle_inner(now, inner->path, inner->bytes);
+    pump_dtls(now);  // what a record brings is read before the next: DTLS keeps no more of them than it must
     if (has_ended()) break;
   }
 }

@@ -90,3 +90,23 @@ TEST_CASE("the server in use dies, and another stands by", "[TURN-16]") {
   r.turn.server.is_silent = true;
   r.recovers(then);
 }
+
+// A socket may give many kilobytes at once, and small messages lie close in them.
+TEST_CASE("a hundred records in one piece of a relay's stream are a hundred packets") {
+  Relayed r(803, TurnTransport::Tcp);
+  *r.alive = false;
+  r.t.run_until([&] { return r.received() == r.sent; }, 5s);
+  const auto limit = [&] { return r.t.bob.peer.stats().drops[static_cast<std::size_t>(Drop::DtlsLimit)]; };
+  const std::size_t before = r.received();
+  const std::uint64_t records = r.t.bob.peer.stats().datagrams_received;
+  r.turn.hold_connections();
+  for (int i = 0; i < 120; ++i) r.t.world.after(i * 1ms, [&r] { REQUIRE(r.t.alice.send(r.a, "small")); });
+  r.t.world.run_for(150ms);
+  REQUIRE(r.received() == before);
+  r.turn.let_go_connections();
+  CHECK(r.t.bob.peer.stats().datagrams_received >= records + 100);
+  CHECK(limit() == 0);
+  CHECK(r.received() == before);  // nobody has asked for events yet
+  r.t.world.run_for(1ms);
+  CHECK(r.received() == before + 120);
+}

@@ -40,6 +40,15 @@ class TurnService final : public sim::Actor {
     }
   }
 
+  // What connections bring lies in their sockets until somebody reads it, all of it at once.
+  void hold_connections() { is_holding_ = true; }
+  void let_go_connections() {
+    is_holding_ = false;
+    for (auto& [client, stream] : streams_)
+      if (const test::ByteVector held = std::exchange(stream.held, {}); !held.empty())
+        stream.end->peer.handle_stream(world_.now(), stream.id, held);
+  }
+
   Time next_timeout() const override { return kNever; }
   void on_timeout(Time) override {}
   // What the ends have for their connections sets out.
@@ -64,6 +73,7 @@ class TurnService final : public sim::Actor {
     StreamId id;
     turn::StreamFramer framer;
     bool is_open = false;
+    test::ByteVector held{};
   };
 
   void listen(const Address& address) {
@@ -99,7 +109,10 @@ class TurnService final : public sim::Actor {
       padded.resize((padded.size() + 3) / 4 * 4);  // RFC 8656 §12.5
       world_.after(kStreamDelay, [this, client = datagram.to, padded] {
         const auto at = streams_.find(client);
-        if (at != streams_.end()) at->second.end->peer.handle_stream(world_.now(), at->second.id, padded);
+        if (at == streams_.end()) return;
+        Stream& stream = at->second;
+        if (!is_holding_) return stream.end->peer.handle_stream(world_.now(), stream.id, padded);
+        stream.held.insert(stream.held.end(), padded.begin(), padded.end());
       });
     }
   }
@@ -108,6 +121,7 @@ class TurnService final : public sim::Actor {
   sim::Host& host_;
   std::map<Address, Stream> streams_;  // by what the server sees
   std::uint16_t next_port_ = 40000;
+  bool is_holding_ = false;
 };
 
 }  // namespace pollrtc::scenario
