@@ -165,6 +165,9 @@ void Peer::Impl::on_path(Time now, const Path& selected) {
 
 void Peer::Impl::pump_dtls(Time now) {
   if (!dtls) return;
+  // Nobody reads what comes where no association is wanted. Left there it would keep a close_notify from being seen.
+  std::array<std::uint8_t, 256> nobodys;
+  while (has_no_association() && dtls->receive(nobodys) != 0) drops.count(Drop::NoSession);
   dtls::Session::Event event;
   while (dtls->poll_event(event)) {
     if (std::holds_alternative<dtls::Session::Connected>(event)) on_dtls_connected(now);
@@ -192,10 +195,16 @@ void Peer::Impl::pump_dtls(Time now) {
   }
 }
 
+bool Peer::Impl::has_no_association() const {
+  return !association && dtls && dtls->state() == dtls::SessionState::Connected && !has_ended() &&
+         remote_in_force()->sctp_port == 0;
+}
+
 void Peer::Impl::on_dtls_connected(Time now) {
   if (has_ended() || association) return;
   const sdp::Remote& remote = *remote_in_force();
-  if (remote.sctp_port == 0) return;  // RFC 8841 §9.3: no association is wanted
+  // RFC 8841 §9.3, §10.4: no association is wanted, and channels are nothing without one. ICE and DTLS stay.
+  if (remote.sctp_port == 0) return channels.on_ended(Close::Remote);
   sctp::AssociationConfig c;
   c.local_port = config.sctp_port;
   // In the old form of the section the port stands in the m= line, and both ends use it.

@@ -231,6 +231,41 @@ TEST_CASE("data in a second exchange, when the first had none: its candidates co
   speak(t, {a, t.bob.announced[0]});
 }
 
+// RFC 8841 §9.3, §10.3, §10.4: DTLS stands, without an association. Our answer to an offer of 0 has 0 as well.
+TEST_CASE("sctp-port 0, of the offer or the answer: connected, and every channel closes", "[SDP-44]") {
+  const bool is_offered = GENERATE(true, false);
+  const TextEdit none = [](const std::string& text) {
+    return replaced(text, "a=sctp-port:5000", "a=sctp-port:0");
+  };
+  TwoPeers t(20);
+  const ChannelHandle a = t.alice.create({.label = "a"});
+  const ChannelHandle b = t.bob.create({.label = "b"});
+  negotiate_edited(t, is_offered ? none : nullptr, is_offered ? nullptr : none);
+  t.world.run_for(3s);  // time for INITs of an end that was not told
+  const std::vector<std::string> closed{"closed:" + std::string(name_of(Close::Remote))};
+  CHECK(t.both_connected());
+  CHECK(t.alice.channels[a].events == closed);
+  CHECK(t.alice.channel_state(a) == ChannelState::Closed);
+  const auto late = t.alice.peer.create_channel(t.world.now(), {.label = "late"});
+  REQUIRE_FALSE(late);
+  CHECK(late.error() == ErrorCode::Closed);
+  CHECK(late.error().detail().find("a=sctp-port:0") != std::string_view::npos);
+  CHECK(t.bob.announced.empty());
+  const std::uint64_t unread = t.alice.peer.stats().drops[static_cast<std::size_t>(Drop::NoSession)];
+  if (is_offered) {
+    CHECK(t.bob.channels[b].events == closed);
+    CHECK(unread == 0);
+  } else {
+    CHECK(unread != 0);
+  }
+
+  // Its records do not hide that the other end is gone.
+  t.bob.peer.close(t.world.now());
+  t.world.run_for(1s);
+  CHECK(t.alice.peer.connection_state() == ConnectionState::Closed);
+  CHECK(t.alice.peer.stats().close_reason == Close::Remote);
+}
+
 TEST_CASE("the other end's largest message is obeyed: stated, without bound, unsaid", "[API-09]") {
   const auto with_size = [](const std::string& line) {
     return [line](const std::string& text) { return replaced(text, "a=max-message-size:262144\r\n", line); };
