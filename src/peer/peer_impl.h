@@ -37,6 +37,7 @@ struct [[gnu::visibility("hidden")]] Peer::Impl {
   Status set_remote_description(Time now, SdpType type, std::string_view text);
   Status set_remote_offer(Time now, SignalingState next, const sdp::Description& description);
   Status set_remote_answer(Time now, SignalingState next, const sdp::Description& description);
+  void forget_created();
   void roll_back(Time now);
   Status add_remote_candidate(Time now, std::string_view mid, int index, std::string_view line,
                               std::string_view ufrag);
@@ -188,7 +189,8 @@ struct [[gnu::visibility("hidden")]] Peer::Impl {
   sdp::Origin origin;
   std::string tls_id;
   sdp::Boxed<sdp::Description> last_made;  // by create_offer or create_answer: its version is used up
-  std::string last_offer, last_answer;     // their texts: all that set_local_description takes
+  // Its text, until the exchange is over: all that set_local_description takes.
+  std::string last_offer, last_answer;
   sdp::Boxed<sdp::Description> local_current, local_pending;
   sdp::Boxed<sdp::Description> remote_offer;
   sdp::Boxed<sdp::Remote> remote_current, remote_pending;

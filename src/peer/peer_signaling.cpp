@@ -107,6 +107,14 @@ Result<std::string> Peer::Impl::create_answer() {
   return last_answer = sdp::write_description(*made);
 }
 
+// An exchange is over: what was created before its end and not set is of a state that has passed (W3C: [[LastCreatedOffer]] and
+// [[LastCreatedAnswer]]). Moved away, the texts give back their memory.
+void Peer::Impl::forget_created() {
+  const std::string offer = std::move(last_offer), answer = std::move(last_answer);
+  last_offer_restarts = false;
+  restart_credentials.reset();
+}
+
 std::string Peer::Impl::local_description() const {
   const auto& description = local_pending ? local_pending : local_current;
   if (!description) return {};
@@ -148,6 +156,7 @@ Status Peer::Impl::set_local_description(Time now, SdpType type, std::string_vie
     if (type == SdpType::Answer) {
       remote_pending.reset();
       remote_offer.reset();
+      forget_created();
     }
   }
   become(*next);
@@ -191,6 +200,7 @@ Status Peer::Impl::set_remote_offer(Time now, SignalingState next, const sdp::De
   }
   remote_offer = description;
   remote_pending = *remote;
+  last_answer.clear();  // that was one to the offer before
   is_offerer = false;
   agent.set_controlling(now, remote->ice_lite);
   become(next);
@@ -226,6 +236,7 @@ Status Peer::Impl::set_remote_answer(Time now, SignalingState next, const sdp::D
     local_current = *local_pending;
     local_pending.reset();
     remote_pending.reset();
+    forget_created();
   }
   become(next);
   return {};
@@ -241,13 +252,10 @@ void Peer::Impl::roll_back(Time now) {
     former_candidates.clear();
     become(agent.is_gathering_over() ? GatheringState::Complete : GatheringState::Gathering);
   }
-  restart_credentials.reset();
-  last_offer_restarts = false;
   local_pending.reset();
   remote_pending.reset();
   remote_offer.reset();
-  last_offer.clear();
-  last_answer.clear();
+  forget_created();
   become(SignalingState::Stable);
 }
 

@@ -340,6 +340,81 @@ TEST_CASE("making a description does nothing; setting takes the one made last, t
   CHECK(t.bob.peer.signaling_state() == SignalingState::HaveRemoteOffer);
 }
 
+TEST_CASE("what was created before an exchange and not set is void after it, at both ends", "[SDP-51]") {
+  TwoPeers t(14);
+  const ChannelHandle channel = t.alice.create({.label = "alice"});
+  t.bob.create({.label = "bob"});
+  const auto stale_offer = t.bob.peer.create_offer(t.world.now());
+  REQUIRE(stale_offer);
+  const std::string first = offer(t, t.alice);
+  const auto stale_too = t.alice.peer.create_offer(t.world.now(), {.ice_restart = true});
+  REQUIRE(stale_too);
+  const std::string reply = answer(t, t.bob, first);
+  REQUIRE(t.alice.peer.set_remote_description(t.world.now(), SdpType::Answer, reply));
+  for (End* end : {&t.alice, &t.bob}) {
+    const std::string before = end->peer.local_description();
+    const Status status = end->peer.set_local_description(t.world.now(), SdpType::Offer,
+                                                          end == &t.bob ? *stale_offer : *stale_too);
+    REQUIRE_FALSE(status);
+    CHECK(status.error() == ErrorCode::InvalidArgument);
+    CHECK(end->peer.signaling_state() == SignalingState::Stable);
+    CHECK(end->peer.local_description() == before);
+  }
+  t.run_until([&] { return is_open(t.alice, channel); }, 60s);
+  // The other way round: an answer, when the exchange that it was for is over, and the next one has begun.
+  const std::string last = answer(t, t.bob, offer(t, t.alice));
+  REQUIRE(t.alice.peer.set_remote_description(t.world.now(), SdpType::Answer, last));
+  REQUIRE(t.bob.peer.set_remote_description(t.world.now(), SdpType::Offer, offer(t, t.alice)));
+  const Status status = t.bob.peer.set_local_description(t.world.now(), SdpType::Answer, last);
+  REQUIRE_FALSE(status);
+  CHECK(status.error() == ErrorCode::InvalidArgument);
+  CHECK(t.bob.peer.signaling_state() == SignalingState::HaveRemoteOffer);
+}
+
+TEST_CASE("the answer to an offer that another one has replaced is void, also when that one restarts ICE",
+          "[SDP-50][SDP-51]") {
+  TwoPeers t(15);
+  const auto channels = t.connect();
+  const auto plain = t.alice.peer.create_offer(t.world.now());
+  REQUIRE(plain);
+  const std::string before = t.bob.peer.local_description();
+  REQUIRE(t.bob.peer.set_remote_description(t.world.now(), SdpType::Offer, *plain));
+  const auto stale = t.bob.peer.create_answer(t.world.now());
+  REQUIRE(stale);
+  const auto restart = t.alice.peer.create_offer(t.world.now(), {.ice_restart = true});
+  REQUIRE(restart);
+  REQUIRE(t.alice.peer.set_local_description(t.world.now(), SdpType::Offer, *restart));
+  REQUIRE(t.bob.peer.set_remote_description(t.world.now(), SdpType::Offer, *restart));
+  for (const SdpType type : {SdpType::Pranswer, SdpType::Answer}) {
+    const Status status = t.bob.peer.set_local_description(t.world.now(), type, *stale);
+    REQUIRE_FALSE(status);
+    CHECK(status.error() == ErrorCode::InvalidArgument);
+  }
+  CHECK(t.bob.peer.signaling_state() == SignalingState::HaveRemoteOffer);
+  CHECK(t.bob.peer.local_description() == before);
+  speak(t, channels);
+  const auto reply = t.bob.peer.create_answer(t.world.now());
+  REQUIRE(reply);
+  CHECK(attribute(*reply, "ice-ufrag") != attribute(before, "ice-ufrag"));
+  REQUIRE(t.bob.peer.set_local_description(t.world.now(), SdpType::Answer, *reply));
+  REQUIRE(t.alice.peer.set_remote_description(t.world.now(), SdpType::Answer, *reply));
+  t.world.run_for(5s);
+  speak(t, channels);
+}
+
+TEST_CASE("a provisional answer is set again as the answer, to the letter") {
+  TwoPeers t(16);
+  const ChannelHandle channel = t.alice.create({.label = "chat"});
+  REQUIRE(t.bob.peer.set_remote_description(t.world.now(), SdpType::Offer, offer(t, t.alice)));
+  const auto reply = t.bob.peer.create_answer(t.world.now());
+  REQUIRE(reply);
+  for (const SdpType type : {SdpType::Pranswer, SdpType::Pranswer, SdpType::Answer}) {
+    REQUIRE(t.bob.peer.set_local_description(t.world.now(), type, *reply));
+    REQUIRE(t.alice.peer.set_remote_description(t.world.now(), type, *reply));
+  }
+  t.run_until([&] { return is_open(t.alice, channel); }, 60s);
+}
+
 TEST_CASE("each candidate event names its line, its section and its generation, the last one too",
           "[SDP-66]") {
   TwoPeers t(13);
