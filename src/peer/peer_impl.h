@@ -37,6 +37,7 @@ struct [[gnu::visibility("hidden")]] Peer::Impl {
   Status set_remote_description(Time now, SdpType type, std::string_view text);
   Status set_remote_offer(Time now, SignalingState next, const sdp::Description& description);
   Status set_remote_answer(Time now, SignalingState next, const sdp::Description& description);
+  Status check_lite(const sdp::Remote& remote) const;
   void forget_created();
   void roll_back(Time now);
   Status add_remote_candidate(Time now, std::string_view mid, int index, std::string_view line,

@@ -189,10 +189,18 @@ Status Peer::Impl::set_remote_description(Time now, SdpType type, std::string_vi
   return status;
 }
 
+// Said before a generation is put in force that could not go on: a restart may make an end lite (RFC 8839 §4.4.1.1.1).
+Status Peer::Impl::check_lite(const sdp::Remote& remote) const {
+  if (config.ice_lite && remote.ice_lite)
+    return fail(ErrorCode::NotSupported, "of two lite ends neither would send a check");
+  return {};
+}
+
 Status Peer::Impl::set_remote_offer(Time now, SignalingState next, const sdp::Description& description) {
   const Result<sdp::Remote> remote =
       sdp::read_offer(description, remote_current ? &*remote_current : nullptr);
   if (!remote) return Unexpected{remote.error()};
+  if (const Status status = check_lite(*remote); !status) return status;
   if (transports_started && remote_current) {
     const sdp::Changes changes = sdp::changes(*remote_current, *remote);
     if (remote->has_data && (changes.dtls || changes.sctp))
@@ -215,6 +223,7 @@ Status Peer::Impl::set_remote_answer(Time now, SignalingState next, const sdp::D
   const Result<sdp::Remote> remote = sdp::read_answer(*local_pending, description, context);
   if (!remote) return Unexpected{remote.error()};
   if (!remote->has_data) return fail(ErrorCode::Refused, "the answer rejects the data channel section");
+  if (const Status status = check_lite(*remote); !status) return status;
   if (transports_started && remote_current) {
     const sdp::Changes changes = sdp::changes(*remote_current, *remote);
     if (changes.dtls || changes.sctp)

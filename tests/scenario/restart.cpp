@@ -444,6 +444,42 @@ TEST_CASE("ICE-lite: the server end answers, is told, and carries data; its desc
   }
 }
 
+TEST_CASE(
+    "a restart that would make the second of two ends lite is refused, in offer and answer, and changes "
+    "nothing",
+    "[ICE-RST-04][SDP-03][SDP-59]") {
+  const auto lite = [](const std::string& text) { return replaced(text, "m=", "a=ice-lite\r\nm="); };
+  PeerConfig config;
+  config.ice_lite = true;
+  const bool lite_offers = GENERATE(true, false);
+  TwoPeers t(64, {}, config);
+  const auto channels = t.connect();
+  const std::string before = t.alice.peer.local_description();
+  End &one = lite_offers ? t.alice : t.bob, &other = lite_offers ? t.bob : t.alice;
+  const auto offer = one.peer.create_offer(t.world.now(), kRestart);
+  REQUIRE(offer);
+  REQUIRE(one.peer.set_local_description(t.world.now(), SdpType::Offer, *offer));
+  t.world.run_for(1s);
+  if (lite_offers) {
+    REQUIRE(other.peer.set_remote_description(t.world.now(), SdpType::Offer, *offer));
+    const auto answer = other.peer.create_answer(t.world.now());
+    REQUIRE(answer);
+    for (int i = 0; i < 2; ++i)
+      CHECK(one.peer.set_remote_description(t.world.now(), SdpType::Answer, lite(*answer)).error() ==
+            ErrorCode::NotSupported);
+    REQUIRE(one.peer.set_local_description(t.world.now(), SdpType::Rollback, {}));
+  } else {
+    const Status status = other.peer.set_remote_description(t.world.now(), SdpType::Offer, lite(*offer));
+    REQUIRE_FALSE(status);
+    CHECK(status.error() == ErrorCode::NotSupported);
+    CHECK(other.peer.signaling_state() == SignalingState::Stable);
+  }
+  CHECK(t.alice.peer.local_description() == before);
+  t.world.run_for(40s);
+  CHECK(t.both_connected());
+  speak(t, channels);
+}
+
 TEST_CASE("a pace of one's own is announced, and the default is not", "[ICE-CHK-18]") {
   PeerConfig slow;
   slow.ice_pacing = 120ms;
