@@ -142,9 +142,15 @@ Result<Remote> resolve(const Description& description, std::size_t index) {
   return remote;
 }
 
+// RFC 9429 §5.2.2: a mid stays. But a section that had none at first has one as soon as either end offers with it
+// (RFC 9429 §5.3.1: the answer repeats the offer's), and is the same section.
+bool has_other_mid(const Remote& before, const Remote& after) {
+  return !before.mid.empty() && !after.mid.empty() && before.mid != after.mid;
+}
+
 // A description against the one before it, both of the same end and about the same section.
 Status check_continuity(const Remote& before, const Remote& after) {
-  if (before.mid != after.mid) return refused("the mid of the data section changed");  // RFC 9429 §5.2.2
+  if (has_other_mid(before, after)) return refused("the mid of the data section changed");
   const Changes changed = changes(before, after);
   // RFC 9429 §5.8.3, §5.11: another DTLS association needs other ICE credentials, to tell the packets of both apart.
   if (changed.dtls && !changed.ice)
@@ -202,7 +208,7 @@ std::optional<std::uint16_t> sctp_port_of(const Section& section) {
 Changes changes(const Remote& before, const Remote& after) {
   Changes changed;
   const bool is_other =
-      before.has_data != after.has_data || before.index != after.index || before.mid != after.mid;
+      before.has_data != after.has_data || before.index != after.index || has_other_mid(before, after);
   changed.ice = is_other || before.ufrag != after.ufrag || before.pwd != after.pwd;
   changed.dtls = is_other || !same_fingerprints(before, after) || before.tls_id != after.tls_id ||
                  before.our_role != after.our_role;

@@ -415,6 +415,27 @@ TEST_CASE("a provisional answer is set again as the answer, to the letter") {
   t.run_until([&] { return is_open(t.alice, channel); }, 60s);
 }
 
+TEST_CASE("an end that used no mid at first is restarted all the same, with the mid of our offer",
+          "[SDP-71]") {
+  TwoPeers t(17);
+  const ChannelHandle channel = t.alice.create({.label = "chat"});
+  const std::string first = without_lines(without_lines(offer(t, t.alice), "a=mid"), "a=group");
+  const std::string reply = answer(t, t.bob, first);
+  CHECK(reply.find("a=mid") == std::string::npos);
+  REQUIRE(t.alice.peer.set_remote_description(t.world.now(), SdpType::Answer, reply));
+  t.run_until([&] { return is_open(t.alice, channel) && !t.bob.announced.empty(); }, 60s);
+  for (End* one : {&t.bob, &t.alice}) {
+    End& other = one == &t.bob ? t.alice : t.bob;
+    const std::string before = attribute(other.peer.local_description(), "ice-ufrag");
+    t.negotiate(*one, other, {.ice_restart = true});
+    t.run_until([&] { return one->peer.signaling_state() == SignalingState::Stable; }, 5s);
+    CHECK(attribute(other.peer.local_description(), "ice-ufrag") != before);
+    CHECK(attribute(other.peer.local_description(), "mid") == "0");
+    t.world.run_for(5s);
+    speak(t, {channel, t.bob.announced.back()});
+  }
+}
+
 TEST_CASE("each candidate event names its line, its section and its generation, the last one too",
           "[SDP-66]") {
   TwoPeers t(13);

@@ -175,6 +175,29 @@ TEST_CASE("a data section that goes to port 0 ends, and its slot may be used aga
   CHECK(again(reused).error() == ErrorCode::Refused);  // a living section keeps its mid
 }
 
+TEST_CASE("a section that had no mid may be given one, or lose it, and is the same section", "[SDP-71]") {
+  const std::string plain = without_line(without_line(first_offer(), "a=mid"), "a=group");
+  const std::string texts[] = {plain, first_offer()};
+  for (const bool has_first : {false, true}) {
+    const Remote before = *offered(texts[has_first]);
+    const auto after = offered(texts[!has_first], &before);
+    REQUIRE(after.has_value());
+    const Changes changed = changes(before, *after);
+    CHECK_FALSE((changed.ice || changed.dtls || changed.sctp));
+  }
+  // Answers likewise, whether the offer restarts ICE or not.
+  const std::string plain_answer = without_line(without_line(good_answer(), "a=mid"), "a=group");
+  const Remote before = *read_answer(our_offer(), parsed(plain_answer));
+  REQUIRE(before.mid.empty());
+  for (const bool restarts : {false, true}) {
+    const auto after = read_answer(our_offer(), parsed(restarts ? restarted(good_answer()) : good_answer()),
+                                   {&before, restarts});
+    REQUIRE(after.has_value());
+    CHECK(changes(before, *after).ice == restarts);
+    CHECK_FALSE(changes(before, *after).dtls);
+  }
+}
+
 TEST_CASE("the section in use stays in use when another comes up before it", "[SDP-70]") {
   const std::string slot = "m=audio 0 RTP/AVP 0\r\n";
   const std::string before_text = replace(first_offer(), "m=application", slot + "m=application");
