@@ -8,8 +8,6 @@
 namespace pollrtc {
 namespace {
 
-constexpr std::string_view kFirstMid = "0";
-
 Unexpected<Error> wrong_state(std::string_view detail) { return fail(ErrorCode::InvalidState, detail); }
 
 // A candidate names its section by mid, or else by index (RFC 9429 §4.1.19); one that names none is for all. A bundled
@@ -23,8 +21,21 @@ bool belongs_to_us(const sdp::Remote& remote, std::string_view mid, int index) {
 
 }  // namespace
 
+// What the other end calls it, else what we do. A new section's mid is new, also when it takes the place of a rejected one
+// (RFC 9429 §5.2.2): the smallest number that no section has.
 std::string Peer::Impl::local_mid() const {
-  return remote_current && !remote_current->mid.empty() ? remote_current->mid : std::string(kFirstMid);
+  if (remote_current && !remote_current->mid.empty()) return remote_current->mid;
+  const auto& ours = local_pending ? local_pending : local_current;
+  if (!ours) return std::to_string(0);
+  const std::vector<sdp::Section>& sections = ours->sections;
+  const std::size_t index = data_index();
+  if (index < sections.size() && sections[index].port != 0 && !sections[index].mid.empty())
+    return sections[index].mid;
+  std::string mid = std::to_string(0);
+  const auto has_it = [&](const sdp::Section& section) { return section.mid == mid; };
+  for (std::size_t next = 1; std::any_of(sections.begin(), sections.end(), has_it); ++next)
+    mid = std::to_string(next);
+  return mid;
 }
 
 std::size_t Peer::Impl::data_index() const { return remote_current ? remote_current->index : 0; }

@@ -107,9 +107,9 @@ Result<Description> make_offer(const LocalParameters& local, const Description* 
   if (current != nullptr) {
     offer.timing = current->timing;  // RFC 9429 §5.2.2
     for (const Section& section : current->sections) {
+      if (section.mid == local.mid && offer.sections.size() != data_index)
+        return invalid("mid is that of another section");
       offer.sections.push_back(rejected(section));
-      // A dead section's mid may be the one that the data section is about to use.
-      if (section.mid == local.mid) offer.sections.back().mid.clear();
     }
   }
   if (data_index == count) offer.sections.emplace_back();

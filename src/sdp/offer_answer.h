@@ -25,7 +25,7 @@ inline constexpr Duration kMaxIcePacing = std::chrono::seconds(2);
 // What we say about ourselves.
 struct LocalParameters {
   Origin origin;      // see stamp()
-  std::string mid;    // of the data section; used in offers only, an answer has the offer's
+  std::string mid;    // of the data section, and of no other; used in offers only, an answer has the offer's
   std::string ufrag;  // RFC 8839 §5.4: 4 to 32 characters when sending
   std::string pwd;    // 22 to 256
   std::vector<Fingerprint> fingerprints;

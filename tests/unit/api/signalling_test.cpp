@@ -436,6 +436,35 @@ TEST_CASE("an end that used no mid at first is restarted all the same, with the 
   }
 }
 
+TEST_CASE("data in the place of a section that was rejected has a mid of its own, and the others keep theirs",
+          "[SDP-53]") {
+  const auto media = [](const char* kind, const char* mid) {
+    return "m=" + std::string(kind) + " 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 0.0.0.0\r\na=mid:" + mid + "\r\n";
+  };
+  const std::string begin = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n";
+  const bool answers_mid = GENERATE(true, false);
+  TwoPeers t(18);
+  std::vector<Peer::LocalCandidate> told;
+  t.bob.edit_candidate = [&](Peer::LocalCandidate& candidate) { told.push_back(candidate); };
+  (void)answer(t, t.bob, begin + media("audio", "0") + media("video", "1"));
+  const ChannelHandle channel = t.bob.create({.label = "chat"});
+  const std::string made = offer(t, t.bob);
+  const std::size_t video = made.find("m=video 0 ");
+  REQUIRE(video != std::string::npos);
+  CHECK(attribute(made, "mid") == "2");
+  CHECK(attribute(made.substr(video), "mid") == "1");
+  CHECK(attribute(made, "group") == "BUNDLE 2");
+  std::string reply = answer(t, t.alice, made);
+  if (!answers_mid) reply = without_lines(without_lines(reply, "a=mid:2"), "a=group");
+  REQUIRE(t.bob.peer.set_remote_description(t.world.now(), SdpType::Answer, reply));
+  t.run_until([&] { return is_open(t.bob, channel); }, 60s);
+  t.world.run_for(1s);
+  REQUIRE(told.size() == 2);
+  for (const Peer::LocalCandidate& candidate : told) CHECK(candidate.mid == "2");
+  // What was agreed on stays.
+  CHECK(attribute(offer(t, t.bob), "mid") == "2");
+}
+
 TEST_CASE("each candidate event names its line, its section and its generation, the last one too",
           "[SDP-66]") {
   TwoPeers t(13);
