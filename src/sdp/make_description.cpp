@@ -120,7 +120,12 @@ Result<Description> make_offer(const LocalParameters& local, const Description* 
   offer.bundle_groups = {{local.mid}};
   offer.ice_lite = local.ice_lite;
   offer.ice_pacing = milliseconds_of(local.ice_pacing);
-  offer.transport.ice_options = {"trickle", "ice2"};  // RFC 9429 §5.2.1: at session level
+  // RFC 9429 §5.2.1: at session level. RFC 8839 §4.4.1.1.1: what an answer of ours left out stays out until ICE restarts.
+  const TransportAttributes* before =
+      current != nullptr && data_index < count ? &current->sections[data_index].transport : nullptr;
+  const bool same_ice = before != nullptr && before->ufrag == local.ufrag && before->pwd == local.pwd;
+  offer.transport.ice_options =
+      same_ice ? current->transport.ice_options : std::vector<std::string>{"trickle", "ice2"};
   return offer;
 }
 

@@ -266,6 +266,23 @@ TEST_CASE("our re-offer keeps name, time, mid, and offers actpass again", "[SDP-
   CHECK(again_offered.sections[0].transport.tls_id == local_parameters().tls_id);
 }
 
+TEST_CASE("our re-offer has the ICE options of the description before it, until ICE restarts") {
+  using List = std::vector<std::string>;
+  for (const auto& [line, said] :
+       {std::pair{"a=ice-options:trickle", List{"trickle"}}, std::pair{"a=x", List{}},
+        std::pair{"a=ice-options:ice2 trickle", List{"trickle", "ice2"}}}) {
+    const Description answer = answer_to(replace_line(first_offer(), "a=ice-options", line));
+    const Description plain = *make_offer(local_parameters(), &answer, 0);
+    CHECK(plain.transport.ice_options == said);
+    // The other end would refuse any change.
+    const Remote before = *read_answer(parsed(first_offer()), answer);
+    CHECK(read_offer(plain, &before).has_value());
+    LocalParameters other = local_parameters();
+    (answer.transport.ice_options.empty() ? other.ufrag : other.pwd).back() = 'x';
+    CHECK(make_offer(other, &answer, 0)->transport.ice_options == List{"trickle", "ice2"});
+  }
+}
+
 TEST_CASE("our re-offer keeps the other sections in their place, rejected", "[SDP-55][SDP-53]") {
   const std::string text = read_test_file("vectors/sdp/offer-derived-audio-video-data.sdp");
   const Description answer = answer_to(text);
