@@ -203,6 +203,7 @@ struct [[gnu::visibility("hidden")]] Peer::Impl {
   // An ICE restart, from the offer that names its credentials until it is agreed on or rolled back.
   sdp::Boxed<ice::Credentials> restart_credentials;
   bool servers_changed = false;  // since gathering was over: the next offer restarts ICE (RFC 9429 §5.2.2)
+  bool former_servers_changed = false;  // should a restart be undone
   bool last_offer_restarts = false;
   std::vector<Candidate> former_candidates;
   struct WaitingCandidate {  // came before the description that it belongs to

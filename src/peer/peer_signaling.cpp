@@ -268,6 +268,7 @@ void Peer::Impl::roll_back(Time now) {
   if (agent.is_restarting()) {
     agent.cancel_restart(now);
     local_addresses_done_owed = former_done_owed;
+    servers_changed |= former_servers_changed;  // they were to be used by the generation that goes
     local_candidates = std::move(former_candidates);
     former_candidates.clear();
     become(agent.is_gathering_over() ? GatheringState::Complete : GatheringState::Gathering);
@@ -282,7 +283,7 @@ void Peer::Impl::roll_back(Time now) {
 // Our description names the credentials that were drawn for it: a generation with them begins, and gathers.
 Status Peer::Impl::begin_restart(Time now) {
   if (const Status status = agent.restart(now, *restart_credentials); !status) return status;
-  servers_changed = false;
+  former_servers_changed = std::exchange(servers_changed, false);
   restart_credentials.reset();
   last_offer_restarts = false;
   former_done_owed = std::exchange(local_addresses_done_owed, false);  // that was of the former gathering

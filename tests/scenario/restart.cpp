@@ -361,6 +361,37 @@ TEST_CASE("servers added after gathering: the next offer restarts ICE without be
   }
 }
 
+TEST_CASE(
+    "servers added after gathering: a restart that is rolled back is still owed, and one that was not is not",
+    "[SDP-57][SDP-59]") {
+  TwoPeers t(44);
+  const auto channels = t.connect();
+  const std::string before = ufrag_of(t.alice);
+  const Address server = Address::v4(203, 0, 113, 99, 3478);
+  // A restart for another reason owes nothing when it is withdrawn.
+  const auto offer_and_roll_back = [&](const OfferOptions& options) {
+    const auto offer = t.alice.peer.create_offer(t.world.now(), options);
+    REQUIRE(offer);
+    CHECK(attribute(*offer, "ice-ufrag") != before);
+    REQUIRE(t.alice.peer.set_local_description(t.world.now(), SdpType::Offer, *offer));
+    t.world.run_for(1s);
+    REQUIRE(t.alice.peer.set_local_description(t.world.now(), SdpType::Rollback, {}));
+  };
+  offer_and_roll_back(kRestart);
+  CHECK(attribute(*t.alice.peer.create_offer(t.world.now()), "ice-ufrag") == before);
+  REQUIRE(t.alice.peer.add_stun_server(t.world.now(), server));
+  t.alice.stun_servers = {server};
+  offer_and_roll_back({});
+  offer_and_roll_back({});
+  // The other end's restart takes the new generation along: then nothing is owed.
+  const std::string bob_before = ufrag_of(t.bob);
+  t.negotiate(t.bob, t.alice, kRestart);
+  t.run_until([&] { return is_over(t, before, bob_before); }, 5s);
+  t.world.run_for(60s);
+  CHECK(attribute(*t.alice.peer.create_offer(t.world.now()), "ice-ufrag") == ufrag_of(t.alice));
+  speak(t, channels);
+}
+
 namespace {
 
 // The machine of one end gets another address while it sends, and the program notices `delay` later.
