@@ -36,6 +36,10 @@
 
 namespace pollrtc {
 
+namespace detail {
+class ConnectionCore;
+}
+
 // Disconnected: nothing was heard for some seconds, and it may come back by itself. Failed: the path is lost (no candidate pair
 // works, or consent has expired), or the connection has broken. Of a lost path the transports live on, and the channels with
 // them, for Limits::ice_restart_window: an offer with ice_restart, by either end, makes it Connecting and Connected again. As
@@ -298,7 +302,7 @@ class POLLRTC_API Peer {
   Result<std::string> create_answer(Time now);
   // Applies what was created; gathering begins (GatheringNeeded). InvalidArgument: another text. InvalidState.
   Status set_local_description(Time now, SdpType type, std::string_view sdp);
-  // Errors: ParseFailed (malformed), InvalidArgument (not usable), InvalidState, NotSupported; then nothing has changed.
+  // Errors: ParseFailed (malformed), Refused (not usable), InvalidState, NotSupported; then nothing has changed.
   Status set_remote_description(Time now, SdpType type, std::string_view sdp);
   // The description last set on this side, with the candidates found since; empty before.
   std::string local_description() const;
@@ -415,8 +419,11 @@ class POLLRTC_API Peer {
   PeerStats stats() const;               // a copy; its texts are good for ever
 
  private:
+  friend class detail::ConnectionCore;
   struct Impl;
   explicit Peer(Impl* impl);
+  // Would set_remote_description() take this offer, if none of ours were on the table? Changes nothing.
+  Status check_offer(std::string_view sdp) const;
   Impl* impl_;
 };
 

@@ -9,7 +9,6 @@
 #include "net/clock.h"
 #include "net/entropy.h"
 #include "net/trusted_certificates.h"
-#include "sdp/description.h"
 
 namespace pollrtc::detail {
 namespace {
@@ -303,9 +302,8 @@ Status ConnectionCore::set_remote_description(std::string_view type_name, std::s
   const bool passes_over = has_crossed && offered_first_ == true && was_connected;
   const bool gives_way = has_crossed && offered_first_ == false;
   if (passes_over || gives_way) {
-    // What is malformed takes nothing back.
-    const auto offer = sdp::parse_description(sdp, environment_.limits);
-    if (!offer) return Unexpected{offer.error()};
+    // What is refused takes nothing back.
+    if (const Status status = (*peer)->check_offer(sdp); !status) return status;
   }
   if (passes_over) return {};
   if (gives_way) {

@@ -316,6 +316,7 @@ Status Peer::set_remote_description(Time now, SdpType type, std::string_view sdp
   return status;
 }
 std::string Peer::local_description() const { return impl_->local_description(); }
+Status Peer::check_offer(std::string_view sdp) const { return impl_->check_offer(sdp); }
 std::optional<bool> Peer::can_trickle() const {
   const auto& remote = impl_->remote_pending ? impl_->remote_pending : impl_->remote_current;
   return remote ? std::optional(remote->trickle) : std::nullopt;

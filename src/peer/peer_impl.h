@@ -37,6 +37,8 @@ struct [[gnu::visibility("hidden")]] Peer::Impl {
   Status set_remote_description(Time now, SdpType type, std::string_view text);
   Status set_remote_offer(Time now, SignalingState next, const sdp::Description& description);
   Status set_remote_answer(Time now, SignalingState next, const sdp::Description& description);
+  Result<sdp::Remote> read_offer(const sdp::Description& description) const;
+  Status check_offer(std::string_view text) const;
   Status check_lite(const sdp::Remote& remote) const;
   void forget_created();
   void roll_back(Time now);

@@ -207,16 +207,28 @@ Status Peer::Impl::check_lite(const sdp::Remote& remote) const {
   return {};
 }
 
-Status Peer::Impl::set_remote_offer(Time now, SignalingState next, const sdp::Description& description) {
-  const Result<sdp::Remote> remote =
-      sdp::read_offer(description, remote_current ? &*remote_current : nullptr);
-  if (!remote) return Unexpected{remote.error()};
-  if (const Status status = check_lite(*remote); !status) return status;
+Result<sdp::Remote> Peer::Impl::read_offer(const sdp::Description& description) const {
+  Result<sdp::Remote> remote = sdp::read_offer(description, remote_current ? &*remote_current : nullptr);
+  if (!remote) return remote;
+  if (const Status status = check_lite(*remote); !status) return Unexpected{status.error()};
   if (transports_started && remote_current) {
     const sdp::Changes changes = sdp::changes(*remote_current, *remote);
     if (remote->has_data && (changes.dtls || changes.sctp))
       return fail(ErrorCode::NotSupported, "an offer that restarts DTLS or SCTP is not supported");
   }
+  return remote;
+}
+
+Status Peer::Impl::check_offer(std::string_view text) const {
+  const Result<sdp::Description> parsed = sdp::parse_description(text, environment.limits);
+  if (!parsed) return Unexpected{parsed.error()};
+  const Result<sdp::Remote> remote = read_offer(*parsed);
+  return remote ? Status() : Status(Unexpected{remote.error()});
+}
+
+Status Peer::Impl::set_remote_offer(Time now, SignalingState next, const sdp::Description& description) {
+  const Result<sdp::Remote> remote = read_offer(description);
+  if (!remote) return Unexpected{remote.error()};
   remote_offer = description;
   remote_pending = *remote;
   last_answer.clear();  // that was one to the offer before

@@ -174,6 +174,49 @@ TEST_CASE("a malformed offer that crosses a restart takes nothing back, and is r
   }
 }
 
+TEST_CASE(
+    "an offer that is well formed and refused takes nothing back when it crosses a restart, at either end",
+    "[SDP-03]") {
+  SimPair p;
+  std::map<SimEnd*, std::string> said;  // the last offer of each
+  for (SimEnd* end : {&p.a, &p.b}) {
+    const auto hand_on = end->connection->session_description_created;
+    end->connection->session_description_created = [&said, end, hand_on](const std::string& type,
+                                                                         const std::string& sdp) {
+      if (type == "offer") said[end] = sdp;
+      hand_on(type, sdp);
+    };
+  }
+  p.connect();
+  for (SimEnd* end : {&p.a, &p.b}) {
+    REQUIRE(end->connection->restart_ice());
+    p.world.run_for(5s);
+  }
+  const auto edited = [](std::string text, std::string_view from, std::string_view to) {
+    const std::size_t at = text.find(from);
+    REQUIRE(at != std::string::npos);
+    return text.replace(at, from.size(), to);
+  };
+  for (SimEnd* end : {&p.b, &p.a}) {
+    const std::string& theirs = said[end == &p.a ? &p.b : &p.a];
+    REQUIRE(end->connection->restart_ice());
+    const std::pair<std::string, ErrorCode> refused[] = {
+        {edited(theirs, "a=setup:", "a=x-setup:"), ErrorCode::Refused},
+        {edited(theirs, "a=sctp-port:5000", "a=sctp-port:5001"), ErrorCode::NotSupported}};
+    for (const auto& [text, why] : refused) {
+      const Status status = end->connection->set_remote_description("offer", text);
+      REQUIRE_FALSE(status);
+      CHECK(status.error() == why);
+      CHECK(end->connection->get_signaling_state() == SignalingState::HaveLocalOffer);
+    }
+    const std::string before = said[end];
+    p.world.run_for(5s);  // the restart goes on, with the offer that was made for it
+    CHECK(said[end] != before);
+    CHECK(end->connection->get_signaling_state() == SignalingState::Stable);
+    CHECK(end->connection->get_connection_state() == ConnectionState::Connected);
+  }
+}
+
 TEST_CASE("an address changes in mid-transfer: noticed, restarted, and on within 35 s", "[ICE-NAT-04]") {
   const bool offerer_moves = GENERATE(true, false);
   const auto gap = GENERATE(Duration(0s), Duration(5s), Duration(20s));  // without any address
