@@ -311,7 +311,8 @@ class POLLRTC_API Peer {
   std::optional<bool> can_trickle() const;
   // `mid` decides; when it is empty, `index` (the section's number) does. An empty line: there are no more.
   // Before the remote description is known it is kept (up to Limits::ice_remote_candidates). `ufrag` is the generation of
-  // a line that does not name it; empty: the one on the table, else the one in force.
+  // a line that does not name it; empty: the one on the table, else the one in force. A line of any other is ignored, except that
+  // while our own restart waits for its answer, it may be of the generation that the answer will name.
   Status add_remote_candidate(Time now, std::string_view mid, int index, std::string_view line,
                               std::string_view ufrag = {});
 

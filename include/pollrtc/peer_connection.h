@@ -231,7 +231,8 @@ class POLLRTC_API PeerConnection {
   // InvalidState, NotSupported; then nothing has changed. OutOfMemory: a restart of ours may be gone, and theirs not answered.
   Status set_remote_description(std::string_view type, std::string_view sdp);
   // Godot's name for the mid is `media`, for the line ("candidate:...", or with "a=" in front) `name`. An empty line
-  // ends the candidates. One that comes before its description is kept for it.
+  // ends the candidates. One that comes before the other end's first description is kept for it. Later one whose line names a
+  // generation (ufrag) that no description has named is ignored: those of an ICE restart come after its offer.
   Status add_ice_candidate(std::string_view media, int index, std::string_view name);
   Status poll();  // InvalidState when called from inside a signal
   // With Configuration::pull_events: what happened, oldest first; false when that was all. Without it false as well, and

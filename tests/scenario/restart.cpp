@@ -330,6 +330,39 @@ TEST_CASE("a candidate without a generation belongs to the newest description", 
   speak(t, channels);
 }
 
+TEST_CASE("a candidate of a restart that comes before its offer is ignored, and counts when it comes after",
+          "[SDP-15]") {
+  static constexpr Address kNobody = Address::v4(192, 0, 2, 77, 7000);
+  std::size_t checks = 0;
+  PeerConfig config;
+  config.tap = {[](void* context, const TappedPacket& packet) {
+                  if (packet.is_sent && packet.path.remote == kNobody) ++*static_cast<std::size_t*>(context);
+                },
+                &checks};
+  const bool is_early = GENERATE(true, false);
+  TwoPeers t(45, sim::LinkConfig{}, PeerConfig{}, config);
+  static_cast<void>(t.connect());
+  t.alice.other = nullptr;  // Bob hears of no other candidate
+  const auto offer = t.alice.peer.create_offer(t.world.now(), kRestart);
+  REQUIRE(offer);
+  REQUIRE(t.alice.peer.set_local_description(t.world.now(), SdpType::Offer, *offer));
+  const auto tell = [&] {
+    CHECK(t.bob.peer.add_remote_candidate(t.world.now(), "0", 0,
+                                          "candidate:9 1 udp 2130706431 192.0.2.77 7000 typ host",
+                                          attribute(*offer, "ice-ufrag")));
+  };
+  if (is_early) tell();
+  REQUIRE(t.bob.peer.set_remote_description(t.world.now(), SdpType::Offer, *offer));
+  if (!is_early) tell();
+  const auto answer = t.bob.peer.create_answer(t.world.now());
+  REQUIRE(answer);
+  REQUIRE(t.bob.peer.set_local_description(t.world.now(), SdpType::Answer, *answer));
+  REQUIRE(t.alice.peer.set_remote_description(t.world.now(), SdpType::Answer, *answer));
+  t.world.run_for(5s);
+  CHECK((checks > 0) == !is_early);
+  CHECK(t.both_connected());
+}
+
 TEST_CASE("servers added after gathering: the next offer restarts ICE without being asked", "[SDP-57]") {
   for (const bool is_turn : {false, true}) {
     INFO("turn " << is_turn);
