@@ -21,21 +21,15 @@ bool belongs_to_us(const sdp::Remote& remote, std::string_view mid, int index) {
 
 }  // namespace
 
-// What the other end calls it, else what we do. A new section's mid is new, also when it takes the place of a rejected one
-// (RFC 9429 §5.2.2): the smallest number that no section has.
+// What the other end calls it, else what we do.
 std::string Peer::Impl::local_mid() const {
   if (remote_current && !remote_current->mid.empty()) return remote_current->mid;
   const auto& ours = local_pending ? local_pending : local_current;
-  if (!ours) return std::to_string(0);
-  const std::vector<sdp::Section>& sections = ours->sections;
+  if (!ours) return sdp::unused_mid({});
   const std::size_t index = data_index();
-  if (index < sections.size() && sections[index].port != 0 && !sections[index].mid.empty())
-    return sections[index].mid;
-  std::string mid = std::to_string(0);
-  const auto has_it = [&](const sdp::Section& section) { return section.mid == mid; };
-  for (std::size_t next = 1; std::any_of(sections.begin(), sections.end(), has_it); ++next)
-    mid = std::to_string(next);
-  return mid;
+  const bool is_offered = index < ours->sections.size() && ours->sections[index].port != 0;
+  if (is_offered && !ours->sections[index].mid.empty()) return ours->sections[index].mid;
+  return sdp::unused_mid(ours->sections);
 }
 
 std::size_t Peer::Impl::data_index() const { return remote_current ? remote_current->index : 0; }

@@ -170,6 +170,14 @@ void stamp(Description& next, const Description& last) {
   next.origin.session_version = std::to_string(version + 1);
 }
 
+std::string unused_mid(std::span<const Section> sections) {
+  std::string mid = std::to_string(0);
+  const auto has_it = [&](const Section& section) { return section.mid == mid; };
+  for (std::size_t next = 1; std::any_of(sections.begin(), sections.end(), has_it); ++next)
+    mid = std::to_string(next);
+  return mid;
+}
+
 Result<Origin> make_origin(const Rng& rng) {
   const auto random = random_u64(rng);
   if (!random) return fail(ErrorCode::NoRandomness, "no random session id");

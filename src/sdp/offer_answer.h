@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <limits>
 #include <optional>
+#include <span>
 
 #include "sdp/description.h"
 
@@ -101,6 +102,9 @@ void stamp(Description& next, const Description& last);
 // An origin for a first description: 63 random bits (RFC 9429 §5.2.1); and a tls-id of 144 (RFC 8842 §4).
 Result<Origin> make_origin(const Rng& rng);
 Result<std::string> make_tls_id(const Rng& rng);
+
+// For a section that is new, also one in the place of a rejected one (RFC 9429 §5.2.2): the smallest number that no section has.
+std::string unused_mid(std::span<const Section> sections);
 
 // The SCTP port of a data section in either form: `sctp-port`, or the format of the old proto.
 std::optional<std::uint16_t> sctp_port_of(const Section& section);
