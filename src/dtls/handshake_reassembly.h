@@ -18,8 +18,8 @@ class HandshakeReassembly {
   HandshakeReassembly(const Memory& memory, std::size_t max_bytes) : memory_(memory), max_bytes_(max_bytes) {}
 
   // Takes one fragment that came in `record`. When it completes its message, `message` is that message as one
-  // whole record: it carries the sequence number of `record`, the newest, so that a replay window sees fresh
-  // numbers. The view is good until the next call.
+  // whole record: it carries the sequence number of `record`, the newest, which our own begin with (RFC 6347
+  // §4.2.1). The view is good until the next call.
   Drop add(const Record& record, const HandshakeFragment& fragment, Bytes& message);
   void clear();
 

@@ -2,8 +2,10 @@
 //
 // What the network can do is decided here, in front of the library: every datagram is cut into records, each
 // record is screened, fragments of a ClientHello are put together, and a handshake that an unauthenticated
-// record spoiled is begun anew. What the peer proves is decided here as well: nothing goes up before the
-// handshake has ended *and* the peer's certificate is one that its SDP announced.
+// record made fail is begun anew. One it can still hold up to the deadline, where the peer sends a message in
+// pieces: of two lengths for it Mbed TLS keeps to the one that came first. What the peer proves is decided
+// here as well: nothing goes up before the handshake has ended *and* the peer's certificate is one that its
+// SDP announced.
 //
 // Read first: RFC 6347 §4.1, §4.2; RFC 8122 §5, §6.2; RFC 8842 §5; RFC 8827 §6.5.
 #pragma once

@@ -51,9 +51,7 @@ constexpr std::uint32_t kEndOfCount = std::numeric_limits<std::uint32_t>::max();
 // handshake begins below 50 ms (DTLS-34), and half of that is left for packets that were held up.
 constexpr Duration kLeastRepeat = std::chrono::milliseconds(25);
 
-bool is_in_clear(Bytes record) {
-  return record.size() >= kRecordHeaderSize && load_u16(record.data() + 3) == 0;  // epoch
-}
+std::uint16_t epoch_of(Bytes record) { return load_u16(record.data() + 3); }
 
 std::uint32_t milliseconds_up(Duration d) {
   return static_cast<std::uint32_t>(std::chrono::ceil<std::chrono::milliseconds>(d).count());
@@ -179,7 +177,8 @@ TlsResult TlsContext::handshake(Time now, Bytes record) {
   mbedtls_ssl_set_mtu(&ssl_, handshake_mtu_);
   // RFC 6347 §4.1.2.6: only a record whose MAC is right moves the replay window. Those of epoch 0 have none, but Mbed TLS moves it
   // for them too, and after a single forged one of a high number no true one would be new. The window of epoch 1 begins empty.
-  if (is_in_clear(record)) mbedtls_ssl_conf_dtls_anti_replay(&config_, MBEDTLS_SSL_ANTI_REPLAY_DISABLED);
+  const bool is_in_clear = !record.empty() && epoch_of(record) == 0;
+  if (is_in_clear) mbedtls_ssl_conf_dtls_anti_replay(&config_, MBEDTLS_SSL_ANTI_REPLAY_DISABLED);
   may_repeat_ = now >= flight_at_ + kLeastRepeat;
   TlsResult result;
   // A timer that is due goes first, and leaves the record for the second round; further rounds follow no rule
@@ -211,7 +210,10 @@ TlsResult TlsContext::check([[maybe_unused]] Bytes record, [[maybe_unused]] Buff
   if (!scratch.assign(record)) return TlsResult::Again;
   const int code = mbedtls_ssl_check_record(&ssl_, scratch.data(), scratch.size());
   if (code == 0) return TlsResult::Done;
-  return code == MBEDTLS_ERR_SSL_UNEXPECTED_RECORD ? TlsResult::Again : TlsResult::Failed;
+  // So much is said of a record of another epoch, and of one that came before.
+  const bool is_of_this_epoch = epoch_of(record) == ssl_.POLLRTC_MBEDTLS_FIELD(in_epoch);
+  return code == MBEDTLS_ERR_SSL_UNEXPECTED_RECORD && !is_of_this_epoch ? TlsResult::Again
+                                                                        : TlsResult::Failed;
 #else
   return TlsResult::Done;
 #endif

@@ -54,7 +54,7 @@ class TlsContext {
   // content.
   TlsResult open(Time now, Bytes record);
   // Whether `record` would pass its MAC and the replay window as things stand. A handshake that has not come
-  // to the record's epoch says Again; Failed means that it is forged or repeated.
+  // to the record's epoch says Again, as does a lack of memory; Failed means that it is forged or repeated.
   TlsResult check(Bytes record, Buffer& scratch) const;
 
   std::size_t readable() const { return mbedtls_ssl_get_bytes_avail(&ssl_); }

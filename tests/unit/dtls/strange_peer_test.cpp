@@ -263,6 +263,38 @@ TEST_CASE("a sealed record with nothing in it is counted as that, and the sessio
   CHECK(receive_all(server.session) == std::vector<ByteVector>{{1, 2, 3}});
 }
 
+TEST_CASE("a record repeated under the new keys takes no place of those that wait for the Finished",
+          "[DTLS-16]") {
+  Client client;
+  RawPeer server(Role::Server, {.own = &server_certificate().key_pair()});
+  for (int i = 0; i < 4 && !server.over(); ++i) {
+    for (; !server.outbox().empty(); server.outbox().pop_front())
+      client.session.handle_packet(kStart, server.outbox().front());
+    for (auto& datagram : poll_all(client.session, kStart)) server.inbox().push_back(std::move(datagram));
+    server.step();
+  }
+  REQUIRE(server.over());
+  std::vector<ByteVector> flight;
+  for (const auto& datagram : std::exchange(server.outbox(), {}))
+    for (const auto& record : records_of(datagram)) flight.push_back(to_vector(record.whole));
+  REQUIRE(flight.size() == 2);
+  mbedtls_ssl_send_alert_message(server.ssl(), MBEDTLS_SSL_ALERT_LEVEL_WARNING,
+                                 MBEDTLS_SSL_ALERT_MSG_USER_CANCELED);
+  const std::size_t limit = client.env.env.limits.dtls_pre_verified;
+  for (std::uint8_t i = 0; i < limit; ++i) REQUIRE(mbedtls_ssl_write(server.ssl(), &i, 1) == 1);
+  const auto sealed = std::exchange(server.outbox(), {});
+  REQUIRE(sealed.size() == 1 + limit);
+
+  CHECK(client.session.handle_packet(kStart, flight[0]) == Drop::None);  // ChangeCipherSpec
+  CHECK(client.session.handle_packet(kStart, sealed[0]) == Drop::None);
+  CHECK(client.session.handle_packet(kStart, sealed[0]) == Drop::DtlsRejected);
+  for (std::size_t i = 1; i < sealed.size(); ++i)
+    CHECK(client.session.handle_packet(kStart, sealed[i]) == Drop::None);
+  CHECK(client.session.handle_packet(kStart, flight[1]) == Drop::None);  // Finished
+  CHECK(events_of(client.session).connected);
+  CHECK(receive_all(client.session).size() == limit);
+}
+
 #if defined(MBEDTLS_SSL_RENEGOTIATION)
 TEST_CASE("renegotiation is refused and the session lives", "[DTLS-27]") {
   SECTION("a client asks") {
