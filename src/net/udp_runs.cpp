@@ -8,7 +8,6 @@
 #include <sys/uio.h>
 
 #include <algorithm>
-#include <utility>
 
 #include "net/socket_address.h"
 #include "net/udp_control.h"
@@ -90,12 +89,11 @@ SendResult UdpSocket::send_gathered(const Address& remote, Bytes datagrams, std:
       refused_runs_ = 0;
       return SendResult::Sent;
     }
-    if (errno == EINTR) continue;
+    // First of all: a router's "fragmentation needed" has the number of a refusal (EMSGSIZE).
+    if (is_to_be_sent_again(errno, once_more)) continue;
     const bool is_refusal = errno == EINVAL || errno == EMSGSIZE || errno == EOPNOTSUPP;
     if (errno == EIO || (is_refusal && ++refused_runs_ == kMostRefusals)) runs_ = Runs::Forbidden;
-    if (errno == EIO || is_refusal) return SendResult::TooLarge;
-    has_met_error_ = true;
-    if (!is_about_an_earlier_send(errno) || !std::exchange(once_more, false)) return send_result_of(errno);
+    return errno == EIO || is_refusal ? SendResult::TooLarge : send_result_of(errno);
   }
 }
 

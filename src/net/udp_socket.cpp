@@ -24,6 +24,8 @@ namespace {
 constexpr int kBufferBytes = 4 * 1024 * 1024;
 // How many errors left over from earlier sends one receive() takes off the socket before it gives up.
 constexpr int kMaxPendingErrors = 16;
+// How many receive_error() ask for nothing, when no call has met an error, before one asks all the same.
+constexpr std::uint8_t kUnasked = 32;
 
 #if defined(MSG_NOSIGNAL)
 constexpr int kSendFlags = MSG_NOSIGNAL;
@@ -110,10 +112,28 @@ SendResult send_result_of(int error) {
   }
 }
 
+// What Linux makes of ICMP (RFC 792, 1122 §3.2.2.1, 1812 §5.2.7.1) and ICMPv6 (RFC 4443 §3), and BSD of the same. A firewall of
+// this machine says EACCES, too, and says it again.
 bool is_about_an_earlier_send(int error) {
-  return error == ECONNREFUSED || error == ECONNRESET || error == EHOSTUNREACH || error == ENETUNREACH ||
-         error == EMSGSIZE || error == ENETDOWN || error == EHOSTDOWN || error == EPROTO ||
-         error == ENOPROTOOPT;
+  switch (error) {
+    case ECONNREFUSED:
+    case ECONNRESET:
+    case EHOSTUNREACH:
+    case ENETUNREACH:
+    case EMSGSIZE:
+    case ENETDOWN:
+    case EHOSTDOWN:
+    case EPROTO:
+    case ENOPROTOOPT:
+    case EOPNOTSUPP:  // source route failed
+    case EACCES:      // ICMPv6: administratively prohibited, a policy, or a route that rejects
+#if defined(ENONET)
+    case ENONET:  // source host isolated
+#endif
+      return true;
+    default:
+      return false;
+  }
 }
 
 Result<UdpSocket> UdpSocket::bind(const Address& local, PortRange ports, std::uint32_t first_try) {
@@ -179,8 +199,8 @@ Received UdpSocket::receive(MutBytes buffer) {
     }
     if (errno == EINTR) continue;
     if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOMEM || errno == ENOBUFS) return {};
-    has_met_error_ = true;
-    if (!is_about_an_earlier_send(errno)) return {ReceiveResult::Error, 0, {}, 0};
+    if (errno == EBADF || errno == ENOTSOCK || errno == EFAULT) return {ReceiveResult::Error, 0, {}, 0};
+    has_met_error_ = true;  // reading has no others of its own
     ++errors;
   }
   return {};
@@ -201,11 +221,16 @@ SendResult UdpSocket::send_to(const Address& remote, Bytes datagram, bool dont_f
     const ssize_t sent =
         sendto(fd(), datagram.data(), datagram.size(), kSendFlags, address.get(), address.size);
     if (sent >= 0) return SendResult::Sent;
-    if (errno == EINTR) continue;
-    has_met_error_ = true;
-    // A socket that keeps errors hands the next call the last of them, whatever that call is about.
-    if (!is_about_an_earlier_send(errno) || !std::exchange(once_more, false)) return send_result_of(errno);
+    if (!is_to_be_sent_again(errno, once_more)) return send_result_of(errno);
   }
+}
+
+// After a call that failed so. A socket that keeps errors hands the next call the last of them, whatever that call is about;
+// the queue it is in must be read then, or poll(2) comes back at once for ever.
+bool UdpSocket::is_to_be_sent_again(int error, bool& once_more) {
+  if (error == EINTR) return true;
+  if (error != EAGAIN && error != EWOULDBLOCK) has_met_error_ = true;
+  return is_about_an_earlier_send(error) && std::exchange(once_more, false);
 }
 
 #if defined(__linux__)
@@ -240,9 +265,14 @@ void UdpSocket::keep_errors() {
       v6 ? set_option(fd(), IPPROTO_IPV6, IPV6_RECVERR, 1) : set_option(fd(), IPPROTO_IP, IP_RECVERR, 1);
 }
 
-// An error that comes is also told to the next call that reads or sends, so that without one there is nothing to ask for.
+// An error that comes is also told to the next call that reads or sends, so that without one there is nothing to ask for. But
+// that may have been a call of somebody else's (event loops ask for SO_ERROR when poll(2) names a socket for its error), so
+// now and then the queue is looked into all the same.
 bool UdpSocket::receive_error(MutBytes quoted, std::size_t& size, Address& remote) {
-  for (int errors = 0; keeps_errors_ && has_met_error_ && errors < kMaxPendingErrors; ++errors) {
+  if (!keeps_errors_) return false;
+  if (!has_met_error_ && ++unasked_ < kUnasked) return false;
+  unasked_ = 0;
+  for (int errors = 0; errors < kMaxPendingErrors; ++errors) {
     SocketAddress destination;
     iovec part{quoted.data(), quoted.size()};
     alignas(cmsghdr) std::array<std::uint8_t, 512> control;

@@ -21,7 +21,7 @@ enum class SendResult : std::uint8_t {
   Error,        // lost for another reason: an interface queue is full, memory is short
 };
 
-// Of the system's errors: what became of a datagram, and whether the error is about an earlier one. Those come from ICMP,
+// Of the system's errors: what became of a datagram, and whether the error may be about an earlier one. Those come from ICMP,
 // which some systems hand to the next call; they are hints that anybody on the path can forge (RFC 8445 takes none as an
 // answer), so they are passed over.
 SendResult send_result_of(int error);
@@ -99,6 +99,7 @@ class UdpSocket {
   Address scoped(const Address& remote) const;
   bool may_send_runs();
   SendResult send_gathered(const Address& remote, Bytes datagrams, std::size_t segment);
+  bool is_to_be_sent_again(int error, bool& once_more);
 
   FileDescriptor fd_;
   Address local_;
@@ -109,6 +110,7 @@ class UdpSocket {
   std::uint8_t refused_runs_ = 0;  // in a row
   std::uint32_t overflows_ = 0;
   bool has_met_error_ = false;  // a call did: the queue of errors may hold what it was about
+  std::uint8_t unasked_ = 0;    // receive_error() in a row without a look into that queue
 };
 
 }  // namespace pollrtc::net
