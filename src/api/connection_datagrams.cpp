@@ -48,7 +48,7 @@ void ConnectionCore::read_sockets(MutBytes scratch) {
     receive_buffer_.resize(kLargeBuffer);
     takes_runs_ = true;
   }
-  if (streams_.read(*peer_)) more_to_read_ = true;
+  if (streams_.read(*peer_, now())) more_to_read_ = true;
 }
 
 // How many datagrams came; 0 when there is nothing more.

@@ -348,7 +348,7 @@ Time ConnectionCore::next_deadline() const {
   if (mux_member_ && mux_member_->has_mail()) return time;
   if (gathered_ != 0 || buffered_outdated_ || !buffered_low_.empty() || !lost_servers_.empty()) return time;
   if (pending_description_ && !pending_description_->wait_for_gathering) return time;
-  Time next = peer_->next_timeout();
+  Time next = std::min(peer_->next_timeout(), streams_.next_accept());
   if (!names_.is_idle()) next = std::min(next, names_.next_timeout(time));
   // Others share the socket, so nobody sleeps until it can be written.
   if (mux_member_ && is_blocked()) next = std::min(next, send_again_);

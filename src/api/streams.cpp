@@ -11,6 +11,8 @@ namespace {
 constexpr std::size_t kChunk = 16 * 1024;
 constexpr int kReads = 16;
 constexpr int kAccepts = 16;  // of one listener, in one turn of the loop
+// How long nobody is accepted after the system had no descriptor, or no memory, for one who waits.
+constexpr Duration kShortage = std::chrono::milliseconds(100);
 
 }  // namespace
 
@@ -63,7 +65,9 @@ void Streams::stop_listening(const Address& ip) {
 }
 
 // The system accepts by itself; those whom the peer has no room for are closed here.
-bool Streams::accept(Peer& peer) {
+bool Streams::accept(Peer& peer, Time now) {
+  if (accept_again_ != kNever && now < accept_again_) return false;
+  accept_again_ = kNever;
   bool more = false;
   for (net::TcpListener& listener : listeners_) {
     int left = kAccepts;
@@ -75,19 +79,21 @@ bool Streams::accept(Peer& peer) {
       if (stream) streams_.push_back({*stream, std::move(accepted->socket), {}, 0});
     }
     if (left == 0) more = true;
+    if (listener.is_stuck()) accept_again_ = now + kShortage;
   }
   return more;
 }
 
 void Streams::drop_unused() {
   listeners_.clear();
+  accept_again_ = kNever;
   std::erase_if(streams_,
                 [](const Stream& s) { return s.socket.state() == net::TcpSocket::State::Connecting; });
 }
 
-bool Streams::read(Peer& peer) {
+bool Streams::read(Peer& peer, Time now) {
   std::array<std::uint8_t, kChunk> buffer;
-  bool more = accept(peer);
+  bool more = accept(peer, now);
   for (std::size_t i = streams_.size(); i-- > 0;) {
     if (i >= streams_.size()) continue;
     Stream& stream = streams_[i];
@@ -132,7 +138,7 @@ bool Streams::write(Peer& peer) {
 }
 
 void Streams::watch(net::Poller& poller) const {
-  for (const net::TcpListener& listener : listeners_) (void)poller.add(listener.fd(), false);
+  for (const net::TcpListener& listener : watched_listeners()) (void)poller.add(listener.fd(), false);
   for (const Stream& stream : streams_)
     (void)poller.add(stream.socket.fd(), stream.socket.state() == net::TcpSocket::State::Connecting ||
                                              stream.sent != stream.out.size());
@@ -151,7 +157,7 @@ std::size_t Streams::sockets(std::span<int> out) const {
     ++count;
   };
   for (const Stream& stream : streams_) put(stream.socket.fd());
-  for (const net::TcpListener& listener : listeners_) put(listener.fd());
+  for (const net::TcpListener& listener : watched_listeners()) put(listener.fd());
   return count;
 }
 

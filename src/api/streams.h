@@ -1,6 +1,7 @@
 // The TCP connections that a Peer asks for, and those that come to it: sockets to streams and back.
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "net/poller.h"
@@ -20,6 +21,7 @@ class Streams {
   void close() {
     streams_.clear();
     listeners_.clear();
+    accept_again_ = kNever;
   }
   // Their own ends, as many as fit; and an end to those that have theirs at `local`, which this machine has no more.
   std::size_t local_addresses(std::span<Address> out) const;
@@ -27,12 +29,15 @@ class Streams {
   // The peer has ended: nobody will ask anything of those that are being made any more.
   void drop_unused();
 
-  // True when there is more than one turn of the loop should take.
-  bool read(Peer& peer);
+  // True when there is more than one turn of the loop should take. `now`: by the clock of next_accept().
+  bool read(Peer& peer, Time now);
   // Did anything move?
   bool write(Peer& peer);
 
+  // Neither this nor sockets() names listening sockets while the system has nothing to accept with: they are readable all
+  // the time then, and read() tries again at next_accept().
   void watch(net::Poller& poller) const;
+  Time next_accept() const { return accept_again_; }
   bool empty() const { return streams_.empty() && listeners_.empty(); }
   bool wants_to_write() const;  // a loop that watches for reading only must come again
   std::size_t sockets(std::span<int> out) const;
@@ -44,12 +49,16 @@ class Streams {
     std::vector<std::uint8_t> out;  // taken from the peer, not yet by the system
     std::size_t sent = 0;           // of those
   };
-  bool accept(Peer& peer);
+  bool accept(Peer& peer, Time now);
+  std::span<const net::TcpListener> watched_listeners() const {
+    return accept_again_ == kNever ? std::span(listeners_) : std::span<const net::TcpListener>();
+  }
   bool write_one(Peer& peer, Stream& stream);
   void drop(Peer& peer, StreamId stream, std::string_view why);
 
   std::vector<Stream> streams_;
   std::vector<net::TcpListener> listeners_;
+  Time accept_again_ = kNever;  // else nobody is accepted before
 };
 
 }  // namespace pollrtc::detail

@@ -37,6 +37,7 @@ Result<TcpListener> TcpListener::listen(const Address& local, PortRange ports, s
 }
 
 std::optional<TcpListener::Accepted> TcpListener::accept() {
+  is_stuck_ = false;
   for (int aborted = 0; aborted < kMaxAborted;) {
     SocketAddress source;
     source.size = sizeof source.storage;
@@ -47,7 +48,11 @@ std::optional<TcpListener::Accepted> TcpListener::accept() {
       return Accepted{std::move(socket), from_socket_address(source.get())};
     }
     if (errno == EINTR) continue;
-    if (errno != ECONNABORTED && errno != EPROTO) return std::nullopt;
+    if (errno == EAGAIN || errno == EWOULDBLOCK) return std::nullopt;
+    if (errno != ECONNABORTED && errno != EPROTO) {
+      is_stuck_ = true;  // EMFILE, ENFILE, ENOBUFS, ENOMEM; or what a security module forbids
+      return std::nullopt;
+    }
     ++aborted;
   }
   return std::nullopt;

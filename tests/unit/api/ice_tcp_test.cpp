@@ -1,9 +1,11 @@
 // ICE-TCP with real sockets: UDP switched off, and strangers who connect.
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "pollrtc/udp_mux.h"
 #include "unit/api/connections.h"
 
 using namespace pollrtc;
@@ -52,6 +54,45 @@ class Stranger {
 
  private:
   int fd_;
+};
+
+// Gathers and shows where it listens.
+std::uint16_t listening_port(TwoSides& t) {
+  std::uint16_t port = 0;
+  const auto forward = t.a.connection->ice_candidate_created;
+  t.a.connection->ice_candidate_created = [&](const std::string& media, int index, const std::string& name) {
+    const std::size_t at = name.find(" 127.0.0.1 ");
+    if (name.find("passive") != std::string::npos && at != std::string::npos)
+      port = static_cast<std::uint16_t>(std::stoi(name.substr(at + 11)));
+    forward(media, index, name);
+  };
+  t.a.create();
+  t.a.other = nullptr;
+  t.a.on_signal = [](const std::string&) {};
+  REQUIRE(t.a.connection->create_offer());
+  REQUIRE(t.run_until([&] { return port != 0; }));
+  t.a.connection->ice_candidate_created = forward;
+  return port;
+}
+
+// While it lives the process gets no further descriptor.
+class NoDescriptors {
+ public:
+  NoDescriptors() {
+    const int next = dup(0);
+    REQUIRE(next >= 0);
+    close(next);
+    REQUIRE(getrlimit(RLIMIT_NOFILE, &before_) == 0);
+    rlimit none = before_;
+    none.rlim_cur = static_cast<rlim_t>(next);
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &none) == 0);
+  }
+  ~NoDescriptors() { setrlimit(RLIMIT_NOFILE, &before_); }
+  NoDescriptors(const NoDescriptors&) = delete;
+  NoDescriptors& operator=(const NoDescriptors&) = delete;
+
+ private:
+  rlimit before_{};
 };
 
 }  // namespace
@@ -122,19 +163,7 @@ TEST_CASE("strangers at the listening socket are closed and counted, and the pee
           "[ICE-TCP-06][ATK-29]") {
   TwoSides t;
   initialize(t, by_tcp(), by_tcp());
-  std::uint16_t port = 0;
-  const auto forward = t.a.connection->ice_candidate_created;
-  t.a.connection->ice_candidate_created = [&](const std::string& media, int index, const std::string& name) {
-    const std::size_t at = name.find(" 127.0.0.1 ");
-    if (name.find("passive") != std::string::npos && at != std::string::npos)
-      port = static_cast<std::uint16_t>(std::stoi(name.substr(at + 11)));
-    forward(media, index, name);
-  };
-  t.a.create();
-  t.a.other = nullptr;
-  t.a.on_signal = [](const std::string&) {};
-  REQUIRE(t.a.connection->create_offer());
-  REQUIRE(t.run_until([&] { return port != 0; }));
+  const std::uint16_t port = listening_port(t);
   const Stranger web(port, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"), huge(port, "\xff\xff");
   REQUIRE(t.run_until([&] { return web.was_closed() && huge.was_closed(); }));
   CHECK(drops(t.a, Drop::TcpNotStun) + drops(t.a, Drop::TcpTooLarge) == 2);
@@ -146,6 +175,41 @@ TEST_CASE("strangers at the listening socket are closed and counted, and the pee
   REQUIRE(t.run_until([&] { return drops(t.a, Drop::TcpLimit) == 4; }));
   CHECK(silent.front()->was_closed());
   CHECK_FALSE(silent.back()->was_closed());
+}
+
+TEST_CASE("without a descriptor for one who connects nobody spins, and they get in when there is one") {
+  TwoSides t;
+  Configuration c = by_tcp();
+  const bool has_mux = GENERATE(false, true);
+  if (has_mux) c.udp_mux = std::make_shared<UdpMux>();
+  initialize(t, c, by_tcp());
+  const std::uint16_t port = listening_port(t);
+  PeerConnection& a = *t.a.connection;
+  t.run_for(50ms);
+  std::array<int, 64> sockets;
+  const std::size_t watched = a.get_sockets(sockets);
+  const Stranger web(port, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  {
+    const NoDescriptors none;
+    PeerConnection* const one = &a;
+    for (const int way : {0, 1, 2}) {
+      if (way == 2 && !has_mux) continue;
+      const auto start = std::chrono::steady_clock::now();
+      int wakes = 0;
+      for (; std::chrono::steady_clock::now() - start < 300ms; ++wakes) {
+        REQUIRE((way == 0 ? a.wait(1s) : way == 1 ? poll_all(std::span(&one, 1), 1s) : c.udp_mux->poll(1s)));
+      }
+      CHECK(wakes >= 2);
+      CHECK(wakes < 20);
+      CHECK(std::chrono::steady_clock::now() - start < 800ms);
+    }
+    CHECK(a.get_sockets(sockets) < watched);  // nor does a loop of the user's own
+    REQUIRE(a.get_time_to_next_deadline());
+    CHECK(*a.get_time_to_next_deadline() <= 100ms);
+  }
+  REQUIRE(t.run_until([&] { return web.was_closed(); }));
+  CHECK(drops(t.a, Drop::TcpNotStun) + drops(t.a, Drop::TcpTooLarge) == 1);
+  CHECK(a.get_sockets(sockets) == watched);
 }
 
 TEST_CASE("a network that was given has no TCP", "[API-18]") {
