@@ -464,7 +464,8 @@ void Agent::on_role_conflict(const stun::Transaction& transaction) {
 // A transaction that timed out, or was refused. A consent check that failed changes nothing: the next one counts.
 void Agent::on_failure(const stun::Transaction& transaction) {
   if (transaction.purpose == stun::Purpose::Server) {
-    if (Probe* const probe = gatherer_.probe(transaction.target)) gatherer_.on_failure(*probe);
+    if (Probe* const probe = gatherer_.probe(transaction.target))
+      gatherer_.on_failure(now_, transaction.started, *probe);
     return;
   }
   Pair* const pair = checklist_.find(transaction.target);

@@ -127,8 +127,8 @@ void Gatherer::tick(Time now, bool keep_bindings) {
     cut_off_ = kNever;
     is_done_ = true;
     for (Probe& probe : probes_) {
+      if (probe.state == Probe::State::Waiting && !probe.is_finished_once) probe.state = Probe::State::Over;
       probe.is_finished_once = true;
-      if (probe.state == Probe::State::Waiting) probe.state = Probe::State::Over;
     }
   }
   if (!keep_bindings) return;
@@ -225,9 +225,13 @@ Status Gatherer::add_relayed(Time now, const RelayedAddress& relay) {
   return {};
 }
 
-void Gatherer::on_failure(Probe& probe) {
+// The binding of a server that is silent for a while, or answers with an error, stands and is signalled all the same: it is kept
+// alive like before (RFC 8445 §5.1.1.4).
+void Gatherer::on_failure(Time now, Time asked, Probe& probe) {
   probe.state = Probe::State::Over;
   probe.is_finished_once = true;
+  if (probe.has_answered && !is_concluded_ && !locals_[probe.local].is_gone)
+    probe.keepalive_due = std::max(now, asked + kKeepalive);
 }
 
 bool Gatherer::remove_base(const Address& base, Transport transport) {

@@ -83,7 +83,8 @@ class Gatherer {
   Path path_of(const Probe& probe) const { return {locals_[probe.local].candidate.base, probe.server}; }
   Duration rto(Duration ta) const;  // RFC 8445 §14.3
   void on_answer(Time now, Probe& probe, const std::optional<Address>& mapped);
-  void on_failure(Probe& probe);
+  // `asked` is when the question left for the first time.
+  void on_failure(Time now, Time asked, Probe& probe);
   // An allocation on a TURN server, and what the server saw us as. Not when it comes too late, or nothing fits.
   Status add_relayed(Time now, const RelayedAddress& relay);
 

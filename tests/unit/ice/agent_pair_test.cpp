@@ -232,6 +232,58 @@ TEST_CASE("bindings at the server are kept until ICE has completed", "[ICE-GATH-
   CHECK(asked() == 4);
 }
 
+TEST_CASE("a keepalive that fails is not the last one", "[ICE-GATH-09]") {
+  enum class Trouble { Silence, Error, Icmp };
+  const Trouble trouble = GENERATE(Trouble::Silence, Trouble::Error, Trouble::Icmp);
+  Side side(1);
+  Agent& agent = *side.agent;
+  Time now{};
+  const Address local = addr("192.0.2.1", 5000), server = addr("198.51.100.1", 3478);
+  REQUIRE(agent.add_local_address(now, local, false));
+  REQUIRE(agent.add_server(now, server));
+  agent.local_addresses_done(now);
+  std::vector<Time> asked;
+  bool is_troubled = false;
+  const auto live = [&](Duration time) {
+    for (const Time end = now + time; now < end; now += 100ms) {
+      agent.handle_timeout(now);
+      for (const auto& [path, bytes] : poll_all(agent, now)) {
+        asked.push_back(now);
+        if (is_troubled && trouble == Trouble::Silence) continue;
+        if (is_troubled && trouble == Trouble::Icmp) {
+          agent.handle_icmp_error(now, path, bytes);
+          continue;
+        }
+        ByteVector answer(100);
+        stun::Writer w(answer, is_troubled ? stun::Class::Error : stun::Class::Success,
+                       stun::Message::parse(bytes)->id());
+        if (is_troubled) w.error(500, "");
+        if (!is_troubled) w.xor_address(stun::Attribute::XorMappedAddress, addr("203.0.113.7", 1000));
+        answer.resize(w.finish());
+        CHECK(agent.handle_datagram(now, {local, server}, answer) == Drop::None);
+      }
+      // The longest wait there is: that of a request's last copy.
+      CHECK(now - asked.back() <= 16s);
+    }
+  };
+  live(10s);
+  is_troubled = true;
+  live(300s);
+  // An error is no reason to ask more often.
+  if (trouble != Trouble::Silence) CHECK(asked.size() <= 21);
+  is_troubled = false;
+  live(16s);
+  asked.clear();
+  asked.push_back(now);
+  live(150s);
+  CHECK(asked.size() == 11);
+  // Its socket is gone, and with it what was to be kept.
+  is_troubled = true;
+  REQUIRE(agent.remove_local_address(now, local));
+  agent.handle_timeout(now + 100s);
+  CHECK(poll_all(agent, now + 100s).empty());
+}
+
 TEST_CASE("an agent that stands still, or has failed, keeps no bindings") {
   const bool has_failed = GENERATE(true, false);
   Side side(1);

@@ -131,6 +131,23 @@ TEST_CASE("gathering is cut off after 40 s, whatever is pending", "[ICE-GATH-04]
   CHECK(f.gatherer.add_server(Time{} + 42s, ip("198.51.100.2", 3478)).error() == ErrorCode::InvalidState);
 }
 
+TEST_CASE("the cut-off ends questions, not the keepalives of what was found", "[ICE-GATH-04][ICE-GATH-09]") {
+  Fixture f;
+  REQUIRE(f.gatherer.add_base(Time{}, ip("192.0.2.1", 1000), false));
+  REQUIRE(f.gatherer.add_server(Time{}, ip("198.51.100.1", 3478)));
+  REQUIRE(f.gatherer.add_server(Time{}, ip("198.51.100.2", 3478)));
+  f.answer(Time{} + 24s, ip("203.0.113.5", 77));
+  REQUIRE(f.gatherer.next_probe() != nullptr);
+  f.gatherer.tick(Time{} + 39s, true);  // a keepalive waits for its turn, and so does the other question
+  f.gatherer.tick(Time{} + 40s, true);
+  CHECK(f.gatherer.is_over());
+  Probe* const waiting = f.gatherer.next_probe();
+  REQUIRE(waiting != nullptr);
+  CHECK(waiting->server == ip("198.51.100.1", 3478));
+  waiting->state = Probe::State::Running;
+  CHECK_FALSE(f.gatherer.has_waiting_probe());
+}
+
 TEST_CASE("what was to be asked from a socket that is gone is not waited for") {
   Fixture f;
   REQUIRE(f.gatherer.add_base(Time{}, ip("192.0.2.1", 1000), false));
