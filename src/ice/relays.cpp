@@ -174,14 +174,15 @@ void Relays::connect(Time now, Relay& relay) {
   relay.out.clear();
 }
 
-// Of a server's addresses the first that answers is taken (RFC 8656 §3.9, RFC 8305 §5).
+// Of a server's addresses the first that answers is taken (RFC 8656 §3.9, RFC 8305 §5). One whose connection was not made, or has
+// ended since, gives no other up.
 void Relays::settle(Time now) {
   for (const Owned<Relay>& relay : relays_) {
+    if (relay->is_given_up || relay->client->state() == turn::ClientState::Ended) continue;
     Server& server = server_of(*relay);
     const bool has_answered = server.transport == TurnTransport::Udp ? relay->client->has_answered()
                                                                      : relay->phase == Phase::Running;
-    if (!server.chosen.is_valid() && has_answered && !relay->is_given_up)
-      server.chosen = relay->client->server();
+    if (!server.chosen.is_valid() && has_answered) server.chosen = relay->client->server();
   }
   for (const Owned<Relay>& relay : relays_) {
     const Server& server = server_of(*relay);

@@ -237,6 +237,33 @@ TEST_CASE("streams race as RFC 8305 has it", "[TURN-36][STUN-30]") {
   CHECK(six.requests.empty());
 }
 
+TEST_CASE("a connection that is not made ends none that may still be", "[TURN-36][STUN-30]") {
+  const bool is_refused = GENERATE(true, false);
+  Rig rig;
+  TurnServer& four = rig.add_host("203.0.113.1");
+  const Address six = at("2001:db8::1", 3478);
+  rig.opens_streams = false;
+  REQUIRE(rig.add({six, four.address}, TurnTransport::Tcp));
+  rig.exchange();
+  rig.wait(1s);
+  const auto needed = rig.all<Relays::StreamNeeded>();
+  REQUIRE(needed.size() == 2);
+  if (is_refused) {
+    rig.relays->stream_closed(rig.now, needed[0].stream, "refused");
+    rig.relays->handle_timeout(rig.now);
+  } else {
+    rig.wait(Relays::kConnectTimeout - 800ms);  // the first has waited long enough, the second has not
+  }
+  rig.exchange();
+  CHECK(rig.all<Relays::Failed>().size() == 1);
+  CHECK(rig.all<Relays::StreamDone>().size() == 1);
+  REQUIRE(rig.relays->is_pending());
+  rig.streams[needed[1].stream] = four.address;
+  rig.relays->stream_opened(rig.now, needed[1].stream);
+  rig.exchange();
+  CHECK(rig.all<Relays::Allocated>().size() == 1);
+}
+
 TEST_CASE("a stream carries requests and data, and its end is the allocation's",
           "[TURN-37][TURN-16][STUN-15][lim.turn.stream_buffer]") {
   Rig rig;
