@@ -17,6 +17,14 @@ bool is_turn(Bytes datagram) {
   return datagram[0] <= 3 && (load_u16(datagram.data()) & 0x3EEF) != 0x0001;
 }
 
+// Of a response, success or error (RFC 8489 §5).
+std::optional<stun::TransactionId> id_of_response(Bytes datagram) {
+  if (datagram.size() < stun::kHeaderSize || datagram[0] > 3 || (datagram[0] & 1) == 0) return std::nullopt;
+  stun::TransactionId id;
+  std::copy(datagram.begin() + 8, datagram.begin() + stun::kHeaderSize, id.begin());
+  return id;
+}
+
 }  // namespace
 
 Relays::Relays(Environment& environment)
@@ -67,8 +75,14 @@ Status Relays::add_server(Time now, const TurnServer& given) {
   const auto host = FixedString<253>::from(given.host);
   if (!host || (given.transport == TurnTransport::Tls && host->empty()))
     return fail(ErrorCode::InvalidArgument, "a TURN server by TLS needs a host name of at most 253 bytes");
-  for (std::size_t i = 0; i < servers_.size(); ++i)
-    if (is_same(*servers_[i], given)) return restart_server(now, i);
+  std::optional<std::size_t> known;
+  bool is_in_use = false;
+  for (std::size_t i = 0; i < servers_.size(); ++i) {
+    if (!is_same(*servers_[i], given)) continue;
+    is_in_use |= verify_server(now, i);
+    if (!known) known = i;
+  }
+  if (known) return is_in_use ? Status() : restart_server(now, *known, given);
   if (servers_.size() >= environment_.limits.turn_servers)
     return fail(ErrorCode::LimitReached, "too many TURN servers");
   auto server = Owned<Server>::make(environment_.memory, environment_.memory);
@@ -77,10 +91,7 @@ Status Relays::add_server(Time now, const TurnServer& given) {
     return fail(ErrorCode::OutOfMemory, "TURN server");
   server->host = *host;
   server->transport = given.transport;
-  for (const Address& address : given.addresses) {
-    const Address plain = unmapped(address);
-    if (is_checkable(plain) && !server->addresses.push_back(plain)) break;
-  }
+  take_addresses(*server, given);
   if (server->addresses.empty()) return fail(ErrorCode::Refused, "no address of a server");
   if (!servers_.push_back(std::move(server))) return fail(ErrorCode::OutOfMemory, "TURN server");
   const Status started = start_server(now, servers_.size() - 1);
@@ -88,17 +99,33 @@ Status Relays::add_server(Time now, const TurnServer& given) {
   return started;
 }
 
+void Relays::take_addresses(Server& server, const TurnServer& given) {
+  server.addresses.clear();
+  for (const Address& address : given.addresses) {
+    const Address plain = unmapped(address);
+    if (is_checkable(plain) && !server.addresses.push_back(plain)) break;
+  }
+}
+
+bool Relays::is_same(const turn::Account& one, const turn::Account& other) {
+  return equal(one.username, other.username) && equal(one.password, other.password);
+}
+
+// DNS gives the addresses of a name in any order, and now and then without those of a family: one in common is enough.
 bool Relays::is_same(const Server& known, const TurnServer& given) {
-  return known.transport == given.transport && known.host == given.host && !given.addresses.empty() &&
-         known.addresses[0] == unmapped(given.addresses[0]) &&
+  const auto is_known = [&known](const Address& address) {
+    return std::find(known.addresses.begin(), known.addresses.end(), unmapped(address)) !=
+           known.addresses.end();
+  };
+  return known.transport == given.transport && known.host == given.host &&
+         std::any_of(given.addresses.begin(), given.addresses.end(), is_known) &&
          equal(known.account.username, as_bytes(given.username)) &&
          equal(known.account.password, as_bytes(given.credential));
 }
 
-// Gathering anew, for an ICE restart: what stands is kept, and a server that had refused us is asked again, unless it is too
-// early (RFC 8656 §7.4). Does it stand? A NAT may have given us another address meanwhile, to which our allocation does not
-// belong (RFC 8656 §5): the server knows.
-Status Relays::restart_server(Time now, std::size_t index) {
+// Gathering anew, for an ICE restart: what stands is kept. Does it stand? A NAT may have given us another address meanwhile, to which
+// our allocation does not belong (RFC 8656 §5): the server knows. False: nothing stands, nor is asked for.
+bool Relays::verify_server(Time now, std::size_t index) {
   bool is_in_use = false;
   for (const Owned<Relay>& relay : relays_) {
     if (relay->server != index || relay->client->state() == turn::ClientState::Ended) continue;
@@ -107,8 +134,15 @@ Status Relays::restart_server(Time now, std::size_t index) {
     relay->client->refresh(now);
     relay->verified_by = now + kVerifyTimeout;
   }
-  if (is_in_use || now < servers_[index]->not_before) return {};
-  servers_[index]->chosen = Address{};
+  return is_in_use;
+}
+
+// One that had refused us is asked again, at the addresses that its name has now, unless it is too early (RFC 8656 §7.4).
+Status Relays::restart_server(Time now, std::size_t index, const TurnServer& given) {
+  Server& server = *servers_[index];
+  if (now < server.not_before) return {};
+  server.chosen = Address{};
+  take_addresses(server, given);
   return start_server(now, index);
 }
 
@@ -130,9 +164,14 @@ Status Relays::start_server(Time now, std::size_t index) {
   return has_all || is_asked ? Status() : Status(fail(ErrorCode::OutOfMemory, "TURN allocation"));
 }
 
-// Beyond the limit there is none: gathering goes on with what there is. False: there was no memory for it.
+// Beyond the limit there is none: gathering goes on with what there is. Nor where another URL of the same account has led us to the
+// same server already. False: there was no memory for it.
 bool Relays::add_relay(Time, std::size_t server, const Address& address, const Address& base, Time due) {
-  if (relays_.size() >= environment_.limits.turn_allocations) return true;
+  const Address from = scoped_as(address, base);
+  const bool is_taken = std::any_of(relays_.begin(), relays_.end(), [&](const Owned<Relay>& relay) {
+    return is_on(*relay, base, from) && is_same(server_of(*relay).account, servers_[server]->account);
+  });
+  if (is_taken || relays_.size() >= environment_.limits.turn_allocations) return true;
   auto relay = Owned<Relay>::make(environment_.memory, environment_.memory);
   if (!relay) return false;
   turn::ClientConfig config;
@@ -143,6 +182,7 @@ bool Relays::add_relay(Time, std::size_t server, const Address& address, const A
   if (!relay->client) return false;
   relay->server = static_cast<std::uint16_t>(server);
   relay->base = base;
+  relay->asked = address;
   relay->due = due;
   return relays_.push_back(std::move(relay));
 }
@@ -182,14 +222,25 @@ void Relays::settle(Time now) {
     Server& server = server_of(*relay);
     const bool has_answered = server.transport == TurnTransport::Udp ? relay->client->has_answered()
                                                                      : relay->phase == Phase::Running;
-    if (!server.chosen.is_valid() && has_answered) server.chosen = relay->client->server();
+    if (!server.chosen.is_valid() && has_answered) server.chosen = relay->asked;
   }
   for (const Owned<Relay>& relay : relays_) {
-    const Server& server = server_of(*relay);
-    const bool is_other = server.chosen.is_valid() && relay->client->server() != server.chosen &&
-                          std::find(server.addresses.begin(), server.addresses.end(),
-                                    relay->client->server()) != server.addresses.end();
-    if (is_other && !relay->is_given_up) give_up(now, *relay);
+    const Address& chosen = server_of(*relay).chosen;
+    if (chosen.is_valid() && relay->asked != chosen && !relay->is_given_up) give_up(now, *relay);
+  }
+  settle_tuples(now);
+}
+
+// A 5-tuple has one allocation (RFC 8656 §5). Of two accounts on one server, or when one server sends us on to another of ours, the
+// first that works is taken. The other has nothing to delete: from here, that would be the allocation that stands.
+void Relays::settle_tuples(Time now) {
+  for (const Owned<Relay>& relay : relays_) {
+    const auto state = relay->client->state();
+    const bool is_asking = state == turn::ClientState::Idle || state == turn::ClientState::Allocating;
+    if (!is_asking || !is_shared(*relay, {turn::ClientState::Allocated})) continue;
+    relay->is_given_up = true;
+    relay->due = kNever;
+    relay->client->on_connection_lost(now, "another account has the allocation");
   }
 }
 
@@ -241,6 +292,35 @@ Time Relays::next_timeout() const {
 }
 
 // ---- finding
+
+// Is it a relay that asks, or was asked, by UDP from here to there?
+bool Relays::is_on(const Relay& relay, const Address& base, const Address& server) {
+  return base.is_valid() && relay.base == base && relay.client->server() == server && !relay.is_given_up &&
+         relay.client->state() != turn::ClientState::Ended;
+}
+
+// Does another of our clients use the same 5-tuple, in one of these states?
+bool Relays::is_shared(const Relay& relay, std::initializer_list<turn::ClientState> states) const {
+  return std::any_of(relays_.begin(), relays_.end(), [&](const Owned<Relay>& other) {
+    return other.get() != &relay && is_on(*other, relay.base, relay.client->server()) &&
+           std::find(states.begin(), states.end(), other->client->state()) != states.end();
+  });
+}
+
+// A response is for whoever asked (RFC 8489 §6.3); all else is for whoever has the allocation.
+Relays::Relay* Relays::find_taker(const Path& path, Bytes datagram) const {
+  const auto id = id_of_response(datagram);
+  Relay* first = nullptr;
+  for (const Owned<Relay>& relay : relays_) {
+    if (relay->stream != StreamId{} || relay->base != path.local || relay->client->server() != path.remote)
+      continue;
+    const bool is_meant =
+        id ? relay->client->awaits(*id) : relay->client->state() == turn::ClientState::Allocated;
+    if (is_meant) return relay.get();
+    if (first == nullptr) first = relay.get();
+  }
+  return first;
+}
 
 bool Relays::is_permitted(Time now, const Address& relayed, const Address& peer) const {
   const Relay* const relay = find_relayed(relayed);
@@ -299,10 +379,8 @@ std::optional<Transmit> Relays::wrap(Time now, const Path& path, MutBytes out, s
 
 std::optional<Unwrapped> Relays::unwrap(Time now, const Path& path, Bytes datagram) {
   if (relays_.empty() || !is_turn(datagram)) return std::nullopt;
-  for (const Owned<Relay>& relay : relays_)
-    if (relay->stream == StreamId{} && relay->base == path.local && relay->client->server() == path.remote)
-      return deliver(now, *relay, datagram);
-  return std::nullopt;
+  Relay* const relay = find_taker(path, datagram);
+  return relay == nullptr ? std::nullopt : std::optional(deliver(now, *relay, datagram));
 }
 
 void Relays::handle_icmp_error(Time now, const Path& path, Bytes quoted) {
@@ -390,98 +468,7 @@ std::size_t Relays::poll_stream(Time now, StreamId stream, MutBytes out) {
   return relay->out.take(out);
 }
 
-// ---- events
-
-// A server that relays from an address of ours would make us talk to ourselves; one that another allocation has, too.
-bool Relays::is_our_own(const Relay& relay, const Address& relayed) const {
-  if (std::find(bases_.begin(), bases_.end(), relayed) != bases_.end()) return true;
-  const Relay* const other = find_relayed(relayed);
-  return other != nullptr && other != &relay;
-}
-
-bool Relays::tell(const Relay& relay, const Address& peer, bool granted, Event& out) {
-  for (const Address& relayed : relay.announced) {
-    if (relayed.family != peer.family) continue;
-    out = Permission{relayed, peer, granted};
-    return true;
-  }
-  return false;
-}
-
-// The server was asked, and has no allocation of ours: another one will do, from the same socket.
-bool Relays::is_to_be_replaced(const Relay& relay, int code) const {
-  return code == 437 && relay.verified_by != kNever && relay.base.is_valid() && !is_closed_;
-}
-
-bool Relays::translate(Relay& relay, const turn::Client::Event& event, Event& out) {
-  if (std::holds_alternative<turn::Client::Released>(event)) {
-    relay.lost = std::exchange(relay.announced, {});
-  } else if (const auto* permitted = std::get_if<turn::Client::Permitted>(&event)) {
-    return tell(relay, permitted->peer, true, out);
-  } else if (const auto* refused = std::get_if<turn::Client::Refused>(&event)) {
-    return tell(relay, refused->peer, false, out);
-  } else if (std::holds_alternative<turn::Client::Reconnect>(event)) {
-    static_cast<void>(done_.push_back(relay.stream));
-    connect(now_, relay);
-  } else if (const auto* ended = std::get_if<turn::Client::Ended>(&event)) {
-    server_of(relay).not_before = now_ + relay.client->wait_before_next();
-    relay.is_replaced = is_to_be_replaced(relay, ended->code);
-    for (const Address& relayed : relay.announced) static_cast<void>(relay.lost.push_back(relayed));
-    relay.announced.clear();
-    if (relay.stream != StreamId{})
-      static_cast<void>(done_.push_back(std::exchange(relay.stream, StreamId{})));
-    if (ended->code != 0 && !relay.is_given_up && !is_closed_ && !is_to_be_replaced(relay, ended->code)) {
-      out = Failed{relay.client->server(), server_of(relay).transport, ended->code, ended->text};
-      return true;
-    }
-  }
-  return false;
-}
-
-bool Relays::poll_event(Event& event) {
-  if (!done_.empty()) {
-    event = StreamDone{done_[0]};
-    done_.erase(0);
-    return true;
-  }
-  for (std::size_t i = 0; i < relays_.size(); ++i) {
-    Relay& relay = *relays_[i];
-    if (relay.phase == Phase::Connecting && !relay.stream_told) {
-      relay.stream_told = true;
-      const std::string_view moved = relay.client->server_name();
-      event =
-          StreamNeeded{relay.stream, relay.client->server(), server_of(relay).transport == TurnTransport::Tls,
-                       moved.empty() ? server_of(relay).host : *FixedString<253>::from(moved)};
-      return true;
-    }
-    turn::Client::Event said;
-    while (relay.client->poll_event(said))
-      if (translate(relay, said, event)) return true;
-    if (!relay.lost.empty()) {
-      event = Lost{relay.lost.back()};
-      relay.lost.erase(relay.lost.size() - 1);
-      return true;
-    }
-    for (const Address& relayed : relay.client->relayed()) {
-      if (std::find(relay.announced.begin(), relay.announced.end(), relayed) != relay.announced.end())
-        continue;
-      if (is_our_own(relay, relayed)) {
-        relay.client->reject(now_, turn::kUnreachable, "the server relays from an address of our own");
-        break;
-      }
-      static_cast<void>(relay.announced.push_back(relayed));
-      event = Allocated{relayed, relay.client->mapped(), relay.base, relay.client->server(),
-                        server_of(relay).transport};
-      return true;
-    }
-    if (relay.client->state() != turn::ClientState::Ended || !done_.empty()) continue;
-    const Owned<Relay> ended = std::move(relays_[i]);
-    relays_.erase(i--);
-    if (ended->is_replaced) add_relay(now_, ended->server, ended->client->server(), ended->base, now_);
-  }
-  if (done_.empty()) return false;
-  return poll_event(event);
-}
+// ---- the end
 
 void Relays::close(Time now) {
   if (is_closed_) return;

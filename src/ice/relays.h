@@ -135,10 +135,11 @@ class Relays {
     std::uint16_t server = 0;  // index
     Phase phase = Phase::Waiting;
     Address base;
+    Address asked;      // of the server's addresses this one; it may have sent us on to another server
     Time due = kNever;  // Waiting: to begin then. Connecting: given up then
     StreamId stream{};  // 0: UDP
     bool stream_told = false;
-    bool is_given_up = false;   // another address of the server was faster
+    bool is_given_up = false;   // another address of the server was faster, or another account
     Time verified_by = kNever;  // the server was asked whether it still knows us
     bool is_replaced = false;
     FixedVec<Address, 2> announced, lost;
@@ -147,18 +148,26 @@ class Relays {
   };
 
   static bool is_same(const Server& known, const TurnServer& given);
-  Status restart_server(Time now, std::size_t index);
+  static bool is_same(const turn::Account& one, const turn::Account& other);
+  static void take_addresses(Server& server, const TurnServer& given);
+  bool verify_server(Time now, std::size_t index);
+  Status restart_server(Time now, std::size_t index, const TurnServer& given);
   Status start_server(Time now, std::size_t index);
   bool add_relay(Time now, std::size_t server, const Address& address, const Address& base, Time due);
   void begin(Time now, Relay& relay);
   void settle(Time now);
+  void settle_tuples(Time now);
   void connect(Time now, Relay& relay);
   void fill(Time now, Relay& relay);
   Unwrapped deliver(Time now, Relay& relay, Bytes packet);
   bool is_to_be_replaced(const Relay& relay, int code) const;
+  bool is_overtaken(const Relay& relay, int code) const;
   bool translate(Relay& relay, const turn::Client::Event& event, Event& out);
   static bool tell(const Relay& relay, const Address& peer, bool granted, Event& out);
   bool is_our_own(const Relay& relay, const Address& relayed) const;
+  static bool is_on(const Relay& relay, const Address& base, const Address& server);
+  bool is_shared(const Relay& relay, std::initializer_list<turn::ClientState> states) const;
+  Relay* find_taker(const Path& path, Bytes datagram) const;
   void give_up(Time now, Relay& relay);
   Relay* find_relayed(const Address& relayed) const;
   Relay* find_stream(StreamId stream) const;

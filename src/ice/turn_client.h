@@ -101,6 +101,8 @@ class Client {
   std::size_t headroom(const Address& peer) const;
   std::size_t wrap(Time now, const Address& peer, MutBytes out, std::size_t size);
 
+  // Is an answer to this request still to come?
+  bool awaits(const stun::TransactionId& id) const;
   Input handle(Time now, Bytes packet);
   Drop handle_packet(Time now, Bytes packet) { return handle(now, packet).drop; }
   std::size_t poll_packet(Time now, MutBytes out);

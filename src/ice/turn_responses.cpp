@@ -122,6 +122,10 @@ std::optional<Client::Target> Client::find(const stun::TransactionId& id) {
   return found;
 }
 
+bool Client::awaits(const stun::TransactionId& id) const {
+  return const_cast<Client*>(this)->find(id).has_value();
+}
+
 // The order of the questions is that of RFC 8489 §9.2.5.
 Drop Client::on_response(Time now, const stun::Message& response) {
   const std::optional<Target> target = find(response.id());

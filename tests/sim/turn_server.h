@@ -31,6 +31,7 @@ class TurnServer {
     std::function<void(stun::Writer&)> extra = {};
   };
   struct Allocation {
+    stun::TransactionId id{};  // of its Allocate
     std::vector<Address> relayed;
     std::set<Address> permissions;  // ports are 0
     std::map<std::uint16_t, Address> channels;
@@ -48,6 +49,7 @@ class TurnServer {
   std::function<void(Method, stun::Writer&)> add_to_success;
   bool signs = true;  // its successes
   bool is_silent = false;
+  bool is_lax = false;  // whoever asks again from the same 5-tuple gets another allocation for the old one
   std::map<Address, Allocation> allocations;  // by client
   std::vector<std::pair<Method, test::ByteVector>> requests;
 
@@ -176,7 +178,12 @@ class TurnServer {
 
   test::ByteVector success(const Address& from, const stun::Message& request) {
     const auto peer = request.xor_address(Attribute::XorPeerAddress);
-    if (request.method() != Method::Allocate && allocations.count(from) == 0) return error(request, {437});
+    const auto known = allocations.find(from);
+    if (request.method() != Method::Allocate && known == allocations.end()) return error(request, {437});
+    // RFC 8656 §7.2: one for a 5-tuple. The same request once more gets the same answer.
+    if (request.method() == Method::Allocate && !is_lax && known != allocations.end() &&
+        known->second.id != request.id())
+      return error(request, {437});
     test::ByteVector out(600);
     stun::Writer w(out, stun::Class::Success, request.id(), request.method());
     switch (request.method()) {
@@ -208,16 +215,19 @@ class TurnServer {
   }
   void allocate(const Address& from, const stun::Message& request, stun::Writer& w) {
     Allocation& made = allocations[from];
-    made = {};
+    if (made.id != request.id()) make(made, request);
+    for (const Address& relayed : made.relayed) w.xor_address(Attribute::XorRelayedAddress, relayed);
+    w.xor_address(Attribute::XorMappedAddress, from);
+    if (lifetime) w.u32(Attribute::Lifetime, *lifetime);
+  }
+  void make(Allocation& made, const stun::Message& request) {
+    made.id = request.id();
     const bool only_v6 = request.has(Attribute::RequestedAddressFamily);
     const auto step = static_cast<std::uint16_t>(allocations_made_++);
     if (relay_v4.is_valid() && !only_v6)
       made.relayed.push_back(relay_v4.with_port(static_cast<std::uint16_t>(relay_v4.port + step)));
     if (relay_v6.is_valid() && (only_v6 || request.has(Attribute::AdditionalAddressFamily)))
       made.relayed.push_back(relay_v6.with_port(static_cast<std::uint16_t>(relay_v6.port + step)));
-    for (const Address& relayed : made.relayed) w.xor_address(Attribute::XorRelayedAddress, relayed);
-    w.xor_address(Attribute::XorMappedAddress, from);
-    if (lifetime) w.u32(Attribute::Lifetime, *lifetime);
   }
 
   // ---- data

@@ -31,6 +31,22 @@ struct Rig {
   Status add(const std::vector<Address>& addresses, TurnTransport transport = TurnTransport::Udp) {
     return relays->add_server(now, {addresses, transport, "turn.example.org", "alice", "secret"});
   }
+  Status add_as(std::string_view host, std::string_view user, const std::vector<Address>& addresses) {
+    return relays->add_server(now, {addresses, TurnTransport::Udp, host, user, "secret"});
+  }
+  // What is to be sent, kept back: a packet for each server and account.
+  std::vector<std::pair<Path, ByteVector>> take_sent() {
+    std::vector<std::pair<Path, ByteVector>> taken;
+    ByteVector out(2560);
+    while (const auto transmit = relays->poll_transmit(now, out))
+      taken.emplace_back(transmit->path, to_vector(Bytes(out).first(transmit->size)));
+    return taken;
+  }
+  ByteVector answer_to(const std::pair<Path, ByteVector>& request) {
+    const auto replies =
+        server_at(request.first.remote)->handle(request.first.local, request.first.remote, request.second);
+    return replies.empty() ? ByteVector() : replies[0].bytes;
+  }
   TurnServer* server_at(const Address& address) {
     for (const auto& server : servers)
       if (server->address == address) return server.get();
@@ -561,6 +577,215 @@ TEST_CASE("gathering anew finds out that a NAT gave us another address: the serv
   CHECK(silent.relays->is_pending());
   silent.wait(2s);
   CHECK_FALSE(silent.relays->is_pending());
+}
+
+TEST_CASE("one server by two names is asked once, and holds nothing up") {
+  Rig rig;
+  TurnServer& server = rig.add_host("203.0.113.1");
+  REQUIRE(rig.relays->add_base(rig.now, kBase));
+  REQUIRE(rig.add_as("a.example.org", "alice", {server.address}));
+  REQUIRE(rig.add_as("", "alice", {server.address, server.address}));
+  rig.exchange();
+  REQUIRE(rig.add_as("b.example.org", "alice", {server.address}));
+  rig.exchange();
+  rig.wait(1s);
+  CHECK_FALSE(rig.relays->is_pending());
+  CHECK(server.count(Method::Allocate) == 2);  // without and with credentials
+  CHECK(rig.all<Relays::Allocated>().size() == 1);
+  // A socket that comes later: the same.
+  REQUIRE(rig.relays->add_base(rig.now, at("192.0.2.2", 4000)));
+  rig.wait(1s);
+  CHECK(server.count(Method::Allocate) == 4);
+  CHECK_FALSE(rig.relays->is_pending());
+  CHECK(rig.all<Relays::Failed>().empty());
+  // Restarts of ICE name all of them again.
+  for (const std::string_view name : {"a.example.org", "b.example.org", ""})
+    REQUIRE(rig.add_as(name, "alice", {server.address}));
+  rig.wait(60s);
+  CHECK(server.count(Method::Allocate) == 4);
+  CHECK(server.count(Method::Refresh) == 2);
+  CHECK(rig.all<Relays::Failed>().empty());
+}
+
+TEST_CASE("a silent server of two names fails once, and leaves a place to another") {
+  Limits limits;
+  limits.turn_allocations = 2;
+  Rig rig(limits);
+  TurnServer& silent = rig.add_host("203.0.113.1");
+  silent.is_silent = true;
+  TurnServer& other = rig.add_host("203.0.113.2");
+  REQUIRE(rig.relays->add_base(rig.now, kBase));
+  REQUIRE(rig.add_as("a.example.org", "alice", {silent.address}));
+  REQUIRE(rig.add_as("b.example.org", "alice", {silent.address}));
+  REQUIRE(rig.add({other.address}));
+  rig.wait(39s);
+  CHECK(rig.all<Relays::Allocated>().size() == 1);
+  CHECK(rig.relays->is_pending());
+  rig.wait(1s);
+  CHECK_FALSE(rig.relays->is_pending());
+  CHECK(rig.all<Relays::Failed>().size() == 1);
+}
+
+TEST_CASE("of two accounts on one server the first that works is taken") {
+  Rig rig;
+  TurnServer& server = rig.add_host("203.0.113.1");
+  REQUIRE(rig.relays->add_base(rig.now, kBase));
+  SECTION("the second does not") {
+    REQUIRE(rig.add_as("a.example.org", "alice", {server.address}));
+    REQUIRE(rig.add_as("b.example.org", "bob", {server.address}));
+    rig.exchange();
+    rig.wait(1s);
+    CHECK(rig.all<Relays::Failed>().empty());
+  }
+  SECTION("the first does not") {
+    REQUIRE(rig.add_as("b.example.org", "bob", {server.address}));
+    REQUIRE(rig.add_as("a.example.org", "alice", {server.address}));
+    rig.exchange();
+    rig.wait(1s);
+    REQUIRE(rig.all<Relays::Failed>().size() == 1);
+    CHECK(rig.all<Relays::Failed>()[0].code == 401);
+  }
+  SECTION("both are asked for, and each hears its answers, whatever their order") {
+    REQUIRE(rig.add_as("b.example.org", "bob", {server.address}));
+    REQUIRE(rig.add_as("a.example.org", "alice", {server.address}));
+    auto asked = rig.take_sent();
+    rig.relays->handle_timeout(rig.now += Relays::kPace);
+    for (auto& later : rig.take_sent()) asked.push_back(std::move(later));
+    REQUIRE(asked.size() == 2);
+    const ByteVector to_first = rig.answer_to(asked[0]), to_second = rig.answer_to(asked[1]);
+    CHECK(rig.relays->unwrap(rig.now, asked[1].first, to_second)->drop == Drop::None);
+    CHECK(rig.relays->unwrap(rig.now, asked[0].first, to_first)->drop == Drop::None);
+    CHECK(rig.relays->unwrap(rig.now, asked[0].first, to_first)->drop == Drop::StunNoTransaction);
+    // Nothing is deleted for the one that comes too late: it would be the other's.
+    const auto proven = rig.take_sent();
+    REQUIRE(proven.size() == 2);
+    rig.relays->unwrap(rig.now, proven[1].first, rig.answer_to(proven[1]));
+    CHECK(rig.all<Relays::Failed>().empty());
+    rig.exchange();
+    rig.wait(60s);
+    CHECK(server.count(Method::Refresh) == 0);
+    CHECK(rig.all<Relays::Failed>().empty());
+  }
+  SECTION("both work, and the second learns first that there can be but one") {
+    REQUIRE(rig.add_as("a.example.org", "alice", {server.address}));
+    REQUIRE(rig.add_as("b.example.org", "bob", {server.address}));
+    auto asked = rig.take_sent();
+    rig.relays->handle_timeout(rig.now += Relays::kPace);
+    for (auto& later : rig.take_sent()) asked.push_back(std::move(later));
+    for (const auto& request : asked) rig.relays->unwrap(rig.now, request.first, rig.answer_to(request));
+    const auto proven = rig.take_sent();
+    REQUIRE(proven.size() == 2);
+    const ByteVector granted = rig.answer_to(proven[0]);
+    server.user = "bob";
+    rig.relays->unwrap(rig.now, proven[1].first, rig.answer_to(proven[1]));
+    rig.exchange();
+    CHECK(rig.relays->is_pending());
+    server.user = "alice";
+    rig.relays->unwrap(rig.now, proven[0].first, granted);
+    rig.exchange();
+    CHECK(rig.all<Relays::Failed>().empty());
+  }
+  CHECK_FALSE(rig.relays->is_pending());
+  REQUIRE(rig.all<Relays::Allocated>().size() == 1);
+  // What comes by it is for who has it.
+  const Address relayed = rig.all<Relays::Allocated>()[0].relayed;
+  REQUIRE(rig.add_as("c.example.org", "carol", {server.address}));
+  REQUIRE(rig.relays->want_permission(rig.now, relayed, kPeer));
+  rig.wait(1s);
+  CHECK(rig.relays->is_permitted(rig.now, relayed, kPeer));
+  const auto data = TurnServer::data_indication(kPeer, as_bytes("hello"));
+  const auto unwrapped = rig.relays->unwrap(rig.now, {kBase, server.address}, data);
+  REQUIRE(unwrapped);
+  CHECK(unwrapped->is_data);
+  CHECK_FALSE(rig.relays->is_pending());
+  CHECK(server.allocations.size() == 1);
+}
+
+TEST_CASE("gathering anew knows a server whose name has its addresses in another order, or not all of them",
+          "[TURN-29][ICE-NAT-03]") {
+  Rig rig;
+  TurnServer& one = rig.add_host("203.0.113.1");
+  TurnServer& two = rig.add_host("203.0.113.2");
+  const Address six = at("2001:db8::1", 3478);
+  REQUIRE(rig.relays->add_base(rig.now, kBase));
+  REQUIRE(rig.add({six, one.address, two.address}));
+  rig.exchange();
+  rig.wait(1s);
+  REQUIRE(rig.all<Relays::Allocated>().size() == 1);
+  std::size_t refreshed = 0;
+  for (const auto& addresses :
+       {std::vector{two.address, one.address}, std::vector{one.address}, std::vector{two.address, six}}) {
+    REQUIRE(rig.add(addresses));
+    CHECK(rig.relays->is_pending());
+    rig.wait(1s);
+    CHECK_FALSE(rig.relays->is_pending());
+    CHECK(one.count(Method::Refresh) == ++refreshed);
+  }
+  CHECK(one.count(Method::Allocate) == 2);
+  CHECK(two.requests.empty());
+  // It is no more, and one of its addresses has moved: that one is asked.
+  one.is_silent = true;
+  rig.wait(1200s);
+  REQUIRE(rig.all<Relays::Failed>().size() == 1);
+  TurnServer& three = rig.add_host("203.0.113.3");
+  REQUIRE(rig.add({three.address, one.address}));
+  rig.wait(1s);
+  REQUIRE(rig.all<Relays::Allocated>().size() == 2);
+  CHECK(rig.all<Relays::Allocated>()[1].server == three.address);
+  CHECK(two.requests.empty());
+  // A name that had other addresses for a while: both allocations are verified.
+  one.is_silent = false;
+  rig.add_host("203.0.113.4");
+  REQUIRE(rig.add({at("203.0.113.4", 3478)}));
+  rig.wait(1s);
+  REQUIRE(rig.all<Relays::Allocated>().size() == 3);
+  TurnServer& four = *rig.servers.back();
+  REQUIRE(rig.add({at("203.0.113.4", 3478), three.address}));
+  rig.wait(1s);
+  CHECK(three.count(Method::Refresh) == 1);
+  CHECK(four.count(Method::Refresh) == 1);
+  CHECK(rig.all<Relays::Allocated>().size() == 3);
+}
+
+TEST_CASE("a server that sends us on to where we are already is no failure", "[TURN-39]") {
+  Rig rig;
+  TurnServer& one = rig.add_host("203.0.113.1");
+  TurnServer& two = rig.add_host("203.0.113.2");
+  const auto send_on = [&] {
+    one.refusals[Method::Allocate].push_back(
+        {300, true, [&](auto& w) { w.address(stun::Attribute::AlternateServer, two.address); }});
+  };
+  send_on();
+  REQUIRE(rig.relays->add_base(rig.now, kBase));
+  SECTION("another server of ours") {
+    REQUIRE(rig.add({two.address}));
+    rig.wait(1s);
+    REQUIRE(rig.add({one.address}));
+    rig.wait(1s);
+    CHECK(two.count(Method::Allocate) == 2);
+  }
+  SECTION("that is being asked") {
+    two.is_silent = true;
+    REQUIRE(rig.add({two.address}));
+    REQUIRE(rig.add({one.address}));
+    rig.exchange();
+    rig.wait(100ms);
+    CHECK(one.count(Method::Allocate) == 2);
+    two.is_silent = false;
+    rig.wait(1s);
+  }
+  SECTION("another of its own addresses, which was slower") {
+    REQUIRE(rig.add({one.address, two.address}));
+    rig.exchange();
+    rig.wait(1s);
+  }
+  CHECK_FALSE(rig.relays->is_pending());
+  REQUIRE(rig.all<Relays::Allocated>().size() == 1);
+  CHECK(rig.all<Relays::Allocated>()[0].server == two.address);
+  rig.wait(60s);
+  CHECK(rig.all<Relays::Failed>().empty());
+  CHECK(one.allocations.size() + two.allocations.size() == 1);
+  CHECK(two.count(Method::Refresh) == 0);
 }
 
 TEST_CASE("closing deletes what there is", "[TURN-17]") {
