@@ -20,6 +20,7 @@ constexpr std::uint32_t kDefaultLifetime = 600;  // §3.2; seconds, like the nex
 constexpr std::uint32_t kShortestLifetime = 10, kLongestLifetime = 3600;
 constexpr int kMaxServerErrors = 4;  // RFC 8489 §6.3.4
 constexpr int kMaxMismatches = 3;    // RFC 8656 §7.4: 5-tuples to try
+constexpr Duration kRefreshAgain = std::chrono::seconds(15);
 constexpr Duration kServerErrorWait = std::chrono::seconds(1);
 
 }  // namespace
@@ -372,6 +373,8 @@ void Client::give_up(Time now, const Target& target, int code, std::string_view 
       }
       if (code == 437) return end(now, code, reason);
       if (code == kUnreachable) return begin(now, main_);  // until it has run out
+      // The server has its errors for a while (RFC 8489 §6.3.4), the allocation still has its time.
+      if (code >= 500 && code < 600 && refresh_ == kNever) refresh_ = now + kRefreshAgain;
       return;
     case Kind::Permission: {
       if (code == 437) return end(now, code, reason);
@@ -387,6 +390,8 @@ void Client::give_up(Time now, const Target& target, int code, std::string_view 
     case Kind::Channel:
       if (code == 437) return end(now, code, reason);
       if (code == 400) return reset_allocation(now);
+      // While it is bound, it only went unheard that it is to stay so.
+      if (code == kUnreachable && channels_[target.index].is_bound) return begin(now, *target.request);
       channels_[target.index].is_refused = true;  // Send indications do it too
       return;
   }

@@ -539,6 +539,29 @@ TEST_CASE("all requests of an allocation speak as the same user", "[TURN-28]") {
   }
 }
 
+TEST_CASE("an allocation outlives a server's errors that end before it does", "[TURN-08]") {
+  TurnRig rig;
+  rig.start();
+  for (int i = 0; i < 6; ++i) rig.server.refusals[Method::Refresh].push_back({500});
+  rig.wait(599s);
+  CHECK(rig.client->expires() > rig.now + 500s);
+  // Errors without end: it ends when it has run out, and asks no more often than that.
+  const Time expires = rig.client->expires();
+  const std::size_t asked = rig.server.count(Method::Refresh);
+  for (int i = 0; i < 100; ++i) rig.server.refusals[Method::Refresh].push_back({500});
+  rig.run_to(expires - 1ms);
+  CHECK(rig.client->state() == ClientState::Allocated);
+  CHECK(rig.server.count(Method::Refresh) == asked + 7);
+  rig.run_to(expires);
+  CHECK(rig.client->state() == ClientState::Ended);
+  // What is no error of the server's own is not asked for again.
+  TurnRig refused;
+  refused.start();
+  refused.server.refusals[Method::Refresh].push_back({403});
+  refused.wait(599s);
+  CHECK(refused.server.count(Method::Refresh) == 1);
+}
+
 TEST_CASE("password algorithms: the list comes back unchanged, the strongest is used", "[TURN-22]") {
   struct Row {
     std::vector<std::uint16_t> offered;

@@ -237,6 +237,28 @@ TEST_CASE("channels: numbers, one peer each way, renewed in time", "[TURN-12][TU
   CHECK(rig.server.last(Method::ChannelBind).u32(Attribute::ChannelNumber) == 0x40000000u);
 }
 
+TEST_CASE("a channel whose renewal goes unheard for a while is not lost for it", "[TURN-12]") {
+  TurnRig rig;
+  allocated(rig);
+  REQUIRE(rig.permit(kPeer));
+  rig.client->bind_channel(rig.now, kPeer);
+  rig.exchange();
+  REQUIRE(rig.client->headroom(kPeer) == turn::kChannelHeader);
+  rig.wait(539s);
+  rig.server.is_silent = true;
+  rig.wait(45s);
+  rig.server.is_silent = false;
+  rig.wait(20s);  // beyond the ten minutes
+  CHECK(rig.client->headroom(kPeer) == turn::kChannelHeader);
+  // A server that does not want to: Send indications do it.
+  rig.wait(500s);
+  REQUIRE(rig.client->state() == ClientState::Allocated);
+  rig.server.refusals[Method::ChannelBind].push_back({403});
+  rig.wait(140s);
+  CHECK(rig.client->headroom(kPeer) == 36);
+  CHECK(rig.client->is_permitted(rig.now, kPeer));
+}
+
 TEST_CASE("channels are limited, and a refused one costs nothing", "[TURN-12][lim.turn.channels]") {
   Limits limits;
   limits.turn_channels = 1;
