@@ -308,6 +308,7 @@ class Association {
   bool on_probe_ack(Time now, std::uint64_t nonce);
   void on_data_timeout(Time now);
   void on_data_progress(Time now);
+  void on_black_hole(Time now);
   void use_path_mtu();
   void count_error(Time now, std::string_view what);
   void clear_errors();

@@ -27,6 +27,7 @@ struct SentPacket {
   std::size_t in_flight = 0;       // bytes, itself included
   bool is_app_limited = false;     // there was nothing else to send
   bool is_retransmission = false;  // something in it had been sent before
+  bool is_large = false;           // the path may be too small for it (black_hole.h)
 };
 
 // Of the newest packet that an acknowledgement covers.

@@ -91,21 +91,26 @@ bool Association::on_probe_ack(Time now, std::uint64_t nonce) {
 
 // RFC 8899 §4.3: an acknowledged protocol sees a black hole in data that nobody acknowledges. One timeout is an accident.
 void Association::on_data_timeout(Time now) {
-  if (++data_timeouts_ < kTimeoutsOfBlackHole) return;
-  data_timeouts_ = 0;
-  path_mtu_.on_black_hole(now);
-  use_path_mtu();
+  if (++data_timeouts_ == kTimeoutsOfBlackHole) on_black_hole(now);
 }
 
 void Association::on_data_progress(Time now) {
   data_timeouts_ = 0;
   path_mtu_.on_data_progress(now);
   clear_errors();
+  if (tcb_->tx.take_black_hole()) on_black_hole(now);
+}
+
+void Association::on_black_hole(Time now) {
+  data_timeouts_ = 0;
+  path_mtu_.on_black_hole(now);
+  use_path_mtu();
 }
 
 void Association::use_path_mtu() {
   if (!tcb_) return;
   tcb_->tx.cut_for(path_mtu_.size_to_cut_for());
+  tcb_->tx.set_base(path_mtu_.base());
   if (tcb_->tx.mtu() == path_mtu_.size()) return;
   const bool is_error = path_mtu_.state() == PathMtu::State::Error;
   POLLRTC_LOG(env_, Info, "sctp", "path MTU: {} -> {} ({})", tcb_->tx.mtu(), path_mtu_.size(),

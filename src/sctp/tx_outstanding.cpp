@@ -36,6 +36,7 @@ TxOutstanding::TxOutstanding(const Environment& env, const Parameters& parameter
 
 void TxOutstanding::set_mtu(std::size_t mtu) {
   mtu_ = mtu & ~std::size_t{3};
+  forget_black_hole();
   congestion_.set_pmdcs(mtu_ - kCommonHeader);
 }
 
@@ -209,6 +210,7 @@ std::size_t TxOutstanding::write_due(Time now, ByteWriter& out) {
   if (out.size() == before) return 0;
   const std::size_t bytes = out.size() - before;
   packets_.newest().in_flight = flight_bytes_;
+  packets_.newest().is_large = out.size() > base_ && out.size() <= mtu_;
   if (in_fast_recovery()) prr_.on_sent(bytes);
   if (const std::uint64_t rate = pacing_rate()) pacer_.on_sent(now, bytes, rate, congestion_.pmdcs());
   arm_tail_probe(now);
@@ -323,6 +325,7 @@ void TxOutstanding::on_path_change(Time now) {
   path_since_ = now;  // what left before went another way, and measures nothing
   timed_tsn_.reset();
   rack_.reset();
+  forget_black_hole();
   pacer_.reset();
   rack_due_ = tail_due_ = kNever;
   undo_from_.reset();

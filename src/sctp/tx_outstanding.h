@@ -16,6 +16,7 @@
 #include "base/bytes.h"
 #include "base/fixed_vec.h"
 #include "base/memory.h"
+#include "sctp/black_hole.h"
 #include "sctp/chunk_data.h"
 #include "sctp/chunk_forward_tsn.h"
 #include "sctp/chunk_sack.h"
@@ -57,6 +58,10 @@ class TxOutstanding {
   void set_mtu(std::size_t mtu);
   // Messages are cut into chunks that fit packets of `size`, or of the MTU where that is less.
   void cut_for(std::size_t size) { cut_for_ = size; }
+  // Packets of up to `size` are never what the path is too small for.
+  void set_base(std::size_t size) { base_ = size; }
+  // Packets above the base size vanish, and smaller ones arrive (RFC 8899 §4.3). Told once; then it must show again.
+  bool take_black_hole();
   // A reset of streams names the last TSN assigned. From the request on, no FORWARD TSN carries SSNs of before the reset
   // past it: the peer may have performed it by then, and would take them for numbers of after.
   void on_reset_requested(Tsn last_assigned) { reset_at_ = last_assigned; }
@@ -212,6 +217,7 @@ class TxOutstanding {
   void arm_tail_probe(Time now);
   void send_tail_probe(Time now);
   void release_packets();
+  void forget_black_hole();
   std::uint64_t pacing_rate() const;
   Duration smoothed_rtt() const;
   // partial_reliability.cpp
@@ -229,6 +235,7 @@ class TxOutstanding {
   TxQueue& queue_;
   std::size_t mtu_;
   std::size_t cut_for_ = ~std::size_t{0};
+  std::size_t base_ = ~std::size_t{0};
   std::size_t max_chunks_, max_bytes_;
   Rto rto_;
   CongestionController congestion_;
@@ -238,6 +245,7 @@ class TxOutstanding {
   DeliveryRate delivery_;
   Rack rack_;
   Prr prr_;
+  BlackHole black_hole_;
 
   Tsn cumulative_;                  // the peer's cumulative ack
   Ring<Chunk> chunks_;              // chunks_[0] has TSN cumulative_ + 1

@@ -53,6 +53,8 @@ void TxOutstanding::detect_losses(Time now, std::size_t flight_before) {
 void TxOutstanding::on_lost(Time now, std::uint32_t offset) {
   const Chunk& chunk = at_offset(offset);
   delivery_.on_lost(wire_size(chunk));
+  if (const SentPacket* const packet = packets_.find(chunk.packet))
+    black_hole_.on_lost(chunk.packet, *packet);
   mark_or_abandon(now, offset);
 }
 
@@ -130,6 +132,16 @@ void TxOutstanding::settle_tail_probe(const SackChunk* sack) {
   if (cumulative_ <= *tail_probe_) return;
   tail_probe_.reset();
   if (!in_fast_recovery()) congestion_.on_fast_retransmit();
+}
+
+bool TxOutstanding::take_black_hole() {
+  if (!black_hole_.is_suspected() || !black_hole_.is_certain(rto_.current())) return false;
+  forget_black_hole();
+  return true;
+}
+
+void TxOutstanding::forget_black_hole() {
+  black_hole_.reset(packets_.empty() ? Time{} : packets_.newest().sent_at + Duration(1));
 }
 
 void TxOutstanding::release_packets() {

@@ -137,6 +137,7 @@ void TxOutstanding::acknowledge(Time now, std::uint32_t offset, SackState& state
     state.newest_packet = chunk.packet;
     state.newest_was_sent_again = chunk.transmissions != 1;
   }
+  if (black_hole_.is_suspected()) black_hole_.on_delivered(chunk.packet, packets_.find(chunk.packet));
   if (tsn > highest_acked_) {
     highest_acked_ = tsn;
   } else if (chunk.transmissions == 1 && !chunk.reneged && parameters_.rack_tlp) {

@@ -381,3 +381,68 @@ TEST_CASE("on another path congestion control begins anew", "[SCTP-CC-08]") {
   peer.association.on_path_change(peer.now, {.base = 1191, .max_ip = 1500, .below = 89});
   CHECK(peer.association.stats().cwnd >= 10 * (1188 - 12));
 }
+
+namespace {
+// Large and small messages over a path that once carried packets of kMost bytes and now carries 100 less, in silence.
+struct MixedTraffic {
+  SendOptions large, small{.stream = 1};
+  std::size_t large_size = 1380;
+  Duration large_every = 100ms, small_every = 33ms;
+  CongestionAlgorithm congestion = CongestionAlgorithm::Model;
+
+  // How long after the path shrank so many of the large messages have arrived; `limit` if they have not.
+  Duration until_arrived(std::size_t count, Duration limit) const {
+    AssociationConfig config = kConfig;
+    config.parameters.congestion = congestion;
+    TwoAssociations pair({.delay = 20ms, .mtu = kMost}, 9, {}, config);
+    pair.connect();
+    pair.run_for(30s);
+    REQUIRE(pair.a.association->stats().mtu == kMost);
+    pair.link.mtu = kMost - 100;
+    const auto arrived = [&] {
+      return std::count_if(pair.b.received.begin(), pair.b.received.end(),
+                           [this](const auto& message) { return message.second.size() == large_size; });
+    };
+    const Time begin = pair.now;
+    Time next_large = begin, next_small = begin;
+    while (pair.now - begin < limit && static_cast<std::size_t>(arrived()) < count) {
+      if (pair.now >= next_large) {
+        static_cast<void>(pair.a.association->send(pair.now, large, ByteVector(large_size, 1)));
+        next_large += large_every;
+      }
+      if (pair.now >= next_small) {
+        static_cast<void>(pair.a.association->send(pair.now, small, ByteVector(60, 2)));
+        next_small += small_every;
+      }
+      pair.run_until([] { return false; }, std::min(next_large, next_small) - pair.now);
+    }
+    return pair.now - begin;
+  }
+};
+}  // namespace
+
+TEST_CASE("small messages that get through do not hide that large ones vanish", "[SCTP-PMTU-05]") {
+  using enum CongestionAlgorithm;
+  for (const CongestionAlgorithm congestion : {Model, LowLatency, NewReno, Cubic}) {
+    for (const Duration gap : {16ms, 33ms, 100ms, 200ms}) {
+      CAPTURE(static_cast<int>(congestion), gap.count());
+      MixedTraffic once{.large_every = 3600s, .small_every = gap, .congestion = congestion};
+      CHECK(once.until_arrived(1, 60s) < 3s);
+      once.small.unordered = true;
+      once.small.max_retransmits = 0;
+      CHECK(once.until_arrived(1, 60s) < 3s);
+    }
+  }
+}
+
+TEST_CASE("nor do they when nothing that is lost is sent again for ever", "[SCTP-PMTU-05]") {
+  for (const std::uint32_t retransmits : {0u, 1u, 3u}) {
+    for (const Duration gap : {33ms, 100ms}) {
+      CAPTURE(retransmits, gap.count());
+      MixedTraffic traffic{.small_every = gap};
+      traffic.large.unordered = traffic.small.unordered = true;
+      traffic.large.max_retransmits = traffic.small.max_retransmits = retransmits;
+      CHECK(traffic.until_arrived(10, 60s) < 4s);
+    }
+  }
+}

@@ -1,4 +1,7 @@
-// The plain values of loss recovery, each against its RFC: Rack, Prr, DeliveryRate, SendPacer.
+// The plain values of loss recovery, each against its RFC: Rack, Prr, DeliveryRate, SendPacer, BlackHole.
+#include <random>
+
+#include "sctp/black_hole.h"
 #include "sctp/prr.h"
 #include "sctp/rack.h"
 #include "sctp/send_pacer.h"
@@ -222,6 +225,96 @@ TEST_CASE("pacing: a slow path still gets two packets at a time, and the wait is
   SendPacer pacer;
   CHECK(go(pacer, Time(1s), 10'000) == 3);
   CHECK(pacer.next() == Time(1s) + 100ms);
+}
+
+namespace {
+// Packets that leave one after the other, and what becomes of each.
+struct Fates {
+  BlackHole hole;
+  PacketNumber number{};
+  Time now{1s};
+
+  void packet(bool is_large, bool arrives) {
+    SentPacket packet = sent(now);
+    packet.is_large = is_large;
+    ++number;
+    for (int chunks = 0; chunks < 2; ++chunks) {
+      if (!arrives) {
+        hole.on_lost(number, packet);
+      } else if (hole.is_suspected()) {
+        hole.on_delivered(number, &packet);
+      }
+    }
+  }
+  // For so long large packets are lost, and small ones, between them, are not.
+  void vanish(Duration time, Duration every = 100ms) {
+    for (const Time end = now + time; now <= end; now += every) {
+      packet(true, false);
+      packet(false, true);
+      packet(false, true);
+    }
+  }
+};
+}  // namespace
+
+TEST_CASE("black hole: large packets vanish for a second, or two timeouts, while small ones arrive",
+          "[SCTP-PMTU-05]") {
+  Fates f;
+  f.vanish(900ms);
+  CHECK(f.hole.is_suspected());
+  CHECK_FALSE(f.hole.is_certain(200ms));
+  f.vanish(0ms);
+  CHECK(f.hole.is_certain(200ms));
+  CHECK(f.hole.is_certain(500ms));
+  CHECK_FALSE(f.hole.is_certain(501ms));
+}
+
+TEST_CASE("black hole: a large packet that arrives ends the suspicion, unless it left before") {
+  Fates f;
+  SentPacket early = sent(f.now - 1us);
+  early.is_large = true;
+  f.vanish(1s);
+  f.hole.on_delivered(PacketNumber(0), &early);
+  CHECK(f.hole.is_certain(200ms));
+  f.packet(true, true);
+  CHECK_FALSE(f.hole.is_suspected());
+  f.vanish(1s);
+  CHECK(f.hole.is_certain(200ms));
+  f.hole.on_delivered(PacketNumber(3), nullptr);  // it had been given up, and came late
+  CHECK_FALSE(f.hole.is_suspected());
+  f.hole.reset(f.now);
+  f.hole.on_lost(PacketNumber(4), early);
+  CHECK_FALSE(f.hole.is_suspected());
+}
+
+TEST_CASE(
+    "black hole: a path on which nothing arrives is none, nor one that carries nothing but large packets") {
+  Fates f;
+  for (int i = 0; i < 100; ++i, f.now += 100ms) {
+    f.packet(true, false);
+    f.packet(false, false);
+  }
+  CHECK_FALSE(f.hole.is_certain(200ms));
+  Fates large;
+  for (int i = 0; i < 100; ++i, large.now += 100ms) large.packet(true, false);
+  CHECK_FALSE(large.hole.is_certain(200ms));
+}
+
+TEST_CASE("black hole: chance that takes large and small packets alike is none, however bad") {
+  std::mt19937 random(1);
+  for (const unsigned percent : {2u, 10u, 20u, 40u}) {
+    Fates f;
+    int alarms = 0;
+    for (int i = 0; i < 20000; ++i, f.now += 100ms) {
+      f.packet(true, random() % 100 >= percent);
+      for (int small = 0; small < 3; ++small) f.packet(false, random() % 100 >= percent);
+      if (!f.hole.is_certain(200ms)) continue;
+      ++alarms;
+      f.hole.reset(f.now);
+    }
+    CAPTURE(percent, alarms);
+    CHECK(alarms <= 1);  // in half an hour
+  }
 }
 
 }  // namespace pollrtc::sctp
