@@ -19,8 +19,11 @@ void TxOutstanding::measure(Time now, const SackState& state) {
     if (is_of_this_path && rack_.on_delivered(now, *state.newest_packet, *packet) &&
         !packet->is_retransmission)
       acked.rtt = std::max(now - packet->sent_at, Duration(1));
-    acked.rate = delivery_.sample(now, *packet, rack_.shortest_rtt().value_or(Duration(1)));
-    if (!is_of_this_path) acked.rate = {};
+    // Until a packet that was sent once has been acknowledged ICE's round trip tells what comes too soon. After a timeout that was
+    // early the acknowledgement of the first copy seems to be the second's, microseconds after it left.
+    const std::optional<Duration> shortest = rack_.shortest_rtt() ? rack_.shortest_rtt() : rto_.shortest();
+    acked.rate = delivery_.sample(now, *packet, shortest.value_or(Duration(1)));
+    if (!is_of_this_path || (!shortest && packet->is_retransmission)) acked.rate = {};
   }
   congestion_.on_ack(now, acked);
 }

@@ -163,4 +163,25 @@ TEST_CASE("a silence in which more is given up than the receiver's span holds is
   }
 }
 
+// What comes after a timeout that was too early acknowledges first copies, and seems to be the answer to second ones that have
+// only just left: a rate beyond all measure, which none of the next round trips reaches, so that Startup ends with a few packets.
+TEST_CASE("a first timeout that is too early tells no rate, and a long path is filled all the same") {
+  for (const Duration guess : {0ms, 20ms, 100ms}) {
+    CAPTURE(guess.count());
+    TwoAssociations net({.delay = 400ms}, 3, {}, {.mtu = 1131, .max_ip = 1500, .below = 69});
+    if (guess != 0ms) net.a.association->set_initial_rtt(guess);
+    net.connect();
+    std::size_t arrived = 0;
+    for (const Time end = net.now + 10s; net.now < end;) {
+      while (net.a.association->send(net.now, {}, ByteVector(16000, 1))) {
+      }
+      net.run_for(10ms);
+      for (const auto& message : net.b.received) arrived += message.second.size();
+      net.b.received.clear();
+    }
+    CHECK(net.a.association->stats().retransmissions != 0);
+    CHECK(arrived > 4'000'000);
+  }
+}
+
 }  // namespace pollrtc::sctp::test
