@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 namespace pollrtc::sctp {
 
@@ -29,7 +30,7 @@ void CubicController::reset() {
   cwnd_ = kInitialPackets * pmdcs_;
   ssthresh_ = std::numeric_limits<std::uint32_t>::max();
   w_max_ = w_est_ = cwnd_prior_ = 0;
-  epoch_ = kNever;
+  epoch_ = unused_since_ = kNever;
   hystart_.reset();
   before_loss_ = {};
   last_sent_ = kNever;
@@ -55,12 +56,22 @@ void CubicController::on_ack(Time now, const AckedBytes& acked) {
   }
   // §5.8: a window that is not used does not grow. Paced packets are a little behind it.
   const bool was_used = 8 * acked.flight_before + 24 * pmdcs_ >= 7 * cwnd_;
+  if (!was_used) unused_since_ = std::min(unused_since_, now);
   if (!was_used || acked.in_fast_recovery) return;
+  skip_unused_time(now);
   if (is_slow_start()) {
     grow_slowly(acked);
   } else {
     grow_along_curve(now, acked);
   }
+  // Nothing is under way. What leaves at once is acknowledged in a round trip, and only what is later has not been in use.
+  if (acked.flight_after == 0) unused_since_ = now + rtt_;
+}
+
+// §5.8: nor does the curve go on meanwhile, or the window would jump when it is used again.
+void CubicController::skip_unused_time(Time now) {
+  const Time since = std::exchange(unused_since_, kNever);
+  if (epoch_ != kNever && since < now) epoch_ += now - since;
 }
 
 // §4.10; RFC 9406 §4.2 without its limit L, since packets are paced.

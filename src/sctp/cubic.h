@@ -43,6 +43,7 @@ class CubicController {
   bool is_slow_start() const { return cwnd_ < ssthresh_; }
   void grow_slowly(const AckedBytes& acked);
   void grow_along_curve(Time now, const AckedBytes& acked);
+  void skip_unused_time(Time now);
   void reduce();
 
   std::size_t pmdcs_;
@@ -52,6 +53,7 @@ class CubicController {
   std::size_t cwnd_prior_ = 0;  // until w_est_ reaches it, it grows more slowly than Reno
   Duration k_{};                // from the start of the curve until it is at w_max_
   Time epoch_ = kNever;         // when the curve began
+  Time unused_since_ = kNever;  // the window has not been filled
   HyStart hystart_;
   std::uint64_t round_end_ = 0;  // bytes delivered when the round trip began
   Duration rtt_{};               // the latest

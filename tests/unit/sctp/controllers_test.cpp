@@ -213,6 +213,27 @@ TEST_CASE("CUBIC does not grow a window that is not used, nor in a recovery") {
   CHECK(c.cwnd() == before);
 }
 
+TEST_CASE("the curve of CUBIC does not go on while there is too little to send, or nothing") {
+  const auto grow = [](CubicController& c, Time begin, Duration time) {
+    for (Time now = begin; now < begin + time; now += 50ms)
+      for (std::size_t left = c.cwnd() / (10 * kP); left != 0; --left)
+        c.on_ack(now, acked(10 * kP, c.cwnd()));
+  };
+  CubicController always = cubic_after_loss(1000), pauses = always, idles = always;
+  grow(always, Time{}, 2s);
+  const std::size_t after_two = always.cwnd();
+  grow(always, Time(2s), 1s);
+  REQUIRE(always.cwnd() > after_two + 10 * kP);
+  for (CubicController* c : {&pauses, &idles}) grow(*c, Time{}, 2s);
+  for (Time now(2s); now < Time(62s); now += 50ms) pauses.on_ack(now, acked(kP, 20 * kP));
+  idles.on_ack(Time(2s), acked(idles.cwnd(), idles.cwnd()));
+  for (CubicController* c : {&pauses, &idles}) {
+    CHECK(c->cwnd() <= after_two + 10 * kP);
+    grow(*c, Time(62s), 1s);
+    CHECK(c->cwnd() == Approx(always.cwnd()).epsilon(0.01));
+  }
+}
+
 TEST_CASE(
     "CUBIC: a timeout leaves one packet; what was no loss is undone; idleness halves down to the first "
     "window") {
