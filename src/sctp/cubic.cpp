@@ -18,6 +18,11 @@ std::int64_t milliseconds(Duration d) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(d).count();
 }
 
+// value * by / of: windows are of 32 bits on some machines, and their products are not.
+std::size_t share(std::size_t value, std::uint64_t by, std::size_t of) {
+  return static_cast<std::size_t>(value * by / of);
+}
+
 std::int64_t cube_root(std::int64_t of) {
   std::int64_t root = 0;
   for (std::int64_t bit = std::int64_t{1} << 20; bit != 0; bit >>= 1)
@@ -96,22 +101,22 @@ void CubicController::grow_along_curve(Time now, const AckedBytes& acked) {
   const Duration t = now - epoch_;
   // §4.3: alpha_cubic is 3 (1 - beta) / (1 + beta) = 0.53 until Reno would be where the reduction began, then 1.
   const std::size_t alpha = w_est_ >= cwnd_prior_ ? 100 : 53;
-  w_est_ += acked.newly_acked * pmdcs_ / cwnd_ * alpha / 100;
+  w_est_ += share(share(acked.newly_acked, pmdcs_, cwnd_), alpha, 100);
   if (curve(t) < w_est_) {
     cwnd_ = std::max(cwnd_, w_est_);
     return;
   }
   // §4.4, §4.5: where the curve will be in a round trip, approached with each acknowledgement.
   const std::size_t target = std::clamp(curve(t + rtt_), cwnd_, cwnd_ + cwnd_ / 2);
-  cwnd_ += (target - cwnd_) * acked.newly_acked / cwnd_;
+  cwnd_ += share(target - cwnd_, acked.newly_acked, cwnd_);
 }
 
 // §4.6, §4.7.
 void CubicController::reduce() {
   before_loss_ = {cwnd_, ssthresh_, w_max_};
-  w_max_ = cwnd_ < w_max_ ? cwnd_ * (100 + kBetaPercent) / 200 : cwnd_;  // fast convergence
+  w_max_ = cwnd_ < w_max_ ? share(cwnd_, 100 + kBetaPercent, 200) : cwnd_;  // fast convergence
   cwnd_prior_ = cwnd_;
-  ssthresh_ = std::max(cwnd_ * kBetaPercent / 100, kMinPackets * pmdcs_);
+  ssthresh_ = std::max(share(cwnd_, kBetaPercent, 100), kMinPackets * pmdcs_);
   epoch_ = kNever;
 }
 
