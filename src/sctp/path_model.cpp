@@ -52,6 +52,7 @@ std::size_t PathModel::product(std::uint64_t percent) const {
 }
 
 void PathModel::on_ack(Time now, const AckedBytes& acked) {
+  is_timeout_open_ = false;
   note_round(acked);
   note_slowness(acked);
   note_rate(acked);
@@ -361,8 +362,9 @@ std::uint64_t PathModel::pacing_rate(Duration srtt) const {
   return std::max({rate * pacing_percent() / 100, floor, std::uint64_t{pmdcs_}});
 }
 
+// Of timeouts in a row the first knew the window. When something was acknowledged in between, an older one is of another time.
 void PathModel::on_timeout() {
-  before_loss_ = std::max(before_loss_, cwnd_);
+  before_loss_ = std::exchange(is_timeout_open_, true) ? std::max(before_loss_, cwnd_) : cwnd_;
   bounds_before_loss_ = {rate_limit_, inflight_limit_, inflight_most_, is_full_};
   cwnd_ = pmdcs_;
 }

@@ -94,6 +94,7 @@ class PathModel {
   Phase phase_ = Phase::Startup;
   std::size_t cwnd_, before_loss_ = 0, before_probe_ = 0;
   Bounds bounds_before_loss_;
+  bool is_timeout_open_ = false;  // nothing was acknowledged since the last one
 
   std::uint64_t rates_[2] = {};    // the highest of this cycle of probing and of the one before
   std::uint64_t rate_limit_ = 0;   // bw_lo: 0 is none

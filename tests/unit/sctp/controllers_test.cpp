@@ -320,6 +320,34 @@ TEST_CASE("the window of Startup stops at what two round trips bring, and some r
   }
 }
 
+TEST_CASE(
+    "a timeout that was none gives back the window before it and those in a row with it, and no older one") {
+  PathModel m(kP);
+  AckedBytes a = acked(kP, 100 * kP);
+  a.rate.delivered = 10 * kP;
+  a.rate.interval = 10ms;
+  const auto acknowledge = [&](int count) {
+    for (int i = 0; i < count; ++i) {
+      a.delivered += kP;
+      m.on_ack(Time(1s), a);
+    }
+  };
+  acknowledge(50);
+  REQUIRE(m.cwnd() == 60 * kP);
+  m.on_timeout();
+  REQUIRE(m.cwnd() == kP);
+  m.on_timeout();
+  m.undo();
+  CHECK(m.cwnd() == 60 * kP);
+  m.on_timeout();
+  acknowledge(9);
+  const std::size_t before = m.cwnd();
+  REQUIRE(before < 20 * kP);
+  m.on_timeout();
+  m.undo();
+  CHECK(m.cwnd() == before);
+}
+
 TEST_CASE("a path that has become much slower is believed within some of its round trips") {
   ModelPipe p{PathModel(kP), 5'000'000, 50ms, 10'000'000};
   p.run(5s);
