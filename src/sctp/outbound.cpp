@@ -52,7 +52,9 @@ std::size_t Association::write_probe(Time now, MutBytes out) {
 }
 
 // RFC 9260 §6.9, RFC 8899 §4.4: a chunk that has a TSN is never cut again. When the path has become smaller since, it goes
-// alone, and IP cuts the packet.
+// alone, and IP cuts the packet: a router on IPv4. On IPv6 this host must, and cuts to what it has been told of the path only, so
+// that one which tells nothing swallows the chunk. Linux knows no wish to be cut smaller: IPV6_MTU holds for what its interface
+// could not carry, and for what must not be cut.
 std::size_t Association::write_oversized(Time now, MutBytes out) {
   const std::size_t wanted = tcb_->tx.oversized_packet(now);
   if (wanted == 0) return 0;
