@@ -44,11 +44,7 @@ inline constexpr Time kNever = Time::max();
 // link-local address, else 0.
 struct Address {
   // The numbers are STUN's (RFC 8489 §14.1).
-  enum class Family : std::uint8_t {
-    None = 0,
-    IPv4 = 1,
-    IPv6 = 2
-  };
+  enum class Family : std::uint8_t { None = 0, IPv4 = 1, IPv6 = 2 };
 
   std::array<std::uint8_t, 16> ip{};  // in network order
   std::uint32_t scope_id = 0;         // interface index of an IPv6 link-local address
