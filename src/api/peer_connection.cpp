@@ -6,6 +6,7 @@
 #include "base/address.h"
 #include "net/clock.h"
 #include "net/entropy.h"
+#include "net/socket_setup.h"
 
 namespace pollrtc {
 
@@ -72,8 +73,8 @@ Status PeerConnection::initialize(const Configuration& configuration) {
       servers.push_back({*parsed, url, server.username, server.credential});
     }
   }
-  if (configuration.port_range_begin > configuration.port_range_end)
-    return fail(ErrorCode::InvalidArgument, "the port range ends before it begins");
+  if (!net::PortRange{configuration.port_range_begin, configuration.port_range_end}.is_valid())
+    return fail(ErrorCode::InvalidArgument, "a port range runs from 1 or more upwards, or is 0 to 0");
   for (const std::string& text : {configuration.nat_1_1_internal, configuration.nat_1_1_external})
     if (text.empty() != configuration.nat_1_1_internal.empty() || (!text.empty() && !parse_ip(text)))
       return fail(ErrorCode::InvalidArgument, "a one-to-one NAT is two IP addresses");

@@ -230,6 +230,11 @@ static void test_configuration(void) {
   CHECK(pollrtc_udp_mux_create(&mux_config, &mux) == POLLRTC_INVALID_ARGUMENT);
   CHECK(mux == NULL);
 
+  memset(&config, 0, sizeof config);
+  config.size = sizeof config;
+  config.port_range_end = 60000; /* no port is from 0 to that */
+  CHECK(pollrtc_connection_create(&config, &connection) == POLLRTC_INVALID_ARGUMENT);
+
   CHECK(pollrtc_certificate_generate(&certificate) == POLLRTC_OK);
   memset(&config, 0, sizeof config);
   config.size = sizeof config;

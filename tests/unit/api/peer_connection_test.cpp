@@ -151,6 +151,8 @@ TEST_CASE("a malformed configuration is refused by name, and the connection goes
   Configuration ports = loopback();
   ports.port_range_begin = 6000, ports.port_range_end = 5000;
   CHECK(t.a.connection->initialize(ports).error() == ErrorCode::InvalidArgument);
+  ports.port_range_begin = 0;  // no socket could be bound, and nobody would say so
+  CHECK(t.a.connection->initialize(ports).error() == ErrorCode::InvalidArgument);
   CHECK(t.a.connection->get_connection_state() == ConnectionState::Connected);
   REQUIRE(ours->send_text("x"));
   REQUIRE(t.run_until([&, c = theirs] { return c->get_available_packet_count() == 1; }));
