@@ -73,9 +73,7 @@ bool add_address(const ifaddrs* list, const ifaddrs& entry, Vec<LocalAddress>& o
 void read_ipv6_flags([[maybe_unused]] std::span<LocalAddress> addresses) {
 #if defined(__linux__)
   const FileDescriptor file = FileDescriptor::open_for_reading("/proc/net/if_inet6");
-  if (!file.is_open()) return;
-  std::array<std::uint8_t, 16 * 1024> text;
-  apply_if_inet6(as_text(Bytes(text).first(file.read(text))), addresses);
+  if (file.is_open()) read_if_inet6(file, addresses);
 #endif
 }
 
@@ -196,11 +194,23 @@ bool is_in_use(std::span<const LocalAddress> addresses, const Address& address) 
   });
 }
 
-void apply_if_inet6(std::string_view text, std::span<LocalAddress> addresses) {
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    apply_line(text.substr(0, end), addresses);
-    text.remove_prefix(std::min(end + 1, text.size()));
+std::size_t apply_if_inet6(std::string_view text, std::span<LocalAddress> addresses) {
+  std::size_t begin = 0;
+  for (std::size_t end = 0; (end = text.find('\n', begin)) != text.npos; begin = end + 1)
+    apply_line(text.substr(begin, end - begin), addresses);
+  return begin;
+}
+
+// Piece by piece: there is a line for each address, and no end to how many a machine can have. A line that fills `text` is none
+// of the system's, and the last that is read.
+void read_if_inet6(const FileDescriptor& file, std::span<LocalAddress> addresses) {
+  std::array<std::uint8_t, 4096> text;
+  std::size_t size = 0;
+  while (const std::size_t got = file.read(MutBytes(text).subspan(size))) {
+    size += got;
+    const std::size_t used = apply_if_inet6(as_text(Bytes(text).first(size)), addresses);
+    std::copy(text.begin() + used, text.begin() + size, text.begin());
+    size -= used;
   }
 }
 

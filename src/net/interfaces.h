@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "base/memory.h"
+#include "net/file_descriptor.h"
 #include "pollrtc/fixed_string.h"
 #include "pollrtc/result.h"
 #include "pollrtc/types.h"
@@ -41,8 +42,10 @@ void select_addresses(const AddressPolicy& policy, Vec<LocalAddress>& addresses)
 // one beside which a temporary one has appeared.
 bool is_in_use(std::span<const LocalAddress> addresses, const Address& address);
 
-// Reads the text of Linux's /proc/net/if_inet6 and sets the IPv6 flags of the addresses it names. Other lines
-// count for nothing.
-void apply_if_inet6(std::string_view text, std::span<LocalAddress> addresses);
+// Takes whole lines of Linux's /proc/net/if_inet6 and sets the IPv6 flags of the addresses they name. Other lines count for
+// nothing, and one without its end is left: of its flags there may be more to come. How much it has taken.
+std::size_t apply_if_inet6(std::string_view text, std::span<LocalAddress> addresses);
+// The same with all of a file.
+void read_if_inet6(const FileDescriptor& file, std::span<LocalAddress> addresses);
 
 }  // namespace pollrtc::net

@@ -1,6 +1,11 @@
 #include "net/interfaces.h"
 
+#include <unistd.h>
+
+#include <cstdio>
+
 #include "base/address.h"
+#include "base/bytes.h"
 #include "support/catch.h"
 #include "support/environment.h"
 
@@ -111,6 +116,45 @@ TEST_CASE("flags are read from the kernel's table") {
   CHECK_FALSE(addresses[1].is_temporary);
   CHECK(addresses[1].is_tentative);  // duplicate address detection failed
   CHECK_FALSE(addresses[2].is_temporary);
+}
+
+TEST_CASE("a line without its end says nothing: of its flags there may be more") {
+  std::array<LocalAddress, 2> addresses{local("2001:db8::1"), local("2001:db8::2")};
+  const std::string first = "20010db8000000000000000000000001 02 40 00 01     eth0\n",
+                    second = "20010db8000000000000000000000002 02 40 00 80     eth0\n";
+  const std::string cut = first + second.substr(0, second.find(" 80") + 2);  // 08: its DAD has failed
+  CHECK(apply_if_inet6(cut, addresses) == first.size());
+  CHECK(addresses[0].is_temporary);
+  CHECK_FALSE(addresses[1].is_tentative);
+  CHECK(apply_if_inet6(first + second, addresses) == first.size() + second.size());
+  CHECK_FALSE(addresses[1].is_tentative);
+}
+
+TEST_CASE("the kernel's table is read to its end, however long it is") {
+  constexpr unsigned kCount = 600;  // a pipe holds that many lines
+  std::vector<LocalAddress> addresses;
+  int pipe_ends[2];
+  REQUIRE(pipe(pipe_ends) == 0);
+  const FileDescriptor from(pipe_ends[0]);
+  {
+    const FileDescriptor to(pipe_ends[1]);
+    for (unsigned i = 0; i < kCount; ++i) {
+      LocalAddress a = local("2001:db8::");
+      store_u16(a.address.ip.data() + 14, static_cast<std::uint16_t>(i));
+      addresses.push_back(a);
+      char line[80];
+      // Lengths that differ, so that pieces end anywhere in a line.
+      const int size = snprintf(line, sizeof line, "20010db800000000000000000000%04x 02 40 00 %02x %*s\n", i,
+                                i % 2 == 0 ? 0x80 : 0x01, static_cast<int>(4 + i % 7), "eth0");
+      REQUIRE(write(to.get(), line, static_cast<std::size_t>(size)) == size);
+    }
+  }
+  read_if_inet6(from, addresses);
+  for (unsigned i = 0; i < kCount; ++i) {
+    INFO(i);
+    CHECK(addresses[i].is_temporary == (i % 2 == 1));
+    CHECK_FALSE(addresses[i].is_tentative);
+  }
 }
 
 TEST_CASE("this machine has a loopback address with its facts") {
