@@ -57,12 +57,13 @@ struct Configuration {
   IceTransportPolicy ice_transport_policy = IceTransportPolicy::All;  // which candidates there are
   IceTransports ice_transports = IceTransports::Udp;                  // how they are reached
   // One UDP port for many connections (pollrtc/udp_mux.h); null: a socket for each of them and each address. With it
-  // port_range_* and dscp concern TCP alone.
+  // port_range_* concern TCP and the sockets for TURN servers by UDP, dscp and udp_offload those sockets alone: for its own
+  // the mux has settings of its own (UdpMux::Config).
   std::shared_ptr<UdpMux> udp_mux;
   // Whom to trust for turns: servers: certificates in PEM. Empty: those that the system trusts.
   std::string trusted_certificates;
   std::uint16_t port_range_begin = 0,
-                port_range_end = 0;  // local ports, UDP and TCP, both included; 0: the system's choice
+                port_range_end = 0;  // local ports, UDP and TCP, both included; both 0: the system's choice
   // Loopback addresses are gathered when there is no other address, or when this is set.
   bool include_loopback = false;
   // Our own addresses are signalled as names ("<uuid>.local") which only those on the same link can resolve, by multicast DNS;
@@ -81,7 +82,7 @@ struct Configuration {
   // Datagrams go to the system and come from it several at a time where it knows how (UDP GSO and GRO of Linux), which takes
   // a third off the work of a bulk transfer. False: one by one, for network drivers that do it wrong.
   bool udp_offload = true;
-  int dscp = -1;  // RFC 8837: 0..63 for all datagrams, checks included; negative: the system's
+  int dscp = -1;  // RFC 8837: 0..63 for all datagrams (not for TCP), checks included; negative: the system's
   // Instead of the handlers: what happened waits until next_event() takes it, after each poll().
   bool pull_events = false;
   // Messages wait for flush() or poll(), and then leave together: many small ones share a packet. False: each leaves in the call

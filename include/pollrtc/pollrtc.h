@@ -158,7 +158,7 @@ typedef struct pollrtc_config {
   size_t size;                               /* sizeof(pollrtc_config) */
   const pollrtc_ice_server* ice_servers;     /* copied */
   size_t ice_server_count;                   /* how many there are */
-  uint16_t port_range_begin, port_range_end; /* local ports, both included; 0: the system's choice */
+  uint16_t port_range_begin, port_range_end; /* local ports, both included; both 0: the system's choice */
   int include_loopback;                      /* not only where there is no other address */
   int relay_only;                            /* iceTransportPolicy "relay" */
   const char* trusted_certificates;          /* PEM, for turns: servers; null: the system's */
@@ -195,7 +195,8 @@ typedef struct pollrtc_config {
   const pollrtc_limit* limits;
   size_t limit_count;                    /* how many there are */
   pollrtc_transport_goal transport_goal; /* of what this end sends */
-  int hold_messages; /* until pollrtc_connection_flush() or poll: small ones share packets */
+  int hold_messages;  /* until pollrtc_connection_flush() or poll: small ones share packets */
+  int no_udp_offload; /* datagrams one by one: for network drivers that take or bring several wrongly */
 } pollrtc_config;
 
 /* What happened, and what is in the event then. */
@@ -284,6 +285,7 @@ typedef struct pollrtc_udp_mux_config {
   /* Null: the operating system's. What they lead to must outlive the mux and its connections: */
   const pollrtc_random* random;
   const pollrtc_network* network;
+  int no_udp_offload; /* as in pollrtc_config, for its sockets */
 } pollrtc_udp_mux_config;
 
 /* pollrtc::UdpMux::Stats. */

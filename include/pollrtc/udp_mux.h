@@ -40,8 +40,9 @@ class POLLRTC_API UdpMux {
  public:
   // What a mux is made with.
   struct Config {
-    std::uint16_t port = 0;  // of all its sockets; 0: the system's choice, for each
-    int dscp = -1;           // RFC 8837: 0..63; negative: the system's
+    std::uint16_t port = 0;   // of all its sockets; 0: the system's choice, for each
+    int dscp = -1;            // RFC 8837: 0..63; negative: the system's
+    bool udp_offload = true;  // see Configuration::udp_offload
     // Remote addresses known at a time, of all connections and of one. When there are more, what comes from further ones is
     // lost, except checks and answers.
     std::size_t max_addresses = 65536, max_addresses_each = 128;

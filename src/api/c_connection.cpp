@@ -66,6 +66,7 @@ Configuration configuration_of(Hooks& hooks, Platform& platform, const pollrtc_c
   configuration.nat_1_1_internal = text_of(given.nat_1_1_internal);
   configuration.nat_1_1_external = text_of(given.nat_1_1_external);
   if (given.set_dscp != 0) configuration.dscp = given.dscp;
+  configuration.udp_offload = given.no_udp_offload == 0;
   if (given.max_ip_packet != 0) configuration.max_ip_packet = given.max_ip_packet;
   if (given.no_path_mtu_discovery != 0) configuration.max_ip_packet = 0;
   if (given.transport_goal == POLLRTC_GOAL_LOW_LATENCY)

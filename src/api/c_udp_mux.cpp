@@ -28,6 +28,7 @@ pollrtc_result pollrtc_udp_mux_create(const pollrtc_udp_mux_config* config, poll
   held->config = *known;
   to.port = known->port;
   if (known->set_dscp != 0) to.dscp = known->dscp;
+  to.udp_offload = known->no_udp_offload == 0;
   if (known->max_addresses != 0) to.max_addresses = known->max_addresses;
   if (known->max_addresses_each != 0) to.max_addresses_each = known->max_addresses_each;
   if (known->max_waiting != 0) to.max_waiting = known->max_waiting;

@@ -53,7 +53,7 @@ MuxCore::MuxCore(const UdpMux::Config& config)
       environment_{.rng = config.rng.fill != nullptr ? config.rng : net::system_rng(),
                    .log = config.log,
                    .limits = config.limits},
-      system_network_(environment_, config.dscp),
+      system_network_(environment_, config.dscp, config.udp_offload),
       network_(config.network.is_set() ? config.network : system_network_.hooks()),
       buffer_(kReceiveBuffer),
       hash_{random_u64(environment_.rng).value_or(0x9e3779b97f4a7c15u)},

@@ -12,7 +12,7 @@ namespace pollrtc::detail {
 class SystemNetwork {
  public:
   // `dscp` marks all that its sockets send (RFC 8837); negative: nothing is marked.
-  // `offload`: runs of datagrams go to the system and come from it as one (Configuration::udp_offload).
+  // `offload`: runs of datagrams go to the system and come from it as one (Configuration::udp_offload, and that of UdpMux::Config).
   explicit SystemNetwork(const Environment& environment, int dscp = -1, bool offload = true)
       : environment_(environment), dscp_(dscp), offload_(offload) {}
   SystemNetwork(const SystemNetwork&) = delete;

@@ -131,6 +131,7 @@ static void test_descriptions_and_policies(void) {
   config.relay_only = 1; /* and no server: so no candidates at all */
   config.set_dscp = 1;
   config.dscp = 46;
+  config.no_udp_offload = 1;
   config.no_path_mtu_discovery = 1;
   config.max_channels = 1;
   config.max_unread_messages = 10;

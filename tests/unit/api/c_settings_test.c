@@ -134,6 +134,7 @@ static void test_mux(void) {
   settings.limit_count = 1;
   settings.max_addresses = settings.max_addresses_each = settings.max_waiting = 4;
   settings.set_dscp = 1;
+  settings.no_udp_offload = 1;
   settings.log = on_mux_log;
   settings.log_level = POLLRTC_LOG_TRACE;
   settings.network = &network;

@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 
+#include "api/mux_core.h"
 #include "net/interfaces.h"
 #include "net/udp_socket.h"
 #include "unit/api/connections.h"
@@ -135,6 +136,31 @@ TEST_CASE("a mux whose port another program has says so, and can have it when th
   CHECK(mux.open());
   CHECK(mux.open());
 }
+
+#if defined(__linux__)
+TEST_CASE("a mux hands runs to the system only where it may") {
+  const Address loopback = Address::v4(127, 0, 0, 1, 0);
+  Result<net::UdpSocket> to = net::UdpSocket::bind(loopback);
+  REQUIRE(to);
+  to->take_runs(true);  // on loopback a run that was sent as one comes as one
+  const std::vector<std::uint8_t> run(10 * 1000);
+  std::vector<std::uint8_t> buffer(net::UdpSocket::kLargestRun);
+  for (const bool may : {true, false}) {
+    const auto core = std::make_shared<detail::MuxCore>(UdpMux::Config{.udp_offload = may});
+    detail::MuxMember member(core);
+    const Network hooks = member.hooks();
+    Address bound;
+    const int socket = hooks.open(hooks.context, loopback, 0, 0, bound);
+    REQUIRE(socket >= 0);
+    std::size_t taken = 0;
+    REQUIRE(hooks.send_run(hooks.context, socket, to->local(), run, 1000, true, taken) ==
+            Network::Outcome::Done);
+    int came = 0;
+    while (to->receive(buffer).result == net::ReceiveResult::Received) ++came;
+    CHECK(came == (may ? 1 : 10));
+  }
+}
+#endif
 
 // What comes before anybody has gathered is for nobody, and who sleeps is not kept awake by it: a check is answered, and as its
 // sender has gone the answer comes back as an error of ICMP.
