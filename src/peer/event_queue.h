@@ -13,8 +13,11 @@ class EventQueue {
   EventQueue(const Memory& memory, std::size_t message_limit)
       : events_(memory), message_limit_(message_limit) {}
 
-  void push(Peer::Event event) {
-    if (!events_.push_back(std::move(event))) lost_ = true;
+  // False: it is lost.
+  bool push(Peer::Event event) {
+    const bool is_kept = static_cast<bool>(events_.push_back(std::move(event)));
+    if (!is_kept) lost_ = true;
+    return is_kept;
   }
   // MessageReceived is a hint (channel() tells how many wait), so a user who reads without polling events
   // costs nothing: beyond the limit no more of them are queued.

@@ -153,7 +153,8 @@ void Peer::Impl::become(ConnectionState next) {
   if (connection_state == next) return;
   POLLRTC_LOG(environment, Info, "peer", "connection: {} -> {}", name_of(connection_state), name_of(next));
   connection_state = next;
-  events.push(ConnectionChanged{next});
+  // A change that was lost ends the connection, and what it ends in may be what was told last.
+  if (next != told_connection_state && events.push(ConnectionChanged{next})) told_connection_state = next;
 }
 void Peer::Impl::become(SignalingState next) {
   if (signaling_state == next) return;

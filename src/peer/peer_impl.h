@@ -163,7 +163,7 @@ struct [[gnu::visibility("hidden")]] Peer::Impl {
   Owned<sctp::Association> association;
   std::optional<Path> path;  // the last one selected: where data goes, and where a goodbye goes
   // What a silent connection is asked for stands together.
-  ConnectionState connection_state = ConnectionState::New;
+  ConnectionState connection_state = ConnectionState::New, told_connection_state = ConnectionState::New;
   GatheringState gathering_state = GatheringState::New;
   SignalingState signaling_state = SignalingState::Stable;
   Close close_reason = Close::None;

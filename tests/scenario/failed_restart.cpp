@@ -235,3 +235,41 @@ TEST_CASE("one that has Failed is closed by its user, and stays closed", "[API-4
   CHECK(t.alice.channel_state(a) == ChannelState::Closed);
   CHECK(t.bob.channels[b].events.back() == "closed:ConsentExpired");
 }
+
+TEST_CASE("a failed connection that ends for want of memory as it is restarted fails once, not twice",
+          "[API-22]") {
+  int ended = 0;
+  // So many events wait, until the next one needs memory for the queue.
+  for (int waiting = 0; waiting < 9; ++waiting) {
+    for (std::size_t n = 0;; ++n) {
+      TwoPeers t(24);
+      t.connect();
+      fail(t);
+      const auto offer = t.alice.peer.create_offer(t.world.now(), kRestart);
+      REQUIRE(offer);
+      REQUIRE(t.alice.peer.set_local_description(t.world.now(), SdpType::Offer, *offer));
+      REQUIRE(t.bob.peer.set_remote_description(t.world.now(), SdpType::Offer, *offer));
+      const auto answer = t.bob.peer.create_answer(t.world.now());
+      REQUIRE(answer);
+      REQUIRE(t.bob.peer.set_local_description(t.world.now(), SdpType::Answer, *answer));
+      t.world.run_for(1s);
+      for (int i = 0; i < waiting; ++i)
+        REQUIRE(t.alice.peer.create_channel(t.world.now(), {.label = "one more"}));
+      INFO(waiting << " events, allocation " << n);
+      const std::size_t refused = t.alice.environment.refused_allocations();
+      t.alice.environment.fail_allocation(n);
+      (void)t.alice.peer.set_remote_description(t.world.now(), SdpType::Answer, *answer);
+      const bool is_enough = t.alice.environment.refused_allocations() == refused;
+      t.alice.environment.fail_allocation(SIZE_MAX);
+      t.world.run_for(1s);
+      const auto& states = t.alice.states;
+      CHECK(std::adjacent_find(states.begin(), states.end()) == states.end());
+      if (t.alice.peer.signaling_state() == SignalingState::Closed) {
+        ++ended;
+        CHECK(states.back() == ConnectionState::Failed);
+      }
+      if (is_enough) break;
+    }
+  }
+  CHECK(ended > 0);
+}
