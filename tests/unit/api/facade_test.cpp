@@ -227,7 +227,8 @@ TEST_CASE("an id beyond the streams agreed on: refused when they are known, else
   CHECK(t.a.connection->create_data_channel("x", negotiated(8)));
 }
 
-TEST_CASE("channels made before the role is known, more than there are ids for: the others fail", "[API-35]") {
+TEST_CASE("channels made before the role is known, more than there are ids for: the others fail",
+          "[API-35]") {
   SimPair t([](Configuration& c) { c.limits.sctp_streams = 4; });
   std::vector<ChannelPtr> made;
   for (const char* label : {"one", "two", "three"}) made.push_back(t.a.create(label));
