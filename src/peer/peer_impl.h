@@ -90,6 +90,7 @@ struct [[gnu::visibility("hidden")]] Peer::Impl {
   std::size_t largest_packet() const;
   void on_dtls_connected(Time now);
   bool has_no_association() const;  // and will have none
+  void drop_records(Time now);
   void on_sctp_ended(Time now, const sctp::Association::Ended& ended);
 
   // --- relays

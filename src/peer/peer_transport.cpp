@@ -165,9 +165,7 @@ void Peer::Impl::on_path(Time now, const Path& selected) {
 
 void Peer::Impl::pump_dtls(Time now) {
   if (!dtls) return;
-  // Nobody reads what comes where no association is wanted. Left there it would keep a close_notify from being seen.
-  std::array<std::uint8_t, 256> nobodys;
-  while (has_no_association() && dtls->receive(nobodys) != 0) drops.count(Drop::NoSession);
+  if (has_no_association()) drop_records(now);
   dtls::Session::Event event;
   while (dtls->poll_event(event)) {
     if (std::holds_alternative<dtls::Session::Connected>(event)) on_dtls_connected(now);
@@ -192,6 +190,15 @@ void Peer::Impl::pump_dtls(Time now) {
       update_connection_state();
     }
     pump_sctp(now);
+  }
+}
+
+// What comes where no association is wanted. Left there it would keep a close_notify from being seen.
+void Peer::Impl::drop_records(Time now) {
+  if (packet_buffer.empty() && !packet_buffer.resize_discarding(largest_packet())) return;
+  while (const std::size_t size = dtls->receive(packet_buffer.writable())) {
+    if (path) tap(now, *path, Bytes(packet_buffer).first(size), PacketLayer::Sctp, false);
+    drops.count(Drop::NoSession);
   }
 }
 

@@ -170,7 +170,10 @@ void CheckedPeer::begin_sctp() {
 }
 
 void CheckedPeer::on_sctp(const TappedPacket& packet) {
-  if (!inside(*peer_).association) return;
+  if (!inside(*peer_).association) {
+    if (takes_sctp) takes_sctp(packet.bytes);
+    return;
+  }
   if (options_.is_against_attacker) {
     if (packet.is_sent) (void)wire::read_strictly(packet.bytes);
     return;

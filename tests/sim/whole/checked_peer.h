@@ -82,6 +82,7 @@ class CheckedPeer {
   std::chrono::nanoseconds cpu_time() const { return cpu_time_; }
   const std::optional<std::string>& first_failure() const { return first_failure_; }
   PacketSink sink;
+  std::function<void(Bytes packet)> takes_sctp;  // what comes where no association is wanted
 
  private:
   static void on_packet(void* context, const TappedPacket& packet);

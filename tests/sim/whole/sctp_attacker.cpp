@@ -22,6 +22,7 @@ SctpAttacker::SctpAttacker(World& world, Side& vehicle, std::uint64_t seed)
   own_tag = static_cast<std::uint32_t>(random.next()) | 1;
   next_tsn = static_cast<std::uint32_t>(random.next());
   vehicle.edit_offer = [](std::string& offer) { set_port(offer, 0); };
+  vehicle.checked().takes_sctp = [this](Bytes packet) { unread_.push_back(test::to_vector(packet)); };
   vehicle.edit_answer = [](std::string& answer) { set_port(answer, kPort); };
   world_.add_actor(*this);
 }
@@ -91,8 +92,7 @@ void SctpAttacker::pump(Time) {
     began_ = true;
     send_with_tag(0, chunk(wire::kInit, 0, init_value()));
   }
-  std::array<std::uint8_t, 16384> buffer;
-  while (const std::size_t size = impl.dtls->receive(buffer)) heard(Bytes(buffer).first(size));
+  for (const ByteVector& packet : std::exchange(unread_, {})) heard(packet);
 }
 
 void SctpAttacker::heard(Bytes bytes) {

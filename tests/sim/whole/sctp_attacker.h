@@ -53,6 +53,7 @@ class SctpAttacker final : public Actor {
 
   World& world_;
   Side& vehicle_;
+  std::vector<test::ByteVector> unread_;
   bool established_ = false, began_ = false;
   std::uint32_t messages_ = 0;
   Time due_ = kNever;
