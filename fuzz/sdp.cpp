@@ -43,7 +43,9 @@ void check_answerable(const Description& offer, const Remote& remote, const Limi
   check(answer.has_value() && answer->sections.size() == offer.sections.size());
   check_round_trip(*answer, limits);
   check(!remote.has_data || (!remote.ufrag.empty() && !remote.pwd.empty() && !remote.fingerprints.empty()));
-  const auto next = make_offer(local_parameters(), &*answer, remote.index);
+  LocalParameters ours = local_parameters();
+  ours.mid = remote.mid.empty() ? unused_mid(answer->sections) : remote.mid;
+  const auto next = make_offer(ours, &*answer, remote.index);
   check(next.has_value() && (read_offer(*next).has_value()));
 }
 
