@@ -64,7 +64,8 @@ class POLLRTC_API UdpMux {
     std::uint64_t overflows = 0;
   };
 
-  // Opens nothing yet: sockets come with open(), or with the first connection that gathers.
+  // Opens nothing yet: sockets come with open(), or with the first connection that gathers. A Config that is no good (a dscp above
+  // 63, a Network without some of its hooks) is InvalidArgument to open() and to PeerConnection::initialize().
   explicit UdpMux(const Config& config);
   UdpMux() : UdpMux(Config()) {}
   ~UdpMux();

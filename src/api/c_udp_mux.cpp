@@ -23,7 +23,8 @@ pollrtc_result pollrtc_udp_mux_create(const pollrtc_udp_mux_config* config, poll
   UdpMux::Config to;
   if (!known || !held->platform.read(nullptr, known->random, known->network, nullptr) ||
       !is_known(known->log_level, POLLRTC_LOG_ERROR) ||
-      !apply_limits(known->limits, known->limit_count, to.limits))
+      !apply_limits(known->limits, known->limit_count, to.limits) ||
+      (known->set_dscp != 0 && known->dscp > 63))
     return POLLRTC_INVALID_ARGUMENT;
   held->config = *known;
   to.port = known->port;

@@ -139,6 +139,8 @@ Status ConnectionCore::check_no_hook() const {
   return {};
 }
 
+Status ConnectionCore::check_mux(const UdpMux& mux) { return mux.core_->check(); }
+
 void ConnectionCore::write_log_line(void* context, LogLevel level, std::string_view room,
                                     std::string_view line) {
   ConnectionCore& core = *static_cast<ConnectionCore*>(context);

@@ -62,6 +62,7 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   // Nobody can pull any more: poll() takes the events, which have work of our own among them.
   void stop_pulling() { configuration_.pull_events = false; }
   Status check_no_hook() const;
+  static Status check_mux(const UdpMux& mux);
 
   // For channels.
   Status send(ChannelHandle handle, Bytes data, bool is_text, std::optional<std::uint32_t> report = {});

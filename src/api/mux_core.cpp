@@ -64,6 +64,13 @@ MuxCore::~MuxCore() {
   for (const Socket& socket : sockets_) network_.close(network_.context, socket.number);
 }
 
+Status MuxCore::check() const {
+  if (config_.dscp > 63) return fail(ErrorCode::InvalidArgument, "a DSCP is at most 63");
+  if (config_.network.is_set() && !config_.network.is_whole())
+    return fail(ErrorCode::InvalidArgument, "of the hooks of a network some are missing");
+  return {};
+}
+
 UdpMux::Stats MuxCore::stats() const {
   UdpMux::Stats stats = counters_;
   stats.connections = members_;

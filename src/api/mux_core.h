@@ -96,6 +96,8 @@ class MuxCore {
   MuxCore(const MuxCore&) = delete;
   MuxCore& operator=(const MuxCore&) = delete;
 
+  // InvalidArgument: what it was made with is no good, and nothing may be done with it.
+  Status check() const;
   // See UdpMux::open() and poll().
   Status open_all();
   Status poll(Duration timeout);

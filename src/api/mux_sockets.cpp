@@ -48,6 +48,7 @@ int MuxCore::replace(const Address& local, Address& bound) {
 
 // Of the addresses that a connection takes by itself: those of loopback where there are no others.
 Status MuxCore::open_all() {
+  if (const Status status = check(); !status) return status;
   std::array<Address, kMostSockets> storage;
   const auto most =
       std::span(storage).first(std::min<std::size_t>(kMostSockets, config_.limits.ice_local_candidates));

@@ -83,6 +83,8 @@ Status PeerConnection::initialize(const Configuration& configuration) {
     return fail(ErrorCode::InvalidArgument, "of the hooks of a network some are missing");
   if (configuration.network.is_set() && configuration.udp_mux != nullptr)
     return fail(ErrorCode::InvalidArgument, "a network was given, and a UdpMux, which has one of its own");
+  if (configuration.udp_mux != nullptr)
+    if (const Status status = ConnectionCore::check_mux(*configuration.udp_mux); !status) return status;
   if (configuration.network.is_set() && configuration.ice_transports != IceTransports::Udp)
     return fail(ErrorCode::NotSupported, "a network that was given has no TCP");
   if ((configuration.memory.allocate == nullptr) != (configuration.memory.release == nullptr))

@@ -408,7 +408,7 @@ void Peer::handle_icmp_error(Time now, const Path& path, Bytes quoted) {
 
 Result<ChannelHandle> Peer::create_channel(Time now, const ChannelOptions& options) {
   if (impl_->awake().has_ended()) return fail(ErrorCode::Closed, "the connection has ended");
-  if (impl_->has_no_association())
+  if (impl_->wants_no_association())
     return fail(ErrorCode::Closed, "the other end wants no channels: a=sctp-port:0");
   return impl_->channels.create(now, options, impl_->max_message_size());
 }

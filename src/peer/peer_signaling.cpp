@@ -19,6 +19,11 @@ bool belongs_to_us(const sdp::Remote& remote, std::string_view mid, int index) {
   return section == remote.index || section == remote.transport_index;
 }
 
+// A port of 0 wants no association, and so no other in the place of the one there is (RFC 8841 §10.3).
+bool restarts_association(const sdp::Changes& changes, const sdp::Remote& remote) {
+  return changes.dtls || (changes.sctp && remote.sctp_port != 0);
+}
+
 }  // namespace
 
 // What the other end calls it, else what we do.
@@ -207,7 +212,7 @@ Result<sdp::Remote> Peer::Impl::read_offer(const sdp::Description& description) 
   if (const Status status = check_lite(*remote); !status) return Unexpected{status.error()};
   if (transports_started && remote_current) {
     const sdp::Changes changes = sdp::changes(*remote_current, *remote);
-    if (remote->has_data && (changes.dtls || changes.sctp))
+    if (remote->has_data && restarts_association(changes, *remote))
       return fail(ErrorCode::NotSupported, "an offer that restarts DTLS or SCTP is not supported");
   }
   return remote;
@@ -243,7 +248,7 @@ Status Peer::Impl::set_remote_answer(Time now, SignalingState next, const sdp::D
   if (const Status status = check_lite(*remote); !status) return status;
   if (transports_started && remote_current) {
     const sdp::Changes changes = sdp::changes(*remote_current, *remote);
-    if (changes.dtls || changes.sctp)
+    if (restarts_association(changes, *remote))
       return fail(ErrorCode::NotSupported, "an answer that restarts DTLS or SCTP is not supported");
     // DEVIATION RFC 9429 §5.10: an answer that comes from elsewhere than the provisional one, with other ICE credentials, is
     // refused. Calls of two peers are not forked.
@@ -302,7 +307,7 @@ Status Peer::Impl::begin_restart(Time now) {
 }
 
 // Both descriptions are known: tells the engines what remote_pending says. A later exchange can restart ICE, bring more
-// candidates, or end it all; DTLS and SCTP go on as they are.
+// candidates, end the association, or end it all; DTLS goes on as it is.
 Status Peer::Impl::apply_remote(Time now) {
   const sdp::Remote& remote = *remote_pending;
   if (!transports_started) return remote.has_data ? start_transports(now, remote) : Status();
@@ -318,6 +323,8 @@ Status Peer::Impl::apply_remote(Time now) {
       return status;
   }
   use_candidates(now, remote);
+  // RFC 8841 §10.3, §10.4: closed, what is queued being sent first. The channels end with it, in on_sctp_ended().
+  if (remote.sctp_port == 0 && association) association->shutdown(now);
   return {};
 }
 

@@ -165,7 +165,7 @@ void Peer::Impl::on_path(Time now, const Path& selected) {
 
 void Peer::Impl::pump_dtls(Time now) {
   if (!dtls) return;
-  if (has_no_association()) drop_records(now);
+  if (!association && wants_no_association()) drop_records(now);
   dtls::Session::Event event;
   while (dtls->poll_event(event)) {
     if (std::holds_alternative<dtls::Session::Connected>(event)) on_dtls_connected(now);
@@ -202,8 +202,8 @@ void Peer::Impl::drop_records(Time now) {
   }
 }
 
-bool Peer::Impl::has_no_association() const {
-  return !association && dtls && dtls->state() == dtls::SessionState::Connected && !has_ended() &&
+bool Peer::Impl::wants_no_association() const {
+  return dtls && dtls->state() == dtls::SessionState::Connected && !has_ended() &&
          remote_in_force()->sctp_port == 0;
 }
 
@@ -286,6 +286,8 @@ void Peer::Impl::pump_sctp(Time now) {
 void Peer::Impl::on_sctp_ended(Time now, const sctp::Association::Ended& ended) {
   POLLRTC_LOG(environment, Info, "peer", "sctp ended: {} (cause {}) {}", name_of(ended.reason),
               ended.cause_code, ended.detail.view());
+  // RFC 8841 §9.3: what becomes of the association does not concern DTLS. It stays, ended, to drop what still comes.
+  if (remote_in_force()->sctp_port == 0) return channels.on_ended(Close::Remote);
   const bool by_choice =
       ended.reason == Close::Remote || ended.reason == Close::RemoteAbort || ended.reason == Close::Local;
   end(now, by_choice ? ConnectionState::Closed : ConnectionState::Failed, ended.reason);

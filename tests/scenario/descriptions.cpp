@@ -266,6 +266,44 @@ TEST_CASE("sctp-port 0, of the offer or the answer: connected, and every channel
   CHECK(t.alice.peer.stats().close_reason == Close::Remote);
 }
 
+// RFC 8841 §10.3, §10.4: what lives is closed, by both; ICE and DTLS stay.
+TEST_CASE("sctp-port 0 in a later exchange: what was sent arrives, every channel closes, connected",
+          "[SDP-44]") {
+  const TextEdit none = [](const std::string& text) {
+    return replaced(text, "a=sctp-port:5000", "a=sctp-port:0");
+  };
+  TwoPeers t(21);
+  const auto [a, b] = t.connect();
+  const std::string large(100'000, 'x');
+  REQUIRE(t.alice.send(a, large));
+  REQUIRE(t.bob.send(b, large));
+  negotiate_edited(t, none, nullptr);
+  for (End* end : {&t.alice, &t.bob}) {
+    const auto late = end->peer.create_channel(t.world.now(), {.label = "late"});
+    REQUIRE_FALSE(late);
+    CHECK(late.error() == ErrorCode::Closed);
+  }
+  t.world.run_for(3s);
+  for (const auto& [end, channel] : {std::pair(&t.alice, a), std::pair(&t.bob, b)}) {
+    const ChannelLog& seen = end->channels[channel];
+    CHECK(seen.messages == std::vector<ReceivedMessage>{{large, true}});
+    CHECK(seen.events.back() == "closed:" + std::string(name_of(Close::Remote)));
+    CHECK(end->channel_state(channel) == ChannelState::Closed);
+  }
+
+  // The path is watched as before, and an association in the place of the old one is refused.
+  const auto offer = t.alice.peer.create_offer(t.world.now());
+  REQUIRE(offer);
+  CHECK(t.bob.peer.set_remote_description(t.world.now(), SdpType::Offer, *offer).error() ==
+        ErrorCode::NotSupported);
+  negotiate_edited(t, none, nullptr);
+  t.world.run_for(60s);
+  CHECK(t.both_connected());
+  t.bob.peer.close(t.world.now());
+  t.world.run_for(1s);
+  CHECK(t.alice.peer.stats().close_reason == Close::Remote);
+}
+
 TEST_CASE("the other end's largest message is obeyed: stated, without bound, unsaid", "[API-09]") {
   const auto with_size = [](const std::string& line) {
     return [line](const std::string& text) { return replaced(text, "a=max-message-size:262144\r\n", line); };

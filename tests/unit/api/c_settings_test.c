@@ -145,6 +145,9 @@ static void test_mux(void) {
   limit.name = "no such";
   CHECK(pollrtc_udp_mux_create(&settings, &mux) == POLLRTC_INVALID_ARGUMENT);
   limit.name = "stun_errors_per_second";
+  settings.dscp = 64;
+  CHECK(pollrtc_udp_mux_create(&settings, &mux) == POLLRTC_INVALID_ARGUMENT);
+  settings.dscp = 0;
   CHECK(mux == NULL);
   CHECK(pollrtc_udp_mux_create(&settings, &mux) == POLLRTC_OK);
   CHECK(pollrtc_udp_mux_open(NULL) == POLLRTC_INVALID_ARGUMENT);

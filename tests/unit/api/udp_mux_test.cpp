@@ -114,6 +114,25 @@ TEST_CASE("a connection has a mux or a network of its own, not both") {
   CHECK(pc.initialize(configuration).error() == ErrorCode::InvalidArgument);
 }
 
+TEST_CASE("a mux that was made with what is no good is nobody's, and opens nothing") {
+  UdpMux::Config bad;
+  SECTION("a DSCP beyond its six bits") { bad.dscp = 64; }
+  SECTION("a clock without a network") {
+    bad.network.now = [](void*) { return Time{}; };
+  }
+  Configuration configuration;
+  configuration.udp_mux = std::make_shared<UdpMux>(bad);
+  PeerConnection pc;
+  CHECK(pc.initialize(configuration).error() == ErrorCode::InvalidArgument);
+  CHECK(configuration.udp_mux->open().error() == ErrorCode::InvalidArgument);
+  CHECK(configuration.udp_mux->poll());
+
+  UdpMux::Config good;
+  good.dscp = 63;
+  configuration.udp_mux = std::make_shared<UdpMux>(good);
+  CHECK(pc.initialize(configuration));
+}
+
 TEST_CASE("a mux may go before its connections, which keep what they need of it") {
   auto mux = std::make_shared<UdpMux>();
   TwoSides t;
