@@ -237,7 +237,8 @@ std::size_t TxOutstanding::write_marked(Time now, ByteWriter& out) {
     ++retransmissions_;
     ++count;
     const Tsn tsn = cumulative_ + offset;
-    if (timed_tsn_ && tsn <= *timed_tsn_) timed_tsn_.reset();              // §6.3.1 C5
+    if (timed_tsn_ && (tsn == *timed_tsn_ || (tsn < *timed_tsn_ && timed_through_t3_ == 0)))
+      timed_tsn_.reset();                                                  // §6.3.1 C5
     if (offset == 1 || t3_due_ == kNever) t3_due_ = now + rto_.current();  // §6.1, §6.3.2 R1
     write_chunk(out, offset);
   }
@@ -258,6 +259,7 @@ std::size_t TxOutstanding::write_new(Time now, ByteWriter& out) {
     if (!timed_tsn_ && !is_probe) {  // one measurement in each round trip (§6.3.1 C4)
       timed_tsn_ = cumulative_ + offset;
       timed_since_ = now;
+      timed_through_t3_ = 0;
     }
     if (t3_due_ == kNever) t3_due_ = now + rto_.current();
     write_chunk(out, offset);
@@ -356,7 +358,7 @@ T3Result TxOutstanding::handle_timeout(Time now) {
   rto_.back_off();
   fast_recovery_exit_.reset();
   fast_retransmit_due_ = false;
-  timed_tsn_.reset();
+  time_through_t3();
   tail_probe_.reset();
   rack_due_ = tail_due_ = kNever;
   sack_since_t3_ = false;
@@ -369,6 +371,26 @@ T3Result TxOutstanding::handle_timeout(Time now) {
   settle_t3(now, true);
   release_packets();
   return is_answered_probe ? T3Result::ProbeExpired : T3Result::Expired;
+}
+
+// DEVIATION RFC 9260 §6.3.1: C5 would measure nothing while chunks below the timed one are sent again. On a path whose round trip
+// is longer than the RTO that is for ever: T3 runs out for each flight before it is acknowledged. So the chunk that left last
+// is timed through T3, unless it is sent again itself, which leaves Karn nothing to doubt. The next T3 ends it, the one after
+// that while nothing was ever measured: a silence on the way back is no round trip.
+void TxOutstanding::time_through_t3() {
+  const unsigned most = rto_.has_sample() ? 1 : 2;
+  if (timed_tsn_ && timed_through_t3_ != 0 && timed_through_t3_ < most) {
+    ++timed_through_t3_;
+    return;
+  }
+  timed_tsn_.reset();
+  if (probing_ || flight_bytes_ == 0) return;
+  const Chunk& last = at_offset(offset_of(newest_));
+  const SentPacket* const packet = packets_.find(last.packet);
+  if (last.transmissions != 1 || last.reneged || packet == nullptr || packet->sent_at < path_since_) return;
+  timed_tsn_ = newest_;
+  timed_since_ = packet->sent_at;
+  timed_through_t3_ = 1;
 }
 
 }  // namespace pollrtc::sctp

@@ -201,6 +201,7 @@ class TxOutstanding {
   void acknowledge(Time now, std::uint32_t offset, SackState& state);
   void renege(std::uint32_t offset);
   void settle_rto(const SackState& state, bool has_duplicates);
+  void time_through_t3();
   void count_misses(Time now, const SackState& state);
   void check_probe(Time now, std::uint32_t a_rwnd);
   void check_reopening(Time now, std::uint32_t a_rwnd);
@@ -275,6 +276,7 @@ class TxOutstanding {
 
   std::optional<Tsn> timed_tsn_;  // the chunk whose round trip is being measured
   Time timed_since_{};
+  std::uint8_t timed_through_t3_ = 0;  // so many; see time_through_t3()
   bool maybe_early_timeouts_ = false;  // since the last measurement the peer has seen duplicates
 
   Time t3_due_ = kNever;

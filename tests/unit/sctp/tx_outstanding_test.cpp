@@ -422,6 +422,64 @@ TEST_CASE("no RTT sample when a lower chunk was sent again meanwhile", "[SCTP-RT
   CHECK(f.tx->rto().srtt() == 20ms);
 }
 
+// Where the round trip is longer than the RTO, nothing else is ever measured.
+TEST_CASE("an RTT sample through a timeout: from the chunk that left last, if it left once",
+          "[SCTP-RTO-01]") {
+  TxFixture f;
+  f.send_full(4);
+  REQUIRE(f.flush() == Tsns{1000, 1001, 1002, 1003});
+  const Time sent = f.now;
+  f.expire();
+  REQUIRE(f.flush() == Tsns{1000});
+  SECTION("its first copy is acknowledged") {
+    f.now = sent + 800ms;
+    f.sack(1003);
+    REQUIRE(f.tx->rto().has_sample());
+    CHECK(f.tx->rto().srtt() == 800ms);
+    CHECK(f.tx->rto().current() == 2400ms);
+  }
+  SECTION("the chunk before it is") {
+    f.sack(1002);
+    CHECK_FALSE(f.tx->rto().has_sample());
+  }
+  SECTION("it was sent again") {
+    f.sack(1000, {{2, 2}});
+    REQUIRE(f.flush() == Tsns{1001, 1003});
+    f.sack(1003);
+    CHECK_FALSE(f.tx->rto().has_sample());
+  }
+  SECTION("a second timeout came between, and a third") {
+    f.expire();
+    f.flush();
+    const bool is_third = GENERATE(false, true);
+    if (is_third) f.expire();
+    f.sack(1003);
+    CHECK(f.tx->rto().has_sample() != is_third);
+  }
+  SECTION("the path is another one since") {
+    f.tx->on_path_change(f.now);
+    f.sack(1003);
+    CHECK_FALSE(f.tx->rto().has_sample());
+  }
+}
+
+TEST_CASE("an RTT sample through a timeout and another, only while there was none before", "[SCTP-RTO-01]") {
+  TxFixture f;
+  f.send_full(1);
+  f.flush();
+  f.now += 20ms;
+  f.sack(1000);
+  REQUIRE(f.tx->rto().srtt() == 20ms);
+  f.send_full(2);
+  REQUIRE(f.flush() == Tsns{1001, 1002});
+  f.expire();
+  f.flush();
+  const bool is_second = GENERATE(false, true);
+  if (is_second) f.expire();
+  f.sack(1002);
+  CHECK((f.tx->rto().srtt() == 20ms) == is_second);
+}
+
 TEST_CASE("one RTT sample for each round trip", "[SCTP-RTO-03]") {
   TxFixture f;
   f.send_full(4);
