@@ -80,6 +80,7 @@ Status MultiplayerCore::add(std::shared_ptr<PeerConnection> connection, int id, 
   if (Entry* const there = find(id)) {
     std::swap(there->peer, peer);  // the old one is let go of as this call ends
     if (is_server) forget_relay();
+    std::erase(held_back_, id);
   } else {
     peers.push_back({id, std::move(peer)});
   }
@@ -188,7 +189,7 @@ Status MultiplayerCore::poll() {
 }
 
 bool MultiplayerCore::has_to_tell() const {
-  if (held_frame_) return true;
+  if (held_frame_ && is_relaying()) return true;
   return std::any_of(peers.begin(), peers.end(), [](const Entry& entry) {
     const Health health = health_of(entry.peer);
     return health == Health::Gone || (health == Health::Up && !entry.peer.connected);

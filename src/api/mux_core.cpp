@@ -377,9 +377,7 @@ void MuxMember::close(void* context, int socket) {
   member.errors_.remove_if(is_for_it);
 }
 
-bool MuxMember::has_nothing_to_read() const {
-  return mail_.empty() && errors_.empty() && core_->holds_reading();
-}
+bool MuxMember::has_nothing_to_read() const { return !has_mail() && core_->holds_reading(); }
 
 // Answers come for what we asked, and checks from where we sent ours.
 void MuxMember::note_sent(int socket, const Address& remote, Bytes datagram) {

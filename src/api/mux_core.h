@@ -41,7 +41,7 @@ class MuxMember {
   void add_ufrag(std::string_view ufrag);
   // The connection has taken this and not dropped it. If it is a check, a good one, its sender is the peer.
   void on_taken(int socket, const Address& source, Bytes datagram);
-  bool has_mail() const { return !mail_.empty(); }
+  bool has_mail() const { return !mail_.empty() || !errors_.empty(); }
   // Neither of what came nor of what the system could be asked for now.
   bool has_nothing_to_read() const;
   // Something was done with the connection, so its deadline may be another.

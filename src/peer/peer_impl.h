@@ -89,6 +89,7 @@ struct [[gnu::visibility("hidden")]] Peer::Impl {
   sctp::PathSizes path_sizes() const;  // of the selected path
   std::size_t largest_packet() const;
   void on_dtls_connected(Time now);
+  bool awaits_answer() const;
   bool wants_no_association() const;  // the other end, which is connected
   void drop_records(Time now);
   void on_sctp_ended(Time now, const sctp::Association::Ended& ended);

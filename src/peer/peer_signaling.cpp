@@ -48,7 +48,8 @@ sdp::LocalParameters Peer::Impl::local_parameters(bool restarts) const {
   local.pwd = restarts ? restart_credentials->pwd.view() : agent.local_pwd();
   for (const Fingerprint& fingerprint : certificate.fingerprints()) local.fingerprints.push_back(fingerprint);
   local.tls_id = tls_id;
-  local.sctp_port = config.sctp_port;
+  // What was closed stays closed: another port would ask for an association anew (RFC 8841 §10.5).
+  local.sctp_port = remote_current && remote_current->sctp_port == 0 ? std::uint16_t{0} : config.sctp_port;
   local.max_message_size = environment.limits.sctp_max_message_rx;
   local.ice_lite = config.ice_lite;
   if (config.ice_pacing != sdp::kDefaultIcePacing && !config.ice_lite) local.ice_pacing = config.ice_pacing;

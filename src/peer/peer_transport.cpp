@@ -127,6 +127,10 @@ void Peer::Impl::pump(Time now) {
   pump_dtls(now);
   pump_sctp(now);
   if (has_lost_something() && !has_ended()) end(now, ConnectionState::Failed, Close::OutOfMemory);
+  // The other end ended the association while our offer was under way, and the answer, or a rollback, has not explained it.
+  const bool is_over = association && association->state() == sctp::AssociationState::Closed;
+  if (is_over && !has_ended() && !awaits_answer() && remote_in_force()->sctp_port != 0)
+    end(now, ConnectionState::Closed, Close::Remote);
   update_connection_state();
 }
 
@@ -200,6 +204,11 @@ void Peer::Impl::drop_records(Time now) {
     if (path) tap(now, *path, Bytes(packet_buffer).first(size), PacketLayer::Sctp, false);
     drops.count(Drop::NoSession);
   }
+}
+
+bool Peer::Impl::awaits_answer() const {
+  return signaling_state == SignalingState::HaveLocalOffer ||
+         signaling_state == SignalingState::HaveRemotePranswer;
 }
 
 bool Peer::Impl::wants_no_association() const {
@@ -286,10 +295,12 @@ void Peer::Impl::pump_sctp(Time now) {
 void Peer::Impl::on_sctp_ended(Time now, const sctp::Association::Ended& ended) {
   POLLRTC_LOG(environment, Info, "peer", "sctp ended: {} (cause {}) {}", name_of(ended.reason),
               ended.cause_code, ended.detail.view());
-  // RFC 8841 §9.3: what becomes of the association does not concern DTLS. It stays, ended, to drop what still comes.
-  if (remote_in_force()->sctp_port == 0) return channels.on_ended(Close::Remote);
-  const bool by_choice =
-      ended.reason == Close::Remote || ended.reason == Close::RemoteAbort || ended.reason == Close::Local;
+  // RFC 8841 §9.3: what becomes of the association does not concern DTLS. It stays, ended, to drop what still comes. And the end
+  // may come before the answer that tells of it.
+  const bool by_other_end = ended.reason == Close::Remote || ended.reason == Close::RemoteAbort;
+  if (remote_in_force()->sctp_port == 0 || (by_other_end && awaits_answer()))
+    return channels.on_ended(Close::Remote);
+  const bool by_choice = by_other_end || ended.reason == Close::Local;
   end(now, by_choice ? ConnectionState::Closed : ConnectionState::Failed, ended.reason);
 }
 

@@ -292,16 +292,63 @@ TEST_CASE("sctp-port 0 in a later exchange: what was sent arrives, every channel
   }
 
   // The path is watched as before, and an association in the place of the old one is refused.
-  const auto offer = t.alice.peer.create_offer(t.world.now());
+  const auto offer = t.alice.peer.create_offer(t.world.now(), {.ice_restart = true});
   REQUIRE(offer);
-  CHECK(t.bob.peer.set_remote_description(t.world.now(), SdpType::Offer, *offer).error() ==
-        ErrorCode::NotSupported);
-  negotiate_edited(t, none, nullptr);
+  CHECK(t.bob.peer
+            .set_remote_description(t.world.now(), SdpType::Offer,
+                                    replaced(*offer, "a=sctp-port:0", "a=sctp-port:5000"))
+            .error() == ErrorCode::NotSupported);
+  REQUIRE(t.alice.peer.set_local_description(t.world.now(), SdpType::Offer, *offer));
+  REQUIRE(t.bob.peer.set_remote_description(t.world.now(), SdpType::Offer, *offer));
+  const auto answer = t.bob.peer.create_answer(t.world.now());
+  REQUIRE(answer);
+  REQUIRE(t.bob.peer.set_local_description(t.world.now(), SdpType::Answer, *answer));
+  CHECK(t.alice.peer
+            .set_remote_description(t.world.now(), SdpType::Answer,
+                                    replaced(*answer, "a=sctp-port:0", "a=sctp-port:5000"))
+            .error() == ErrorCode::NotSupported);
+  REQUIRE(t.alice.peer.set_remote_description(t.world.now(), SdpType::Answer, *answer));
   t.world.run_for(60s);
   CHECK(t.both_connected());
   t.bob.peer.close(t.world.now());
   t.world.run_for(1s);
   CHECK(t.alice.peer.stats().close_reason == Close::Remote);
+}
+
+TEST_CASE(
+    "an association that ends before the answer comes: sctp-port 0 explains it, else the connection ends",
+    "[SDP-44]") {
+  const TextEdit none = [](const std::string& text) {
+    return replaced(text, "a=sctp-port:5000", "a=sctp-port:0");
+  };
+  TwoPeers t(22);
+  const auto [a, b] = t.connect();
+  const auto offer = t.alice.peer.create_offer(t.world.now());
+  REQUIRE(offer);
+  REQUIRE(t.alice.peer.set_local_description(t.world.now(), SdpType::Offer, *offer));
+  REQUIRE(t.bob.peer.set_remote_description(t.world.now(), SdpType::Offer, none(*offer)));
+  const auto answer = t.bob.peer.create_answer(t.world.now());
+  REQUIRE(answer);
+  REQUIRE(t.bob.peer.set_local_description(t.world.now(), SdpType::Answer, *answer));
+  t.world.run_for(500ms);
+  CHECK(t.both_connected());
+  CHECK(t.alice.channel_state(a) == ChannelState::Closed);
+  CHECK(t.bob.channel_state(b) == ChannelState::Closed);
+  SECTION("explained") {
+    CHECK(t.alice.peer.set_remote_description(t.world.now(), SdpType::Answer, *answer));
+    t.world.run_for(3s);
+    CHECK(t.both_connected());
+  }
+  SECTION("not explained") {
+    CHECK(t.alice.peer.set_remote_description(t.world.now(), SdpType::Answer,
+                                              replaced(*answer, "a=sctp-port:0", "a=sctp-port:5000")));
+    CHECK(t.alice.peer.connection_state() == ConnectionState::Closed);
+    CHECK(t.alice.peer.stats().close_reason == Close::Remote);
+  }
+  SECTION("taken back") {
+    CHECK(t.alice.peer.set_local_description(t.world.now(), SdpType::Rollback, {}));
+    CHECK(t.alice.peer.connection_state() == ConnectionState::Closed);
+  }
 }
 
 TEST_CASE("the other end's largest message is obeyed: stated, without bound, unsaid", "[API-09]") {
