@@ -196,6 +196,7 @@ class Client {
   void on_allocate_error(Time now, const stun::Message& response, int code, std::string_view reason);
   void on_redirect(Time now, const stun::Message& response);
   void reset_allocation(Time now);
+  void ask_again(Time now, Request& request);
   void give_up(Time now, const Target& target, int code, std::string_view reason);
   bool is_usable_relay(const Address& address) const;
   void take_lifetime(Time now, const stun::Message& response);

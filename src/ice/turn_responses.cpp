@@ -360,6 +360,12 @@ void Client::reset_allocation(Time now) {
   released_told_ = false;
 }
 
+// What had no answer. Over a stream one that is not the server's ends the wait at once, and is not to set the pace.
+void Client::ask_again(Time now, Request& request) {
+  if (!request.integrity_violated) return begin(now, request);
+  request.retry = now + kServerErrorWait;
+}
+
 void Client::give_up(Time now, const Target& target, int code, std::string_view reason) {
   target.request->is_running = target.request->is_owed = false;
   switch (target.kind) {
@@ -372,14 +378,15 @@ void Client::give_up(Time now, const Target& target, int code, std::string_view 
         return end(now, end_code_, end_text_.view());
       }
       if (code == 437) return end(now, code, reason);
-      if (code == kUnreachable) return begin(now, main_);  // until it has run out
+      if (code == kUnreachable) return ask_again(now, main_);  // until it has run out
       // The server has its errors for a while (RFC 8489 §6.3.4), the allocation still has its time.
       if (code >= 500 && code < 600 && refresh_ == kNever) refresh_ = now + kRefreshAgain;
       return;
     case Kind::Permission: {
       if (code == 437) return end(now, code, reason);
       Permission& permission = permissions_[target.index];
-      if (code == kUnreachable && is_permitted(now, permission.peer)) return begin(now, permission.request);
+      if (code == kUnreachable && is_permitted(now, permission.peer))
+        return ask_again(now, permission.request);
       POLLRTC_LOG(environment_, Info, "ice", "turn {}: no permission for {}: {} {}",
                   address_text(config_.server).view(), ip_text(permission.peer).view(), code, reason);
       permission.state = PermissionState::Refused;
@@ -391,7 +398,7 @@ void Client::give_up(Time now, const Target& target, int code, std::string_view 
       if (code == 437) return end(now, code, reason);
       if (code == 400) return reset_allocation(now);
       // While it is bound, it only went unheard that it is to stay so.
-      if (code == kUnreachable && channels_[target.index].is_bound) return begin(now, *target.request);
+      if (code == kUnreachable && channels_[target.index].is_bound) return ask_again(now, *target.request);
       channels_[target.index].is_refused = true;  // Send indications do it too
       return;
   }

@@ -259,6 +259,29 @@ TEST_CASE("a channel whose renewal goes unheard for a while is not lost for it",
   CHECK(rig.client->is_permitted(rig.now, kPeer));
 }
 
+// Over a stream such an answer ends the wait for a true one.
+TEST_CASE("answers over a stream that are not the server's do not set the pace of renewals", "[TURN-24]") {
+  for (const Method method : {Method::Refresh, Method::CreatePermission, Method::ChannelBind}) {
+    TurnRig rig(true);
+    allocated(rig);
+    REQUIRE(rig.permit(kPeer));
+    rig.client->bind_channel(rig.now, kPeer);
+    rig.exchange();
+    for (int i = 0; i < 1000; ++i)
+      rig.server.refusals[method].push_back(
+          {403, false, [](auto& w) { w.integrity(as_bytes(std::string_view("another key"))); }});
+    while (rig.server.refusals[method].size() == 1000) rig.wait(1s);
+    rig.wait(20s);
+    const std::size_t asked = 1000 - rig.server.refusals[method].size();
+    CHECK(asked > 10);
+    CHECK(asked < 25);
+    CHECK(rig.client->state() == ClientState::Allocated);
+    rig.server.refusals.clear();
+    rig.wait(2s);
+    CHECK(rig.client->is_permitted(rig.now, kPeer));
+  }
+}
+
 TEST_CASE("channels are limited, and a refused one costs nothing", "[TURN-12][lim.turn.channels]") {
   Limits limits;
   limits.turn_channels = 1;
