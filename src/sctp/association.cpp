@@ -103,7 +103,8 @@ void Association::set_initial_rtt(Duration rtt) {
 
 void Association::on_path_change(Time now, const PathSizes& sizes) {
   path_mtu_.set_path(sizes);
-  probe_nonce_ = 0;
+  probe_nonce_ = measurement_nonce_ = 0;
+  owed_.measurement = false;
   data_timeouts_ = 0;
   if (!tcb_ || ended_) return;
   if (heartbeats_run()) path_mtu_.start(now);

@@ -305,7 +305,9 @@ class Association {
   Handled on_heartbeat(const ChunkView& chunk);
   Handled on_heartbeat_ack(Time now, const ChunkView& chunk);
   void on_heartbeat_timer(Time now, Timer timer);
+  void measure_round_trip(Time now);
   bool on_probe_ack(Time now, std::uint64_t nonce);
+  bool on_measurement(Time now, std::uint64_t nonce);
   void on_data_timeout(Time now);
   void on_data_progress(Time now);
   void on_black_hole(Time now);
@@ -349,7 +351,7 @@ class Association {
   struct Owed {
     bool init = false, cookie_echo = false, cookie_ack = false;
     bool shutdown = false, shutdown_ack = false;
-    bool heartbeat = false;
+    bool heartbeat = false, measurement = false;
   };
   Owed owed_;
 
@@ -359,6 +361,9 @@ class Association {
   std::uint16_t t2_retransmissions_ = 0;
   std::uint64_t heartbeat_nonce_ = 0;  // of the one under way; 0: none is
   Time heartbeat_sent_{};
+  std::uint64_t measurement_nonce_ =
+      0;  // of a HEARTBEAT that asks for the round trip alone; 0: none is under way
+  Time measurement_sent_{};
   std::uint64_t probe_nonce_ = 0;  // of the probe under way; 0: none is
   Time probe_sent_{};
   std::uint8_t data_timeouts_ = 0;  // T3 expirations in a row

@@ -296,7 +296,7 @@ Association::Handled Association::on_restart(Time now, const StateCookie& cookie
   ended_by_us_ = false;
   all_streams_reset_event_ = false;
   streams_reset_events_.clear();
-  probe_nonce_ = 0;
+  probe_nonce_ = measurement_nonce_ = 0;
   data_timeouts_ = 0;
   restarted_event_ = true;
   return {};

@@ -10,6 +10,9 @@ namespace pollrtc::sctp {
 
 namespace {
 constexpr std::uint8_t kTimeoutsOfBlackHole = 2;
+constexpr unsigned kTimeoutsUntilMeasured = 2;
+// Above it, an answer has been held up rather than been on its way.
+constexpr Duration kLongestRoundTrip = std::chrono::seconds(6);
 }  // namespace
 
 // §8.3: HB.interval + RTO, give or take half an RTO, after the last DATA or HEARTBEAT.
@@ -46,7 +49,7 @@ Association::Handled Association::on_heartbeat(const ChunkView& chunk) {
 // The nonce proves that it answers the HEARTBEAT under way, and not an older or a guessed one.
 Association::Handled Association::on_heartbeat_ack(Time now, const ChunkView& chunk) {
   const auto nonce = parse_heartbeat_nonce(chunk);
-  if (nonce && is_transferring() && on_probe_ack(now, *nonce)) return {};
+  if (nonce && is_transferring() && (on_probe_ack(now, *nonce) || on_measurement(now, *nonce))) return {};
   if (!nonce || heartbeat_nonce_ == 0 || *nonce != heartbeat_nonce_ || owed_.heartbeat ||
       !is_transferring()) {
     return {Drop::SctpHeartbeat};
@@ -89,8 +92,29 @@ bool Association::on_probe_ack(Time now, std::uint64_t nonce) {
   return true;
 }
 
+// T3 may be too early each time, where the round trip is longer than the RTO, and Karn's rule (RFC 9260 §6.3.1 C5) may keep
+// acknowledgements from ever telling, since something is sent again, or given up, each time. A HEARTBEAT is sent once: what answers
+// it is a measurement. It waits for its answer through further timeouts, and a lost one is no error.
+void Association::measure_round_trip(Time now) {
+  if (tcb_->tx.rto().unmeasured_timeouts() < kTimeoutsUntilMeasured) return;
+  if (measurement_nonce_ != 0 && now - measurement_sent_ <= kLongestRoundTrip) return;
+  measurement_nonce_ = random_u64(env_.rng).value_or(0);
+  owed_.measurement = measurement_nonce_ != 0;
+  measurement_sent_ = now;
+}
+
+bool Association::on_measurement(Time now, std::uint64_t nonce) {
+  if (measurement_nonce_ == 0 || nonce != measurement_nonce_ || owed_.measurement) return false;
+  measurement_nonce_ = 0;
+  const Duration round_trip = now - measurement_sent_;
+  if (round_trip <= kLongestRoundTrip) tcb_->tx.rto().on_sample(round_trip);
+  clear_errors();
+  return true;
+}
+
 // RFC 8899 §4.3: an acknowledged protocol sees a black hole in data that nobody acknowledges. One timeout is an accident.
 void Association::on_data_timeout(Time now) {
+  measure_round_trip(now);
   if (++data_timeouts_ == kTimeoutsOfBlackHole) on_black_hole(now);
 }
 

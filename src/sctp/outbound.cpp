@@ -116,6 +116,10 @@ void Association::write_control(Time now, PacketWriter& packet) {
     write_heartbeat(w, heartbeat_nonce_);
     heartbeat_sent_ = now;
   });
+  settle(owed_.measurement, [&](ByteWriter& w) {
+    write_heartbeat(w, measurement_nonce_);
+    measurement_sent_ = now;
+  });
   write_reset_request(now, packet);
 }
 

@@ -110,18 +110,36 @@ bool TxOutstanding::write_forward_tsn(Time now, ByteWriter& out) {
 // The peer performs a reset only when it has everything up to there (RFC 6525 §5.2.2), and takes older numbers of those streams for
 // new ones. Some do it at once, so the others are still to be told of.
 void TxOutstanding::on_reset_answered(bool performed, std::span<const StreamId> streams) {
-  if (performed) {
+  if (performed && reset_at_ && cumulative_ < *reset_at_) {
     peer_is_past_ = reset_at_;
-    anew_.clear();
-    knows_anew_ = anew_.reserve(streams.size());
-    for (std::size_t i = 0; knows_anew_ && i < streams.size(); ++i)
-      static_cast<void>(anew_.push_back(streams[i]));
+    knows_anew_ = knows_anew_ && note_anew(streams, *reset_at_);
   }
   reset_at_.reset();
 }
 
-bool TxOutstanding::has_begun_anew(StreamId stream) const {
-  return !knows_anew_ || std::binary_search(anew_.begin(), anew_.end(), stream);
+// False: no memory.
+bool TxOutstanding::note_anew(std::span<const StreamId> streams, Tsn after) {
+  const auto is_below = [](const Anew& a, const Anew& b) { return a.stream < b.stream; };
+  const std::size_t known = anew_.size();
+  for (const StreamId stream : streams) {
+    Anew* const end = anew_.begin() + known;
+    Anew* const at = std::lower_bound(anew_.begin(), end, Anew{stream, after}, is_below);
+    if (at != end && at->stream == stream) {
+      at->after = after;
+    } else if (!anew_.push_back({stream, after})) {
+      return false;
+    }
+  }
+  std::sort(anew_.begin(), anew_.end(), is_below);
+  return true;
+}
+
+bool TxOutstanding::has_begun_anew(StreamId stream, Tsn tsn) const {
+  if (!peer_is_past_ || *peer_is_past_ < tsn) return false;
+  if (!knows_anew_) return true;
+  const Anew* const at = std::lower_bound(anew_.begin(), anew_.end(), stream,
+                                          [](const Anew& a, StreamId b) { return a.stream < b; });
+  return at != anew_.end() && at->stream == stream && tsn <= at->after;
 }
 
 // RFC 3758 §3.5 C4: each stream once, with its highest number, which the TSNs bring in ascending order; with I-DATA its
@@ -133,7 +151,7 @@ std::uint32_t TxOutstanding::collect_skipped(std::size_t limit, SkippedList& ski
   for (std::uint32_t offset = 1; offset <= end; ++offset) {
     const TxMessage& message = queue_.messages()[at_offset(offset).message];
     if (message.unordered && !queue_.interleaving()) continue;
-    if (peer_is_past_ && cumulative_ + offset <= *peer_is_past_ && has_begun_anew(message.stream)) continue;
+    if (has_begun_anew(message.stream, cumulative_ + offset)) continue;
     SkippedMessages* const known =
         std::find_if(skipped.begin(), skipped.end(), [&message](const SkippedMessages& s) {
           return s.stream == message.stream && s.unordered == message.unordered;

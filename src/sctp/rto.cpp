@@ -23,6 +23,7 @@ void Rto::set_initial_rtt(Duration rtt) {
 void Rto::on_sample(Duration rtt) {
   if (rtt < Duration::zero()) return;
   rtt = std::clamp(rtt, Duration(1), max_);
+  back_offs_ = 0;
   shortest_ = std::min(shortest_.value_or(rtt), rtt);
   if (!has_sample()) {  // C2
     srtt_ = rtt;
@@ -37,7 +38,10 @@ void Rto::on_sample(Duration rtt) {
   current_ = base_;
 }
 
-void Rto::back_off() { current_ = std::clamp(2 * current_, base_, std::max(base_, max_back_off_)); }
+void Rto::back_off() {
+  if (back_offs_ != 0xFF) ++back_offs_;
+  current_ = std::clamp(2 * current_, base_, std::max(base_, max_back_off_));
+}
 
 void Rto::clear_back_off() { current_ = base_; }
 

@@ -62,7 +62,7 @@ void Association::shutdown_progress(Time now) {
   timers_.stop(Timer::HeartbeatAck);
   timers_.stop(Timer::Reconfig);
   path_mtu_.stop();
-  owed_.heartbeat = false;
+  owed_.heartbeat = owed_.measurement = false;
   start_t2(now);
 }
 

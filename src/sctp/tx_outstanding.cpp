@@ -374,7 +374,7 @@ T3Result TxOutstanding::handle_timeout(Time now) {
 }
 
 // DEVIATION RFC 9260 §6.3.1: C5 would measure nothing while chunks below the timed one are sent again. On a path whose round trip
-// is longer than the RTO that is for ever: T3 runs out for each flight before it is acknowledged. So the chunk that left last
+// is longer than the RTO that is so for each flight, until a HEARTBEAT measures (heartbeat.cpp). So the chunk that left last
 // is timed through T3, unless it is sent again itself, which leaves Karn nothing to doubt. The next T3 ends it, the one after
 // that while nothing was ever measured: a silence on the way back is no round trip.
 void TxOutstanding::time_through_t3() {

@@ -199,6 +199,7 @@ class TxOutstanding {
   void advance_cumulative(Time now, std::uint32_t distance, SackState& state);
   void apply_gaps(Time now, const SackChunk& sack, SackState& state);
   void acknowledge(Time now, std::uint32_t offset, SackState& state);
+  void on_abandoned_arrived(std::uint32_t offset);
   void renege(std::uint32_t offset);
   void settle_rto(const SackState& state, bool has_duplicates);
   void time_through_t3();
@@ -228,7 +229,8 @@ class TxOutstanding {
   void update_ack_point(Time now, bool anew);
   static constexpr std::size_t kMaxSkipped = 300;  // of a FORWARD TSN; more than fit a packet of 1200 bytes
   using SkippedList = FixedVec<SkippedMessages, kMaxSkipped>;
-  bool has_begun_anew(StreamId stream) const;
+  [[nodiscard]] bool note_anew(std::span<const StreamId> streams, Tsn after);
+  bool has_begun_anew(StreamId stream, Tsn tsn) const;
   std::uint32_t collect_skipped(std::size_t limit, SkippedList& skipped);
   static constexpr std::chrono::milliseconds kMaxForwardDelay{200};  // RFC 3758 §3.5 F3
 
@@ -292,8 +294,12 @@ class TxOutstanding {
   Time forwarded_at_{};
   std::optional<Tsn> reset_at_;      // of the request that is not answered
   std::optional<Tsn> peer_is_past_;  // of the last one performed: the peer's cumulative TSN is not below
-  Vec<StreamId> anew_;               // its streams
-  bool knows_anew_ = false;          // false: for want of memory any may be one of them
+  struct Anew {
+    StreamId stream;
+    Tsn after;  // what was sent up to there was the stream's life before
+  };
+  Vec<Anew> anew_;  // the streams of those performed that the cumulative TSN has not passed, ascending
+  bool knows_anew_ = true;  // false: for want of memory any may be one of them
   bool forward_due_ = false;
 
   bool shutdown_pending_ = false;

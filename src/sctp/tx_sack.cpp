@@ -107,7 +107,11 @@ void TxOutstanding::advance_cumulative(Time now, std::uint32_t distance, SackSta
     queue_.messages().free_if_unused(id);
   }
   cumulative_ = cumulative_ + distance;
-  if (peer_is_past_ && *peer_is_past_ <= cumulative_) peer_is_past_.reset();
+  if (peer_is_past_ && *peer_is_past_ <= cumulative_) {
+    peer_is_past_.reset();
+    anew_.clear();
+    knows_anew_ = true;
+  }
   marked_from_ = std::max(marked_from_, cumulative_ + 1);
   miss_from_ = std::max(miss_from_, cumulative_ + 1);
   if (timed_tsn_ && *timed_tsn_ <= cumulative_) timed_tsn_.reset();
@@ -166,12 +170,23 @@ void TxOutstanding::apply_gaps(Time now, const SackChunk& sack, SackState& state
     covered = gap.end;
   }
   for_each_difference(fresh_gaps_, gaps_, [&](std::uint32_t first, std::uint32_t last) {
-    for (std::uint32_t offset = first; offset <= last; ++offset) acknowledge(now, offset, state);
+    for (std::uint32_t offset = first; offset <= last; ++offset) {
+      if (at_offset(offset).fate == Fate::Abandoned) on_abandoned_arrived(offset);
+      acknowledge(now, offset, state);
+    }
   });
   for_each_difference(gaps_, fresh_gaps_, [&](std::uint32_t first, std::uint32_t last) {
     for (std::uint32_t offset = first; offset <= last; ++offset) renege(offset);
   });
   std::swap(gaps_, fresh_gaps_);
+}
+
+// It was late, not lost. No FORWARD TSN makes a peer say so: that moves the cumulative TSN, and leaves no gap behind.
+void TxOutstanding::on_abandoned_arrived(std::uint32_t offset) {
+  const Chunk& chunk = at_offset(offset);
+  if (black_hole_.is_suspected()) black_hole_.on_delivered(chunk.packet, packets_.find(chunk.packet));
+  if (cumulative_ + offset < highest_acked_ && chunk.transmissions == 1 && parameters_.rack_tlp)
+    rack_.on_reordering();
 }
 
 // Acknowledged before, missing now: outstanding again, with one miss (§6.2.1 D iii). settle_t3() starts T3 (R4).

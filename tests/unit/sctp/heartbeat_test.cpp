@@ -237,6 +237,50 @@ TEST_CASE("more than ten errors in a row end the association; an answer starts t
   CHECK(peer.poll().is_only(ChunkType::Abort));
 }
 
+// Where the round trip is longer than the RTO, or all is given up as T3 runs out, no acknowledgement ever measures anything.
+TEST_CASE("after two timeouts without a measurement a HEARTBEAT measures", "[SCTP-HB-05]") {
+  ScriptedPeer peer;
+  peer.establish_passively();
+  REQUIRE(peer.association.send(peer.now, {}, as_bytes("x")));
+  REQUIRE(peer.poll().is_only(ChunkType::Data));
+  peer.next_timeout();
+  REQUIRE(peer.poll().is_only(ChunkType::Data));
+  peer.next_timeout();
+  const SeenPacket seen = peer.poll();
+  REQUIRE(seen.find(ChunkType::Data) != nullptr);
+  REQUIRE(seen.find(ChunkType::Heartbeat) != nullptr);
+  const ByteVector ack = ScriptedPeer::chunk(ChunkType::HeartbeatAck, seen.find(ChunkType::Heartbeat)->value);
+  REQUIRE(peer.association.stats().srtt == 0ms);
+  SECTION("its answer is a round trip, once") {
+    peer.now += 700ms;
+    CHECK(peer.give(peer.local_tag, ack) == Drop::None);
+    CHECK(peer.association.stats().srtt == 700ms);
+    peer.now += 100ms;
+    CHECK(peer.give(peer.local_tag, ack) == Drop::SctpHeartbeat);
+    CHECK(peer.association.stats().srtt == 700ms);
+  }
+  SECTION("it is waited for through the next timeout, but not for ever") {
+    const Time sent = peer.now;
+    bool is_again = false;
+    while (!is_again) {
+      peer.next_timeout();
+      const SeenPacket next = peer.poll();
+      is_again = next.find(ChunkType::Heartbeat) != nullptr;
+      CHECK(is_again == (peer.now - sent > 6s));
+    }
+    CHECK(peer.give(peer.local_tag, ack) == Drop::SctpHeartbeat);
+  }
+  SECTION("an answer that was held up says that the peer is there, and no more") {
+    peer.now += 6001ms;
+    CHECK(peer.give(peer.local_tag, ack) == Drop::None);
+    CHECK(peer.association.stats().srtt == 0ms);
+  }
+  SECTION("on another path it is no answer") {
+    peer.association.on_path_change(peer.now, {});
+    CHECK(peer.give(peer.local_tag, ack) == Drop::SctpHeartbeat);
+  }
+}
+
 TEST_CASE("T3 counts as an error, a SACK that acknowledges something clears the count", "[SCTP-HB-03]") {
   ScriptedPeer peer;
   peer.establish_passively();

@@ -225,6 +225,37 @@ TEST_CASE("an old SACK is told by the last cumulative ack, not by the advanced p
   CHECK(f.sack(999) == SackResult::Old);
 }
 
+// Some peers reset at once, with messages on their way; what was abandoned before is no news to the streams' next life.
+TEST_CASE("streams of several resets have begun anew until the cumulative TSN passes each", "[SCTP-RST-06]") {
+  TxFixture f;
+  REQUIRE(f.send(10, limited(0, 1)));  // TSN 1000
+  REQUIRE(f.send(10, limited(0, 2)));
+  REQUIRE(f.send(10, limited(0, 3)));
+  REQUIRE(f.flush() == Tsns{1000, 1001, 1002});
+  const auto reset = [&](std::initializer_list<StreamId> streams) {
+    f.tx->on_reset_requested(f.tx->last_assigned_tsn());
+    f.tx->on_reset_answered(true, {streams.begin(), streams.size()});
+  };
+  reset({StreamId{2}});
+  reset({StreamId{1}, StreamId{2}});
+  REQUIRE(f.send(10, limited(0, 1)));  // 1003, of the next life
+  REQUIRE(f.flush() == Tsns{1003});    // whose numbers go on, here
+  SECTION("all lost") {
+    f.expire();
+    CHECK(f.forward()->skipped == Skipped{{3, 0}, {1, 1}});
+  }
+  SECTION("passed, they are as any other") {
+    f.sack(1002);
+    f.expire();
+    CHECK(f.forward()->skipped == Skipped{{1, 1}});
+  }
+  SECTION("a reset of another one leaves the next life of the first alone") {
+    reset({StreamId{4}});
+    f.expire();
+    CHECK(f.forward()->skipped == Skipped{{3, 0}, {1, 1}});
+  }
+}
+
 TEST_CASE("to a peer without FORWARD TSN everything is sent reliably", "[SCTP-PR-13][SCTP-PR-05]") {
   TxFixture f;
   f.queue->set_partial_reliability(false);

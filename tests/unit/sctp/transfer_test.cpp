@@ -186,4 +186,30 @@ TEST_CASE("a first timeout that is too early tells no rate, and a long path is f
   }
 }
 
+// As when the queue of a mobile link fills up; T3 runs out for each packet, until the round trip is measured.
+TEST_CASE("a round trip that grows to three times the RTO costs a second, not the connection") {
+  const bool probes = GENERATE(true, false), is_reliable = GENERATE(true, false);
+  const Duration gap = GENERATE(10ms, 100ms);
+  CAPTURE(probes, is_reliable, gap.count());
+  const std::uint16_t max_ip = probes ? 1500 : 0;
+  TwoAssociations net({.delay = 20ms}, 3, {}, {.mtu = 1131, .max_ip = max_ip, .below = 69});
+  net.a.association->set_initial_rtt(40ms);
+  net.connect();
+  SendOptions options{.stream = 1, .unordered = true};
+  if (!is_reliable) options.max_retransmits = 0;
+  std::size_t accepted = 0, arrived = 0;
+  const auto talk = [&](Duration time) {
+    for (const Time end = net.now + time; net.now < end; net.run_for(gap)) {
+      accepted += net.a.association->send(net.now, options, ByteVector(500, 1)) ? 1 : 0;
+      arrived += net.b.received.size();
+      net.b.received.clear();
+    }
+  };
+  talk(3s);
+  net.link.delay = 600ms;
+  talk(60s);
+  CHECK(accepted == static_cast<std::size_t>(63s / gap));
+  CHECK(arrived > accepted - accepted / 40);  // a round trip of them is under way
+}
+
 }  // namespace pollrtc::sctp::test
