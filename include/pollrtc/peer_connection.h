@@ -229,7 +229,8 @@ class POLLRTC_API PeerConnection {
   // An offer is answered at once, by session_description_created. One that crosses our own offer on a live connection, since
   // both ends restarted ICE, is passed over by the end that made the first offer of the connection (OK, and no answer); the
   // other end takes its own back and answers (RFC 9429 §4.1.10.2). Errors: ParseFailed (malformed), Refused (not usable),
-  // InvalidArgument (no such type), InvalidState, NotSupported; then nothing has changed. OutOfMemory: a restart of ours may be gone, and theirs not answered.
+  // InvalidArgument (no such type), InvalidState, NotSupported; then nothing has changed. OutOfMemory: a restart of ours may be
+  // gone, and theirs not answered.
   Status set_remote_description(std::string_view type, std::string_view sdp);
   // Godot's name for the mid is `media`, for the line ("candidate:...", or with "a=" in front) `name`. An empty line
   // ends the candidates. One that comes before the other end's first description is kept for it. Later one whose line names a
