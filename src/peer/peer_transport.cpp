@@ -295,12 +295,12 @@ void Peer::Impl::pump_sctp(Time now) {
 void Peer::Impl::on_sctp_ended(Time now, const sctp::Association::Ended& ended) {
   POLLRTC_LOG(environment, Info, "peer", "sctp ended: {} (cause {}) {}", name_of(ended.reason),
               ended.cause_code, ended.detail.view());
-  // RFC 8841 §9.3: what becomes of the association does not concern DTLS. It stays, ended, to drop what still comes. And the end
-  // may come before the answer that tells of it.
-  const bool by_other_end = ended.reason == Close::Remote || ended.reason == Close::RemoteAbort;
-  if (remote_in_force()->sctp_port == 0 || (by_other_end && awaits_answer()))
+  // RFC 8841 §9.3: what becomes of the association does not concern DTLS. It stays, ended, to drop what still comes. And an orderly
+  // end may come before the answer that tells of it.
+  if (remote_in_force()->sctp_port == 0 || (ended.reason == Close::Remote && awaits_answer()))
     return channels.on_ended(Close::Remote);
-  const bool by_choice = by_other_end || ended.reason == Close::Local;
+  const bool by_choice =
+      ended.reason == Close::Remote || ended.reason == Close::RemoteAbort || ended.reason == Close::Local;
   end(now, by_choice ? ConnectionState::Closed : ConnectionState::Failed, ended.reason);
 }
 

@@ -11,8 +11,6 @@ namespace pollrtc::sctp {
 namespace {
 constexpr std::uint8_t kTimeoutsOfBlackHole = 2;
 constexpr unsigned kTimeoutsUntilMeasured = 2;
-// Above it, an answer has been held up rather than been on its way.
-constexpr Duration kLongestRoundTrip = std::chrono::seconds(6);
 }  // namespace
 
 // §8.3: HB.interval + RTO, give or take half an RTO, after the last DATA or HEARTBEAT.
@@ -97,7 +95,7 @@ bool Association::on_probe_ack(Time now, std::uint64_t nonce) {
 // it is a measurement. It waits for its answer through further timeouts, and a lost one is no error.
 void Association::measure_round_trip(Time now) {
   if (tcb_->tx.rto().unmeasured_timeouts() < kTimeoutsUntilMeasured) return;
-  if (measurement_nonce_ != 0 && now - measurement_sent_ <= kLongestRoundTrip) return;
+  if (measurement_nonce_ != 0 && now - measurement_sent_ <= Rto::kLongestRoundTrip) return;
   measurement_nonce_ = random_u64(env_.rng).value_or(0);
   owed_.measurement = measurement_nonce_ != 0;
   measurement_sent_ = now;
@@ -107,7 +105,7 @@ bool Association::on_measurement(Time now, std::uint64_t nonce) {
   if (measurement_nonce_ == 0 || nonce != measurement_nonce_ || owed_.measurement) return false;
   measurement_nonce_ = 0;
   const Duration round_trip = now - measurement_sent_;
-  if (round_trip <= kLongestRoundTrip) tcb_->tx.rto().on_sample(round_trip);
+  if (round_trip <= Rto::kLongestRoundTrip) tcb_->tx.rto().on_sample(round_trip);
   clear_errors();
   return true;
 }

@@ -11,6 +11,9 @@ namespace pollrtc::sctp {
 
 class Rto {
  public:
+  // Of what is measured through timeouts: above it an answer has been held up rather than been on its way.
+  static constexpr Duration kLongestRoundTrip = std::chrono::seconds(6);
+
   explicit Rto(const Parameters& parameters);
 
   // A guess from elsewhere (ICE has measured the path): used until the first sample, then forgotten.

@@ -365,6 +365,7 @@ T3Result TxOutstanding::handle_timeout(Time now) {
   // E3: all are lost; what fits one packet goes at once, the rest as cwnd allows.
   for (std::uint32_t offset = 1; offset <= highest_offset(); ++offset)
     if (at_offset(offset).fate == Fate::InFlight) on_lost(now, offset);
+  if (timed_tsn_ && at_offset(offset_of(*timed_tsn_)).fate == Fate::Abandoned) timed_tsn_.reset();
   miss_from_ = cumulative_ + 1;
   t3_ = T3State::PacketDue;
   update_ack_point(now, true);  // RFC 3758 §3.5 A5

@@ -130,7 +130,8 @@ void TxOutstanding::acknowledge(Time now, std::uint32_t offset, SackState& state
   if (chunk.fate != Fate::InFlight && chunk.fate != Fate::Marked) return;  // abandoned ones are not credited
   const Tsn tsn = cumulative_ + offset;
   if (timed_tsn_ == tsn) {
-    if (chunk.transmissions == 1) state.rtt = now - timed_since_;  // §6.3.1 C5
+    const bool was_held_up = timed_through_t3_ != 0 && now - timed_since_ > Rto::kLongestRoundTrip;
+    if (chunk.transmissions == 1 && !was_held_up) state.rtt = now - timed_since_;  // §6.3.1 C5
     timed_tsn_.reset();
   }
   if (chunk.fate == Fate::Marked) {
@@ -184,7 +185,12 @@ void TxOutstanding::apply_gaps(Time now, const SackChunk& sack, SackState& state
 // It was late, not lost. No FORWARD TSN makes a peer say so: that moves the cumulative TSN, and leaves no gap behind.
 void TxOutstanding::on_abandoned_arrived(std::uint32_t offset) {
   const Chunk& chunk = at_offset(offset);
-  if (black_hole_.is_suspected()) black_hole_.on_delivered(chunk.packet, packets_.find(chunk.packet));
+  if (chunk.transmissions == 0) return;  // the place of what was never sent
+  // Of a packet that is forgotten nobody knows the size, if it may have held more than this.
+  const SentPacket* const packet = packets_.find(chunk.packet);
+  const bool was_large = kCommonHeader + wire_size(chunk) > base_;
+  if (black_hole_.is_suspected() && (packet != nullptr || was_large))
+    black_hole_.on_delivered(chunk.packet, packet);
   if (cumulative_ + offset < highest_acked_ && chunk.transmissions == 1 && parameters_.rack_tlp)
     rack_.on_reordering();
 }

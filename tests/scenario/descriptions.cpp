@@ -351,6 +351,17 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("who is gone is gone, also while an offer has no answer", "[API-30]") {
+  TwoPeers t(23);
+  t.connect();
+  const auto offer = t.alice.peer.create_offer(t.world.now());
+  REQUIRE(offer);
+  REQUIRE(t.alice.peer.set_local_description(t.world.now(), SdpType::Offer, *offer));
+  t.bob.peer.close(t.world.now());
+  t.run_until([&] { return t.alice.peer.connection_state() == ConnectionState::Closed; }, 1s);
+  CHECK(t.alice.peer.stats().close_reason == Close::RemoteAbort);
+}
+
 TEST_CASE("the other end's largest message is obeyed: stated, without bound, unsaid", "[API-09]") {
   const auto with_size = [](const std::string& line) {
     return [line](const std::string& text) { return replaced(text, "a=max-message-size:262144\r\n", line); };

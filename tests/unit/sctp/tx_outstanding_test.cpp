@@ -480,6 +480,31 @@ TEST_CASE("an RTT sample through a timeout and another, only while there was non
   CHECK((f.tx->rto().srtt() == 20ms) == is_second);
 }
 
+TEST_CASE("no RTT sample through a timeout from what was held up, nor from what was given up",
+          "[SCTP-RTO-01]") {
+  TxFixture f;
+  const bool is_late = GENERATE(true, false);
+  f.send_full(2);
+  REQUIRE(f.flush() == Tsns{1000, 1001});
+  f.now += is_late ? 6001ms : 6000ms;
+  REQUIRE(f.expire() == T3Result::Expired);
+  f.flush();
+  f.sack(1001);
+  CHECK(f.tx->rto().has_sample() != is_late);
+
+  // The chunk that leaves next is timed.
+  TxFixture unreliable;
+  REQUIRE(unreliable.send(10, {.stream = 1, .max_retransmits = 0}));
+  REQUIRE(unreliable.flush() == Tsns{1000});
+  unreliable.expire();
+  REQUIRE(unreliable.forward());
+  REQUIRE(unreliable.send(10));
+  REQUIRE(unreliable.flush() == Tsns{1001});
+  unreliable.now += 70ms;
+  unreliable.sack(1001);
+  CHECK(unreliable.tx->rto().srtt() == 70ms);
+}
+
 TEST_CASE("one RTT sample for each round trip", "[SCTP-RTO-03]") {
   TxFixture f;
   f.send_full(4);
