@@ -10,7 +10,7 @@ namespace pollrtc::sctp {
 
 namespace {
 constexpr std::uint8_t kTimeoutsOfBlackHole = 2;
-constexpr unsigned kTimeoutsUntilMeasured = 2;
+constexpr unsigned kTimeoutsUntilMeasured = 3;  // two are common where flows meet in a short queue
 }  // namespace
 
 // §8.3: HB.interval + RTO, give or take half an RTO, after the last DATA or HEARTBEAT.

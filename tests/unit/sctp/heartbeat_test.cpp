@@ -238,13 +238,15 @@ TEST_CASE("more than ten errors in a row end the association; an answer starts t
 }
 
 // Where the round trip is longer than the RTO, or all is given up as T3 runs out, no acknowledgement ever measures anything.
-TEST_CASE("after two timeouts without a measurement a HEARTBEAT measures", "[SCTP-HB-05]") {
+TEST_CASE("after three timeouts without a measurement a HEARTBEAT measures", "[SCTP-HB-05]") {
   ScriptedPeer peer;
   peer.establish_passively();
   REQUIRE(peer.association.send(peer.now, {}, as_bytes("x")));
   REQUIRE(peer.poll().is_only(ChunkType::Data));
-  peer.next_timeout();
-  REQUIRE(peer.poll().is_only(ChunkType::Data));
+  for (int i = 0; i < 2; ++i) {
+    peer.next_timeout();
+    REQUIRE(peer.poll().is_only(ChunkType::Data));
+  }
   peer.next_timeout();
   const SeenPacket seen = peer.poll();
   REQUIRE(seen.find(ChunkType::Data) != nullptr);
