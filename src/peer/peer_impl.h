@@ -75,6 +75,8 @@ struct [[gnu::visibility("hidden")]] Peer::Impl {
   }
   void handle_timeout(Time now);
   void rest(Time now);
+  void put_rest_off(Time now);
+  Time rest_due() const { return wants_rest ? rest_at : kNever; }
   void be_quiet();
   Impl& awake() {
     is_quiet = false;
@@ -178,7 +180,8 @@ struct [[gnu::visibility("hidden")]] Peer::Impl {
   bool dtls_started = false;
   bool payload_is_whole = false;  // what poll_payload() gave last must not be cut on the way
   Buffer packet_buffer;           // one SCTP packet from DTLS to the association; none while DTLS rests
-  Time data_at = Time::min();     // when a record of DTLS last came or went
+  Time rest_at = Time::min();     // nothing is given back before; see put_rest_off()
+  bool wants_rest = false, has_rested = false;
   struct EarlyDatagram {
     Path path;
     Buffer bytes;

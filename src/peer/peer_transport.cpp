@@ -17,8 +17,10 @@ constexpr std::uint32_t kIpHeader4 = 20, kIpHeader6 = 40;
 constexpr std::uint32_t kBaseIpPacket4 = 1200, kBaseIpPacket6 = 1280;
 // Room for one packet in or out. A longer record is dropped and counted; the peers measured send 1.2 kB.
 constexpr std::size_t kLeastPacketBuffer = 4096;
-// A connection that is silent for so long needs little memory; see rest().
-constexpr Duration kRestAfter = std::chrono::seconds(1);
+// A connection that is silent for so long needs little memory; see rest(). The first time sooner: of the connections that a
+// server sets up one after another few hold what a handshake needs at once, and the next one takes it over. Later on longer,
+// since to wake takes the keys' derivation.
+constexpr Duration kFirstRestAfter = std::chrono::milliseconds(100), kRestAfter = std::chrono::seconds(1);
 constexpr std::size_t kLargestEarly = 1500;  // a handshake datagram on an unknown path is no larger
 
 // RFC 6347 §4.2.4.1 has 1 s; we know the round trip already, and RFC 9147 §5.8.2 takes 1.5 of it. DTLS-34 has
@@ -88,7 +90,7 @@ Drop Peer::Impl::handle_dtls(Time now, const Path& from, Bytes datagram) {
   const bool is_up = dtls_started && dtls->state() == dtls::SessionState::Connected;
   const bool is_taken = agent.is_validated(from) || (is_up && agent.is_expected(from));
   if (!dtls_started || !is_taken) return keep_early(from, datagram);
-  data_at = now;
+  put_rest_off(now);
   return dtls->handle_packet(now, datagram);
 }
 
@@ -178,7 +180,7 @@ void Peer::Impl::pump_dtls(Time now) {
       end(now, orderly ? ConnectionState::Closed : ConnectionState::Failed, ended->reason);
     }
   }
-  if (!association || dtls->is_resting()) return;
+  if (!association || has_ended() || dtls->is_resting()) return;
   // Without memory for it the record stays where it is until the next time.
   if (packet_buffer.empty() && !packet_buffer.resize_discarding(largest_packet())) return;
   while (const std::size_t size = dtls->receive(packet_buffer.writable())) {
@@ -334,7 +336,7 @@ void Peer::Impl::be_quiet() {
   // rest() is to give it back; what receive() gave goes with the next datagram.
   if (data_memory.waiting_bytes() != 0 || channels.keeps_large_currents()) return;
   is_quiet = true;
-  quiet_until = std::min(dtls->next_timeout(), association->next_timeout());
+  quiet_until = std::min({dtls->next_timeout(), association->next_timeout(), rest_due()});
 }
 
 std::optional<Transmit> Peer::Impl::poll_anything(Time now, MutBytes out) {
@@ -368,7 +370,7 @@ std::size_t Peer::Impl::poll_payload(Time now, MutBytes out) {
   const MutBytes packet = out.first(std::min(largest_packet(), out.size() - dtls->overhead()));
   const std::size_t size = association->poll_packet(now, packet);
   if (size == 0) return 0;
-  data_at = now;
+  put_rest_off(now);
   payload_is_whole = association->dont_fragment();
   if (path) tap(now, *path, packet.first(size), PacketLayer::Sctp, true);
   return dtls->send(now, packet.first(size), out).value_or(std::size_t{0});
@@ -411,13 +413,21 @@ void Peer::Impl::handle_timeout(Time now) {
   pump(now);
 }
 
-// What only handshakes and traffic need goes when there has been none for a while. It takes no deadline of its own: the checks
-// of consent (RFC 7675), ours or the other end's, bring us here every few seconds.
+// A record of DTLS came or went.
+void Peer::Impl::put_rest_off(Time now) {
+  rest_at = now + (has_rested ? kRestAfter : kFirstRestAfter);
+  wants_rest = true;
+}
+
+// What only handshakes and traffic need goes when there has been none for a while. What cannot go yet is asked again at the next
+// check of consent (RFC 7675), ours or the other end's.
 void Peer::Impl::rest(Time now) {
-  if (!association || has_ended() || now < data_at + kRestAfter) return;
+  if (!association || has_ended() || now < rest_at) return;
+  wants_rest = false;
   if (!dtls->is_resting()) association->rest();  // DTLS wakes for whatever comes or goes
   data_memory.trim();
   if (dtls->is_resting() || !dtls->rest(now)) return;
+  has_rested = true;
   certificate.forget_key();  // DTLS does not begin again within one connection
   packet_buffer = Buffer(environment.memory);
   early = Vec<EarlyDatagram>(environment.memory);
@@ -432,7 +442,7 @@ Time Peer::Impl::next_timeout() const {
   if (is_quiet) return std::min(agent.next_timeout(), quiet_until);
   Time next = std::min({agent.next_timeout(), relays.next_timeout(), tcp.next_timeout()});
   if (dtls) next = std::min(next, dtls->next_timeout());
-  if (association) next = std::min(next, association->next_timeout());
+  if (association) next = std::min({next, association->next_timeout(), rest_due()});
   if (connection_state == ConnectionState::Failed) next = std::min(next, failed_until);
   return next;
 }

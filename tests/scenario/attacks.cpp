@@ -70,6 +70,7 @@ TEST_CASE("figures: a sprayer off the path, with noise, DTLS, ChannelData and fo
   TwoPeers t(901);
   const auto channels = t.connect();
   t.world.run_for(2s);
+  speak(t, channels);  // awake, as whoever has something to be attacked for is
   sim::Random random(901);
   AttackFigures figures(t, t.alice);
   const auto dtls = test::ByteVector{23, 254, 253, 0, 1, 0, 0, 0, 0, 0, 9, 0, 4, 1, 2, 3, 4};
@@ -166,6 +167,7 @@ TEST_CASE(
   TwoPeers t(905);
   const auto channels = t.connect();
   t.world.run_for(2s);
+  speak(t, channels);  // awake, as whoever has something to be attacked for is
   AttackFigures figures(t, t.alice);
   const std::uint64_t received = t.alice.peer.stats().messages_received;
   std::size_t stun = 0;

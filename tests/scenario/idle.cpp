@@ -84,6 +84,59 @@ TEST_CASE(
   }
 }
 
+// So that of connections that are set up one after another few hold the memory of a handshake at once.
+TEST_CASE(
+    "the memory of the handshake goes 100 ms after the last record, that of later records after a second") {
+  Seen seen;
+  TwoPeers t(4, {}, Idle::config(1200, &seen), Idle::config(1200, nullptr));
+  const auto in_use = [&] { return t.alice.environment.bytes_in_use(); };
+  // How long after the last record less than `bytes` are held.
+  const auto wait_for_rest = [&](std::size_t bytes) {
+    Time last = t.world.now();
+    for (int records = seen.records; in_use() >= bytes && t.world.now() - last < 20s; t.world.run_for(1ms))
+      if (std::exchange(records, seen.records) != seen.records) last = t.world.now();
+    return t.world.now() - last;
+  };
+  const auto [a, b] = t.connect();
+  const std::size_t connected = in_use();
+  const Duration first = wait_for_rest(16'000);
+  CHECK(connected > 20'000);
+  CHECK(first >= 99ms);
+  CHECK(first <= 102ms);
+  const std::size_t at_rest = in_use();
+  REQUIRE(t.alice.send(a, "hello"));
+  t.run_until([&, b = b] { return !t.bob.channels[b].messages.empty(); }, 1s);
+  CHECK(in_use() > at_rest + 2'000);
+  const Duration later = wait_for_rest(at_rest + 1'000);
+  CHECK(later >= 999ms);
+  CHECK(later <= 1002ms);
+}
+
+// Found by sim_peers, seed 1014135: T3 runs out while DTLS rests, and to wake it there is no memory.
+TEST_CASE("who rests, and lacks the memory to wake, has no deadline in the past") {
+  const std::uint64_t seed = GENERATE(1, 2, 3);  // when checks of consent fall due
+  CAPTURE(seed);
+  Idle idle(seed);
+  Peer& alice = idle.t.alice.peer;
+  const auto& environment = idle.t.alice.environment;
+  idle.cut(true);
+  REQUIRE(idle.t.alice.send(idle.handles.first, "lost"));
+  idle.t.world.run_for(1ms);
+  const std::size_t awake = environment.bytes_in_use();
+  idle.t.run_until([&] { return environment.bytes_in_use() + 2'000 < awake; },
+                   20s);  // between two times of T3
+  idle.t.alice.environment.fail_allocations_after(0);
+  std::array<std::uint8_t, 1500> out;
+  for (Time now = idle.t.world.now(); alice.connection_state() != ConnectionState::Failed;) {
+    now = std::max(now, alice.next_timeout());
+    alice.handle_timeout(now);
+    REQUIRE(alice.next_timeout() > now);
+    while (alice.poll_transmit(now, out)) {
+    }
+  }
+  CHECK(environment.refused_allocations() > 0);
+}
+
 TEST_CASE("what waits for the next message goes back once a second has passed without one") {
   Idle idle(3);
   const auto count = [&] { return idle.t.bob.channels[idle.handles.second].messages.size(); };
