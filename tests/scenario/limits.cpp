@@ -270,7 +270,8 @@ TEST_CASE("close at any moment: nothing is told afterwards, one goodbye at the m
     CHECK(t.alice.peer.create_channel(t.world.now(), {}).error() == ErrorCode::Closed);
     CHECK_FALSE(t.alice.peer.create_offer(t.world.now()));
     CHECK_FALSE(t.alice.send(a, "x"));
-    const auto told = t.alice.told.size(), sent = t.alice.node.datagrams_out();
+    const auto told = t.alice.told.size();
+    const auto sent = t.alice.node.datagrams_out();
     t.alice.other = t.bob.other = nullptr;
     t.world.run_for(was_up ? 1s : 60s);
     CHECK(t.alice.told.size() == told);

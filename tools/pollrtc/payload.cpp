@@ -63,8 +63,9 @@ void Sequence::note(std::uint64_t number, Verdict& verdict) {
     ++verdict.bad;
     return;
   }
-  if (number / 64 >= seen_.size()) seen_.resize(2 * (number / 64) + 16);
-  std::uint64_t& word = seen_[number / 64];
+  const auto index = static_cast<std::size_t>(number / 64);
+  if (index >= seen_.size()) seen_.resize(2 * index + 16);
+  std::uint64_t& word = seen_[index];
   const std::uint64_t bit = std::uint64_t{1} << (number % 64);
   if ((word & bit) != 0) {
     ++verdict.duplicate;

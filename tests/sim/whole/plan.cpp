@@ -245,7 +245,7 @@ void Plan::draw_more(Random& random, const std::set<std::size_t>& without, std::
   for (std::uint64_t i = 0; i < count; ++i) {
     Random own = random.fork();
     Fault fault;
-    fault.who = own.below(machines);
+    fault.who = own.index(machines);
     fault.begin = own.chance(0.15) ? Duration::zero() : 3s + own.up_to(faults_last - 3s);
     fault.length = log_between(own, 1s, faults_last);
     fault.number = own.next();
@@ -318,7 +318,7 @@ Plan::Plan(std::uint64_t plan_seed, const std::set<std::size_t>& without) : seed
       connections.push_back(connection);
     }
   a_closes = random.chance(0.5);
-  const std::uint64_t count = random.chance(0.1) ? 0 : 1 + random.below(12);
+  const std::size_t count = random.chance(0.1) ? 0 : 1 + random.index(12);
   const bool is_attacked = random.chance(0.3);
   std::set<std::size_t> behind_nat;
   for (std::size_t i = 0; i < count + (is_attacked ? 1 : 0); ++i) {

@@ -295,7 +295,7 @@ class Run {
   void lose_one(const Fault& fault) {
     Participant& machine = participants_[fault.who];
     if (machine.addresses.size() < 2) return;
-    const Address gone = machine.addresses[fault.number % machine.addresses.size()];
+    const Address gone = machine.addresses[static_cast<std::size_t>(fault.number % machine.addresses.size())];
     std::erase(machine.addresses, gone);
     if (machine.is_paused)
       moved_while_paused_.insert(fault.who);

@@ -384,7 +384,7 @@ TEST_CASE("with little latency as its goal a queue of 5 ms ends Startup, though 
       a.rate.prior_delivered = before;
       a.delivered = before + 100 * kP;
       a.rate.interval = 10ms;
-      a.rate.delivered = std::max(10 * kP, m.bandwidth() / 100 * 13 / 10);
+      a.rate.delivered = std::max(10 * kP, static_cast<std::size_t>(m.bandwidth() / 100 * 13 / 10));
       m.on_ack(now += rtt, a);
     };
     for (const Duration rtt : std::initializer_list<Duration>{50ms, 50ms, 55ms, 55ms}) {
