@@ -1,5 +1,6 @@
 // UdpMux for C. What each call means stands in pollrtc/udp_mux.h.
 #include "api/c_handles.h"
+#include "api/system_network.h"
 
 using namespace pollrtc;
 using namespace pollrtc::detail;
@@ -23,8 +24,7 @@ pollrtc_result pollrtc_udp_mux_create(const pollrtc_udp_mux_config* config, poll
   UdpMux::Config to;
   if (!known || !held->platform.read(nullptr, known->random, known->network, nullptr) ||
       !is_known(known->log_level, POLLRTC_LOG_ERROR) ||
-      !apply_limits(known->limits, known->limit_count, to.limits) ||
-      (known->set_dscp != 0 && known->dscp > 63))
+      !apply_limits(known->limits, known->limit_count, to.limits))
     return POLLRTC_INVALID_ARGUMENT;
   held->config = *known;
   to.port = known->port;
@@ -36,6 +36,7 @@ pollrtc_result pollrtc_udp_mux_create(const pollrtc_udp_mux_config* config, poll
   if (known->log != nullptr) to.log = {write_log, held.get(), static_cast<LogLevel>(known->log_level)};
   to.rng = held->platform.rng_hooks();
   to.network = held->platform.network_hooks();
+  if (!check_network_settings(to.dscp, to.network)) return POLLRTC_INVALID_ARGUMENT;
   held->mux.emplace(to);
   *out = new (std::nothrow) pollrtc_udp_mux{held};
   return *out == nullptr ? POLLRTC_OUT_OF_MEMORY : POLLRTC_OK;

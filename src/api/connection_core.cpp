@@ -181,6 +181,9 @@ void ConnectionCore::close() {
   while (!flush()) {
   }
   close_sockets();
+  // All it has to tell now is that its streams are done. With nobody to take that it would be due for ever.
+  for (Peer::Event left; peer_->poll_event(left);) {
+  }
   gathering_ = false;
   lookups_.clear();
 }
@@ -262,12 +265,21 @@ Status ConnectionCore::set_local_description(std::string_view type, std::string_
 // RFC 9429 §5.7: either setter may ask for it, and means the same.
 Status ConnectionCore::roll_back() {
   const Call call(*this);
-  if (const Status status = peer_->set_local_description(now(), SdpType::Rollback, {}); !status)
-    return status;
-  pending_description_.reset();
+  if (const Status status = take_offer_back(); !status) return status;
   last_local_type_.clear();
   last_local_description_.clear();
   flush();
+  return {};
+}
+
+// The mux forgets its user name, or some in a row would push out the one in force. Credentials of the first offer stay in use.
+Status ConnectionCore::take_offer_back() {
+  if (const Status status = peer_->set_local_description(now(), SdpType::Rollback, {}); !status)
+    return status;
+  pending_description_.reset();
+  const std::string in_force = peer_->local_description();
+  const std::string_view offered = ufrag_of(last_local_description_);
+  if (mux_member_ && !in_force.empty() && ufrag_of(in_force) != offered) mux_member_->drop_ufrag(offered);
   return {};
 }
 
@@ -308,11 +320,8 @@ Status ConnectionCore::set_remote_description(std::string_view type_name, std::s
     if (const Status status = (*peer)->check_offer(sdp); !status) return status;
   }
   if (passes_over) return {};
-  if (gives_way) {
-    if (const Status status = (*peer)->set_local_description(now(), SdpType::Rollback, {}); !status)
-      return status;
-    pending_description_.reset();
-  }
+  if (gives_way)
+    if (const Status status = take_offer_back(); !status) return status;
   if (*type == SdpType::Rollback) return roll_back();
   if (const Status status = (*peer)->set_remote_description(now(), *type, sdp); !status) return status;
   if (*type == SdpType::Offer) {

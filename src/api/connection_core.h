@@ -95,6 +95,7 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   // Null before anything was asked of the connection.
   const Peer* peer() const { return peer_ ? &*peer_ : nullptr; }
   void set_owner(PeerConnection* owner) { owner_ = owner; }
+  bool is_owned_by(const PeerConnection* connection) const { return owner_ == connection; }
 
  private:
   using Event = PeerConnection::Event;
@@ -166,6 +167,7 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   void trust_somebody();
   Status announce(SdpType type, const std::string& sdp);
   Status roll_back();
+  Status take_offer_back();
   void gather();
   std::size_t list_addresses(std::span<Address> out);
   bool open_sockets(bool loopback);

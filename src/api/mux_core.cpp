@@ -64,13 +64,6 @@ MuxCore::~MuxCore() {
   for (const Socket& socket : sockets_) network_.close(network_.context, socket.number);
 }
 
-Status MuxCore::check() const {
-  if (config_.dscp > 63) return fail(ErrorCode::InvalidArgument, "a DSCP is at most 63");
-  if (config_.network.is_set() && !config_.network.is_whole())
-    return fail(ErrorCode::InvalidArgument, "of the hooks of a network some are missing");
-  return {};
-}
-
 UdpMux::Stats MuxCore::stats() const {
   UdpMux::Stats stats = counters_;
   stats.connections = members_;
@@ -309,6 +302,13 @@ int MuxCore::descriptor(int socket) const {
 
 MuxMember::MuxMember(std::shared_ptr<MuxCore> core) : core_(std::move(core)) { core_->join(*this); }
 MuxMember::~MuxMember() { core_->leave(*this); }
+
+void MuxMember::drop_ufrag(std::string_view ufrag) {
+  const auto known = std::find(ufrags_.begin(), ufrags_.end(), ufrag);
+  if (known == ufrags_.end()) return;
+  core_->ufrags_.erase(*known);
+  ufrags_.erase(known);
+}
 
 void MuxMember::add_ufrag(std::string_view ufrag) {
   if (ufrag.empty() || has_ufrag(ufrag)) return;

@@ -39,6 +39,7 @@ class MuxMember {
   Network hooks();
   // Checks with this user name are its own from now on; the last few names count.
   void add_ufrag(std::string_view ufrag);
+  void drop_ufrag(std::string_view ufrag);
   // The connection has taken this and not dropped it. If it is a check, a good one, its sender is the peer.
   void on_taken(int socket, const Address& source, Bytes datagram);
   bool has_mail() const { return !mail_.empty() || !errors_.empty(); }
@@ -97,7 +98,7 @@ class MuxCore {
   MuxCore& operator=(const MuxCore&) = delete;
 
   // InvalidArgument: what it was made with is no good, and nothing may be done with it.
-  Status check() const;
+  Status check() const { return check_network_settings(config_.dscp, config_.network); }
   // See UdpMux::open() and poll().
   Status open_all();
   Status poll(Duration timeout);

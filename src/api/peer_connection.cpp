@@ -78,9 +78,9 @@ Status PeerConnection::initialize(const Configuration& configuration) {
   for (const std::string& text : {configuration.nat_1_1_internal, configuration.nat_1_1_external})
     if (text.empty() != configuration.nat_1_1_internal.empty() || (!text.empty() && !parse_ip(text)))
       return fail(ErrorCode::InvalidArgument, "a one-to-one NAT is two IP addresses");
-  if (configuration.dscp > 63) return fail(ErrorCode::InvalidArgument, "a DSCP is at most 63");
-  if (configuration.network.is_set() && !configuration.network.is_whole())
-    return fail(ErrorCode::InvalidArgument, "of the hooks of a network some are missing");
+  if (const Status status = detail::check_network_settings(configuration.dscp, configuration.network);
+      !status)
+    return status;
   if (configuration.network.is_set() && configuration.udp_mux != nullptr)
     return fail(ErrorCode::InvalidArgument, "a network was given, and a UdpMux, which has one of its own");
   if (configuration.udp_mux != nullptr)
@@ -90,13 +90,18 @@ Status PeerConnection::initialize(const Configuration& configuration) {
   if ((configuration.memory.allocate == nullptr) != (configuration.memory.release == nullptr))
     return fail(ErrorCode::InvalidArgument, "of the hooks of a memory one is missing");
   if (const Status status = core().check_no_hook(); !status) return status;
+  const std::shared_ptr<ConnectionCore> former = core_;
   auto fresh = std::make_shared<ConnectionCore>(this, configuration, std::move(servers));
   // A certificate of the user's is read now, while there is somebody to tell.
   const CertificatePem& given = configuration.certificate;
   if (!given.certificate.empty() || !given.private_key.empty())
     if (const Status status = fresh->prepare(); !status) return status;
-  core().set_owner(nullptr);
-  core().end();
+  // In both calls a log sink may drop this object, or start it over: then nothing of it is touched any more.
+  const auto dropped = [] { return fail(ErrorCode::InvalidState, "a log sink has dropped the connection"); };
+  if (!former->is_owned_by(this)) return dropped();
+  former->end();
+  if (!former->is_owned_by(this)) return dropped();
+  former->set_owner(nullptr);
   core_ = std::move(fresh);
   return {};
 }

@@ -49,6 +49,13 @@ Network::Outcome outcome_of(net::ReceiveResult result) {
 
 }  // namespace
 
+Status check_network_settings(int dscp, const Network& network) {
+  if (dscp > 63) return fail(ErrorCode::InvalidArgument, "a DSCP is at most 63");
+  if (network.is_set() && !network.is_whole())
+    return fail(ErrorCode::InvalidArgument, "of the hooks of a network some are missing");
+  return {};
+}
+
 Network SystemNetwork::hooks() {
   Network network;
   network.now = now;

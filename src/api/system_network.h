@@ -9,6 +9,9 @@
 
 namespace pollrtc::detail {
 
+// What Configuration and UdpMux::Config have in common. InvalidArgument: a DSCP of more than six bits, or a network in part.
+Status check_network_settings(int dscp, const Network& network);
+
 class SystemNetwork {
  public:
   // `dscp` marks all that its sockets send (RFC 8837); negative: nothing is marked.

@@ -217,6 +217,15 @@ void Relays::connect(Time now, Relay& relay) {
 // Of a server's addresses the first that answers is taken (RFC 8656 §3.9, RFC 8305 §5). One whose connection was not made, or has
 // ended since, gives no other up.
 void Relays::settle(Time now) {
+  // With the last that asks or stands at an address the choice of it is void: a socket that comes later finds the server anew.
+  for (std::size_t i = 0; i < servers_.size(); ++i) {
+    Address& chosen = servers_[i]->chosen;
+    const bool stands = std::any_of(relays_.begin(), relays_.end(), [&](const Owned<Relay>& relay) {
+      return relay->server == i && relay->asked == chosen && !relay->is_given_up &&
+             relay->client->state() != turn::ClientState::Ended;
+    });
+    if (!stands) chosen = Address{};
+  }
   for (const Owned<Relay>& relay : relays_) {
     if (relay->is_given_up || relay->client->state() == turn::ClientState::Ended) continue;
     Server& server = server_of(*relay);
@@ -264,6 +273,9 @@ void Relays::handle_timeout(Time now) {
   }
   settle(now_);
   if (now_ < pacer_ || is_closed_) return;
+  for (const Owned<Relay>& relay : relays_)
+    if (relay->phase == Phase::Waiting && !relay->is_given_up && now_ < server_of(*relay).full_until)
+      give_up(now_, *relay);
   for (const Owned<Relay>& relay : relays_) {
     if (relay->phase == Phase::Waiting && now_ >= relay->due) {
       begin(now_, *relay);

@@ -5,6 +5,9 @@
 //   unwrap(path, datagram)     what came from a server: of itself, or a peer's datagram with the path it took to us
 //   wrap(path, out, size)      the packet around a datagram that is to leave from a relayed address
 //
+// DEVIATION RFC 8445 §8.3.1: an allocation is not freed when another pair was selected. Data moves to its pair when that one falls
+// silent, and a restart takes it over.
+//
 // A connection to a server by TCP or TLS is named by a StreamId. Whoever owns the sockets opens it when StreamNeeded says
 // so, and moves its bytes; TLS lies between, and is none of ours.
 #pragma once
@@ -126,6 +129,7 @@ class Relays {
     FixedString<253> host;
     TurnTransport transport = TurnTransport::Udp;
     Time not_before{};  // it wants no Allocate from us before
+    Time full_until{};  // nor from another socket of ours: 486 and 508 (RFC 8656 §7.4)
     Address chosen;     // the address that answered first; the others are given up
   };
   enum class Phase : std::uint8_t { Waiting, Connecting, Running };

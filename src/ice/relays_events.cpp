@@ -41,7 +41,10 @@ bool Relays::translate(Relay& relay, const turn::Client::Event& event, Event& ou
     static_cast<void>(done_.push_back(relay.stream));
     connect(now_, relay);
   } else if (const auto* ended = std::get_if<turn::Client::Ended>(&event)) {
-    server_of(relay).not_before = now_ + relay.client->wait_before_next();
+    Server& server = server_of(relay);
+    const Time wanted = now_ + relay.client->wait_before_next();
+    server.not_before = std::max(server.not_before, wanted);
+    if (ended->code == 486 || ended->code == 508) server.full_until = wanted;
     relay.is_replaced = is_to_be_replaced(relay, ended->code);
     for (const Address& relayed : relay.announced) static_cast<void>(relay.lost.push_back(relayed));
     relay.announced.clear();

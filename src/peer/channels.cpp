@@ -195,7 +195,8 @@ Status Channels::send(Time now, ChannelHandle handle, Bytes data, bool is_text, 
   // DEVIATION RFC 8831 §6.6: a message goes out whole, where one above 16 KB should not without I-DATA; callers count on
   // the size that was agreed on, and the other channels wait for no more than that one message.
   sctp::SendOptions options = options_for(*channel, is_text, empty);
-  options.report = report;
+  // With the channel, since its stream may be another's by the time of the report.
+  if (report) options.report = std::uint64_t{number(handle)} << 32 | *report;
   const Status status = association_->send(now, options, empty ? Bytes(kZero) : data);
   if (!status) return status;
   ++messages_sent_;

@@ -344,9 +344,10 @@ void Channels::on_buffer_low(std::uint16_t stream) {
 }
 
 void Channels::on_report(const sctp::Association::MessageReport& report) {
-  const Channel* const channel = find_by_id(report.stream);
+  const auto handle = static_cast<ChannelHandle>(report.report >> 32);
+  const Channel* const channel = find(handle);
   if (channel == nullptr || channel->released) return;
-  events_.push(Peer::MessageReport{channel->handle, report.report, report.outcome});
+  events_.push(Peer::MessageReport{handle, static_cast<std::uint32_t>(report.report), report.outcome});
 }
 
 void Channels::on_message_too_large(Time now, std::uint16_t stream) {

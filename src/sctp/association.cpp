@@ -280,7 +280,7 @@ bool Association::poll_event(Event& event) {
 
 bool Association::poll_report(MessageReport& report) {
   const auto told = tcb_ ? tcb_->queue.messages().outcomes().pop() : std::nullopt;
-  if (told) report = {value_of(told->stream), told->id, told->outcome};
+  if (told) report = {told->id, told->outcome};
   return told.has_value();
 }
 

@@ -55,7 +55,7 @@ struct SendOptions {
   std::optional<std::uint32_t> max_retransmits = {};  // RFC 7496 §3.1
   std::optional<Duration> lifetime = {};              // from the moment of send() (RFC 3758 §4.1)
   // Ask what becomes of the message: MessageReport events name it by this number, which is the caller's to choose.
-  std::optional<std::uint32_t> report = {};
+  std::optional<std::uint64_t> report = {};
   // RFC 7496 §3.2: while it waits for its first transmission it may be given up for a message of a higher priority when the
   // buffer is full. 0 is the highest; a message without one stands above all that have one.
   std::optional<std::uint16_t> discard_priority = {};
@@ -131,8 +131,7 @@ class Association {
   // Of a message with SendOptions::report: Sent once, unless it was abandoned before; then Acknowledged or Abandoned once,
   // unless the association ended or was restarted before that was known.
   struct MessageReport {
-    std::uint16_t stream;
-    std::uint32_t report;
+    std::uint64_t report;
     MessageOutcome outcome;
   };
   // The largest packet that the path carries is another one now. In the ERROR state of RFC 8899 §5.2 it does not even carry

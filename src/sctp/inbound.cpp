@@ -1,5 +1,7 @@
 // From a packet to the handlers of its chunks: ports, verification tag (RFC 9260 §8.5), packets out of the blue (§8.4),
 // unknown chunks (§3.2), and which chunk counts in which state (§4, §6).
+#include <utility>
+
 #include "base/log.h"
 #include "sctp/association.h"
 #include "sctp/chunk_control.h"
@@ -79,13 +81,17 @@ Drop Association::walk(Time now, const Packet& packet) {
   packet_had_data_ = false;
   t2_retransmissions_ = 0;  // RFC 9260 §9.2: any packet from the peer gives it time
   Drop first_drop = Drop::None;
-  bool used = false;
+  bool used = false, had_sack = false;
   ChunkWalker walker(packet.chunks);
   ChunkView chunk;
   Walk step;
   while ((step = walker.next(chunk)) == Walk::Item) {
     ++stats_.chunks_in;
-    const Handled handled = on_chunk(now, packet, chunk);
+    // RFC 9260 §6.2: nobody sends two SACKs in a packet. Many that acknowledge and take back by turns would cost a walk over all
+    // that is in flight each.
+    const bool is_another_sack =
+        static_cast<ChunkType>(chunk.type) == ChunkType::Sack && std::exchange(had_sack, true);
+    const Handled handled = is_another_sack ? Handled{Drop::SctpBundling} : on_chunk(now, packet, chunk);
     drops_.count(handled.drop);
     if (handled.drop == Drop::None) used = true;
     if (first_drop == Drop::None) first_drop = handled.drop;

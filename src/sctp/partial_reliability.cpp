@@ -119,26 +119,24 @@ void TxOutstanding::on_reset_answered(bool performed, std::span<const StreamId> 
 
 // False: no memory.
 bool TxOutstanding::note_anew(std::span<const StreamId> streams, Tsn after) {
-  const auto is_below = [](const Anew& a, const Anew& b) { return a.stream < b.stream; };
   const std::size_t known = anew_.size();
   for (const StreamId stream : streams) {
     Anew* const end = anew_.begin() + known;
-    Anew* const at = std::lower_bound(anew_.begin(), end, Anew{stream, after}, is_below);
+    Anew* const at = std::lower_bound(anew_.begin(), end, Anew{stream, after});
     if (at != end && at->stream == stream) {
       at->after = after;
     } else if (!anew_.push_back({stream, after})) {
       return false;
     }
   }
-  std::sort(anew_.begin(), anew_.end(), is_below);
+  std::sort(anew_.begin(), anew_.end());
   return true;
 }
 
 bool TxOutstanding::has_begun_anew(StreamId stream, Tsn tsn) const {
   if (!peer_is_past_ || *peer_is_past_ < tsn) return false;
   if (!knows_anew_) return true;
-  const Anew* const at = std::lower_bound(anew_.begin(), anew_.end(), stream,
-                                          [](const Anew& a, StreamId b) { return a.stream < b; });
+  const Anew* const at = std::lower_bound(anew_.begin(), anew_.end(), Anew{stream, tsn});
   return at != anew_.end() && at->stream == stream && tsn <= at->after;
 }
 

@@ -23,7 +23,7 @@ void Rto::set_initial_rtt(Duration rtt) {
 void Rto::on_sample(Duration rtt) {
   if (rtt < Duration::zero()) return;
   rtt = std::clamp(rtt, Duration(1), max_);
-  back_offs_ = 0;
+  unmeasured_timeouts_ = 0;
   shortest_ = std::min(shortest_.value_or(rtt), rtt);
   if (!has_sample()) {  // C2
     srtt_ = rtt;
@@ -39,7 +39,7 @@ void Rto::on_sample(Duration rtt) {
 }
 
 void Rto::back_off() {
-  if (back_offs_ != 0xFF) ++back_offs_;
+  if (unmeasured_timeouts_ != 0xFF) ++unmeasured_timeouts_;
   current_ = std::clamp(2 * current_, base_, std::max(base_, max_back_off_));
 }
 

@@ -30,7 +30,7 @@ class Rto {
   Duration current() const { return current_; }
   bool is_backed_off() const { return current_ != base_; }
   // Timeouts since the last sample, up to 255, whether or not they were undone.
-  unsigned unmeasured_timeouts() const { return back_offs_; }
+  unsigned unmeasured_timeouts() const { return unmeasured_timeouts_; }
   // Zero until the first sample.
   Duration srtt() const { return srtt_; }
   Duration rttvar() const { return rttvar_; }
@@ -47,7 +47,7 @@ class Rto {
   Duration current_;  // after it
   Duration srtt_{}, rttvar_{};
   std::optional<Duration> shortest_;
-  std::uint8_t back_offs_ = 0;  // since the last sample
+  std::uint8_t unmeasured_timeouts_ = 0;
 };
 
 }  // namespace pollrtc::sctp

@@ -58,7 +58,8 @@ class RxReassembly {
   bool give_up_for(const DataChunk& chunk);
 
   // Comes before the two below, since what is skipped is not told again once its TSN has been taken; not for a chunk that is out of
-  // date. False: no memory.
+  // date. What a reset that waits holds back up to there goes into its order, or the numbers skipped would make it late. False: no
+  // memory.
   [[nodiscard]] bool reserve(const ForwardTsnChunk& forward);
   [[nodiscard]] bool reserve(const IForwardTsnChunk& forward);
   // All TSNs up to `new_cumulative` are received or skipped; `old_cumulative` was so before.
@@ -173,7 +174,9 @@ class RxReassembly {
 
   // rx_skip.cpp
   bool park(const DataChunk& chunk);
-  void unpark();
+  bool let_through(Tsn point);
+  bool give_deferred();
+  bool unpark();
   void skip(StreamId stream, bool unordered, Mid up_to);
   void drop_unfinished(Tsn old_cumulative, Tsn new_cumulative);
   void drop_fragment(const FragmentKey& key, Tsn new_cumulative);
@@ -214,6 +217,7 @@ class RxReassembly {
   StreamTable<Mid> next_number_;        // of ordered messages; a stream that is not here is at 0
   StreamTable<Mid> unordered_skipped_;  // I-DATA: unordered messages below it will not be completed
   bool has_skipped_ = false;            // fragments of such messages may be held
+  bool has_let_through_ = false;        // let_through() did, in this packet
   StreamSet reset_streams_;
   bool all_streams_reset_ = false;
   FlatMap<std::uint16_t, InPieces> in_pieces_;

@@ -21,8 +21,20 @@ void RxReassembly::skip(StreamId stream, bool unordered, Mid up_to) {
   if (Mid* const skipped = unordered_skipped_.find(stream)) *skipped = std::max(*skipped, up_to + 1);
 }
 
+// The reset is performed with this packet if its last TSN is below `point`, and no stream that it resets has sent anything since
+// (RFC 6525 §5.1.2). Once a packet, since it takes a walk over what is held.
+bool RxReassembly::let_through(Tsn point) {
+  if (!defer_above_ || point <= *defer_above_ || std::exchange(has_let_through_, true)) return true;
+  const Tsn before = *defer_above_;
+  defer_above_ = point;
+  if (give_deferred()) return true;
+  defer_above_ = before;  // for another try
+  return false;
+}
+
 // A number for each of its streams, which means what none means.
 bool RxReassembly::reserve(const ForwardTsnChunk& forward) {
+  if (!let_through(forward.new_cumulative_tsn)) return false;
   for (std::size_t i = 0; i < forward.skipped_count(); ++i)
     if (next_number(forward.skipped(i).stream) == nullptr) return false;
   return true;
@@ -30,6 +42,7 @@ bool RxReassembly::reserve(const ForwardTsnChunk& forward) {
 
 // As above; of unordered messages, which have no number that means none, those are skipped here already.
 bool RxReassembly::reserve(const IForwardTsnChunk& forward) {
+  if (!let_through(forward.new_cumulative_tsn)) return false;
   for (std::size_t i = 0; i < forward.skipped_count(); ++i) {
     const SkippedMessages skipped = forward.skipped(i);
     const bool has_number = skipped.unordered
@@ -60,6 +73,7 @@ void RxReassembly::on_i_forward_tsn(const IForwardTsnChunk& forward) {
 
 void RxReassembly::end_of_packet() {
   steps_left_ = span_;
+  has_let_through_ = false;
   if (!std::exchange(has_skipped_, false)) return;
   for (std::size_t i = 0; i < fragments_.size();) {
     const Fragment& fragment = fragments_.at(i);
@@ -174,19 +188,31 @@ bool RxReassembly::park(const DataChunk& chunk) {
 
 bool RxReassembly::release_deferred() {
   defer_above_.reset();
-  std::size_t left = 0;
-  for (std::size_t i = 0; i < deferred_.size(); ++i)
-    if (!deliver(deferred_[i])) deferred_[left++] = deferred_[i];
-  deferred_.erase(left, deferred_.size() - left);
-  owes_release_ = left != 0;
-  if (interleaving_) unpark();
+  owes_release_ = !give_deferred();
   return !owes_release_;
 }
 
+// What may not wait any longer. False: there was no memory for all of it.
+bool RxReassembly::give_deferred() {
+  bool has_memory = true;
+  std::size_t left = 0;
+  for (std::size_t i = 0; i < deferred_.size(); ++i) {
+    const std::uint32_t id = deferred_[i];
+    const bool waits = defer_above_ && held_[id].first > *defer_above_;
+    if (!waits && deliver(id)) continue;
+    has_memory = has_memory && waits;
+    deferred_[left++] = id;
+  }
+  deferred_.erase(left, deferred_.size() - left);
+  return (!interleaving_ || unpark()) && has_memory;
+}
+
 // Backwards: what is put in again, or takes the place of one taken out, is none that is still to be looked at.
-void RxReassembly::unpark() {
+bool RxReassembly::unpark() {
+  bool has_memory = true;
   for (std::size_t i = fragments_.size(); i-- > 0;) {
     if (i >= fragments_.size() || !fragments_.at(i).key.is_parked()) continue;
+    if (defer_above_ && fragments_.at(i).tsn > *defer_above_) continue;
     Fragment fragment = std::move(fragments_.at(i));
     DataChunk chunk;
     chunk.tsn = fragment.tsn;
@@ -202,11 +228,12 @@ void RxReassembly::unpark() {
     erase_fragment(fragment.key);
     // What contradicts is lost, like its message.
     if (add(chunk) != Added::NoRoom) continue;
-    owes_release_ = true;
+    has_memory = false;
     used_ += chunk.payload.size() + kOverhead;
     // Back into the place that it has just left, for which the table still has the memory.
     *fragments_.insert(fragment.key, fragment.tsn) = std::move(fragment);
   }
+  return has_memory;
 }
 
 bool RxReassembly::evict_highest(Tsn above, RxTracker& tracker) {

@@ -14,8 +14,7 @@ class TxOutcomes {
  public:
   static constexpr std::uint32_t kNone = 0xFFFFFFFF;
   struct Report {
-    std::uint32_t id;
-    StreamId stream;
+    std::uint64_t id;
     MessageOutcome outcome;
   };
 
@@ -23,7 +22,7 @@ class TxOutcomes {
 
   bool is_full() const { return count_ >= limit_; }
   // A place for a message that `id` names in its reports. kNone: no memory.
-  std::uint32_t open(std::uint32_t id, StreamId stream) {
+  std::uint32_t open(std::uint64_t id) {
     if (free_ == kNone) {
       if (!entries_.push_back(Entry{})) return kNone;
       free_ = static_cast<std::uint32_t>(entries_.size() - 1);
@@ -32,7 +31,6 @@ class TxOutcomes {
     free_ = entries_[place].next;
     entries_[place] = Entry{};
     entries_[place].id = id;
-    entries_[place].stream = stream;
     ++count_;
     return place;
   }
@@ -51,7 +49,7 @@ class TxOutcomes {
     if (head_ == kNone) return std::nullopt;
     const std::uint32_t place = head_;
     Entry& entry = entries_[place];
-    Report report{entry.id, entry.stream, MessageOutcome::Sent};
+    Report report{entry.id, MessageOutcome::Sent};
     if (std::exchange(entry.tells_sent, false) && entry.end) return report;  // its end is told next
     head_ = entry.next;
     entry.is_listed = false;
@@ -65,9 +63,8 @@ class TxOutcomes {
 
  private:
   struct Entry {
-    std::uint32_t id = 0;
+    std::uint64_t id = 0;
     std::uint32_t next = kNone;  // among those with something to tell, or the free ones
-    StreamId stream{};
     bool tells_sent = false, is_listed = false;
     std::optional<MessageOutcome> end;
   };

@@ -297,6 +297,7 @@ class TxOutstanding {
   struct Anew {
     StreamId stream;
     Tsn after;  // what was sent up to there was the stream's life before
+    friend bool operator<(const Anew& a, const Anew& b) { return a.stream < b.stream; }
   };
   Vec<Anew> anew_;  // the streams of those performed that the cumulative TSN has not passed, ascending
   bool knows_anew_ = true;  // false: for want of memory any may be one of them

@@ -115,7 +115,7 @@ TxMessageId TxQueue::enqueue(Time now, Stream& stream, const SendOptions& option
   if (id == kNoMessage) return kNoMessage;
   TxMessage& message = messages_[id];
   if (options.report) {
-    message.outcome = messages_.outcomes().open(*options.report, stream.id);
+    message.outcome = messages_.outcomes().open(*options.report);
     if (message.outcome == TxOutcomes::kNone) {
       messages_.free_if_unused(id);
       return kNoMessage;

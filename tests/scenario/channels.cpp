@@ -153,6 +153,7 @@ TEST_CASE("a channel closed before it opens never opens", "[API-07]") {
 TEST_CASE("a reader who does not read closes the window, and nothing is lost", "[API-15]") {
   TwoPeers t(9);
   const auto [a, b] = t.connect();
+  CHECK(t.alice.peer.stats().sctp_peer_rwnd > 2 * 50'000);
   t.bob.read_messages = false;
   const std::string message(50'000, 'm');
   int accepted = 0;
@@ -161,6 +162,7 @@ TEST_CASE("a reader who does not read closes the window, and nothing is lost", "
     t.world.run_for(50ms);
   }
   CHECK(accepted < 200);  // the sender's buffer is bounded too
+  CHECK(t.alice.peer.stats().sctp_peer_rwnd < message.size());
   CHECK(t.bob.environment.peak_bytes() < 4u << 20);
   t.bob.read_messages = true;
   int read = 0;

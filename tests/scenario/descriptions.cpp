@@ -15,6 +15,10 @@ std::string other_fingerprint(const std::string& text) {
 }
 
 std::string offered_active(std::string text) { return replaced(text, "setup:actpass", "setup:active"); }
+std::string without_association(std::string text) {
+  return replaced(text, "a=sctp-port:5000", "a=sctp-port:0");
+}
+std::string with_association(std::string text) { return replaced(text, "a=sctp-port:0", "a=sctp-port:5000"); }
 
 }  // namespace
 
@@ -234,13 +238,11 @@ TEST_CASE("data in a second exchange, when the first had none: its candidates co
 // RFC 8841 §9.3, §10.3, §10.4: DTLS stands, without an association. Our answer to an offer of 0 has 0 as well.
 TEST_CASE("sctp-port 0, of the offer or the answer: connected, and every channel closes", "[SDP-44]") {
   const bool is_offered = GENERATE(true, false);
-  const TextEdit none = [](const std::string& text) {
-    return replaced(text, "a=sctp-port:5000", "a=sctp-port:0");
-  };
   TwoPeers t(20);
   const ChannelHandle a = t.alice.create({.label = "a"});
   const ChannelHandle b = t.bob.create({.label = "b"});
-  negotiate_edited(t, is_offered ? none : nullptr, is_offered ? nullptr : none);
+  const TextEdit edit = without_association;
+  negotiate_edited(t, is_offered ? edit : nullptr, is_offered ? nullptr : edit);
   t.world.run_for(3s);  // time for INITs of an end that was not told
   const std::vector<std::string> closed{"closed:" + std::string(name_of(Close::Remote))};
   CHECK(t.both_connected());
@@ -269,15 +271,12 @@ TEST_CASE("sctp-port 0, of the offer or the answer: connected, and every channel
 // RFC 8841 §10.3, §10.4: what lives is closed, by both; ICE and DTLS stay.
 TEST_CASE("sctp-port 0 in a later exchange: what was sent arrives, every channel closes, connected",
           "[SDP-44]") {
-  const TextEdit none = [](const std::string& text) {
-    return replaced(text, "a=sctp-port:5000", "a=sctp-port:0");
-  };
   TwoPeers t(21);
   const auto [a, b] = t.connect();
   const std::string large(100'000, 'x');
   REQUIRE(t.alice.send(a, large));
   REQUIRE(t.bob.send(b, large));
-  negotiate_edited(t, none, nullptr);
+  negotiate_edited(t, without_association, nullptr);
   for (End* end : {&t.alice, &t.bob}) {
     const auto late = end->peer.create_channel(t.world.now(), {.label = "late"});
     REQUIRE_FALSE(late);
@@ -294,18 +293,14 @@ TEST_CASE("sctp-port 0 in a later exchange: what was sent arrives, every channel
   // The path is watched as before, and an association in the place of the old one is refused.
   const auto offer = t.alice.peer.create_offer(t.world.now(), {.ice_restart = true});
   REQUIRE(offer);
-  CHECK(t.bob.peer
-            .set_remote_description(t.world.now(), SdpType::Offer,
-                                    replaced(*offer, "a=sctp-port:0", "a=sctp-port:5000"))
-            .error() == ErrorCode::NotSupported);
+  CHECK(t.bob.peer.set_remote_description(t.world.now(), SdpType::Offer, with_association(*offer)).error() ==
+        ErrorCode::NotSupported);
   REQUIRE(t.alice.peer.set_local_description(t.world.now(), SdpType::Offer, *offer));
   REQUIRE(t.bob.peer.set_remote_description(t.world.now(), SdpType::Offer, *offer));
   const auto answer = t.bob.peer.create_answer(t.world.now());
   REQUIRE(answer);
   REQUIRE(t.bob.peer.set_local_description(t.world.now(), SdpType::Answer, *answer));
-  CHECK(t.alice.peer
-            .set_remote_description(t.world.now(), SdpType::Answer,
-                                    replaced(*answer, "a=sctp-port:0", "a=sctp-port:5000"))
+  CHECK(t.alice.peer.set_remote_description(t.world.now(), SdpType::Answer, with_association(*answer))
             .error() == ErrorCode::NotSupported);
   REQUIRE(t.alice.peer.set_remote_description(t.world.now(), SdpType::Answer, *answer));
   t.world.run_for(60s);
@@ -318,15 +313,12 @@ TEST_CASE("sctp-port 0 in a later exchange: what was sent arrives, every channel
 TEST_CASE(
     "an association that ends before the answer comes: sctp-port 0 explains it, else the connection ends",
     "[SDP-44]") {
-  const TextEdit none = [](const std::string& text) {
-    return replaced(text, "a=sctp-port:5000", "a=sctp-port:0");
-  };
   TwoPeers t(22);
   const auto [a, b] = t.connect();
   const auto offer = t.alice.peer.create_offer(t.world.now());
   REQUIRE(offer);
   REQUIRE(t.alice.peer.set_local_description(t.world.now(), SdpType::Offer, *offer));
-  REQUIRE(t.bob.peer.set_remote_description(t.world.now(), SdpType::Offer, none(*offer)));
+  REQUIRE(t.bob.peer.set_remote_description(t.world.now(), SdpType::Offer, without_association(*offer)));
   const auto answer = t.bob.peer.create_answer(t.world.now());
   REQUIRE(answer);
   REQUIRE(t.bob.peer.set_local_description(t.world.now(), SdpType::Answer, *answer));
@@ -340,8 +332,7 @@ TEST_CASE(
     CHECK(t.both_connected());
   }
   SECTION("not explained") {
-    CHECK(t.alice.peer.set_remote_description(t.world.now(), SdpType::Answer,
-                                              replaced(*answer, "a=sctp-port:0", "a=sctp-port:5000")));
+    CHECK(t.alice.peer.set_remote_description(t.world.now(), SdpType::Answer, with_association(*answer)));
     CHECK(t.alice.peer.connection_state() == ConnectionState::Closed);
     CHECK(t.alice.peer.stats().close_reason == Close::Remote);
   }

@@ -590,6 +590,41 @@ TEST_CASE("a log sink may drop the connection while its events are looked for", 
   }
 }
 
+TEST_CASE("a log sink may drop the connection that is initialized", "[API-21]") {
+  struct Sink {
+    PeerConnection* connection = nullptr;
+    unsigned char* room = nullptr;
+    static void write(void* context, LogLevel, std::string_view, std::string_view) {
+      Sink& sink = *static_cast<Sink*>(context);
+      if (sink.connection == nullptr) return;
+      std::exchange(sink.connection, nullptr)->~PeerConnection();
+      std::fill_n(sink.room, sizeof(PeerConnection), std::uint8_t{0});  // whoever touches it now is found out
+    }
+  };
+  alignas(PeerConnection) unsigned char room[sizeof(PeerConnection)];
+  Sink sink;
+  auto* const connection = new (room) PeerConnection();
+  Configuration c;
+  c.log = {Sink::write, &sink, LogLevel::Trace};
+  SECTION("as the connection that it was ends") {
+    REQUIRE(connection->initialize(c));
+    REQUIRE(connection->create_data_channel("x"));
+    sink = {connection, room};
+    CHECK(connection->initialize({}).error() == ErrorCode::InvalidState);
+  }
+  SECTION("as the connection that it is to be reads its certificate") {
+    const auto pem = generate_certificate();
+    REQUIRE(pem);
+    c.certificate = *pem;
+    c.ice_servers = {{{"turns:192.0.2.1"}, "user", "secret"}};
+    c.trusted_certificates = "none of them";
+    sink = {connection, room};
+    CHECK(connection->initialize(c).error() == ErrorCode::InvalidState);
+  }
+  CHECK(sink.connection == nullptr);
+  CHECK(std::count(std::begin(room), std::end(room), 0) == std::ptrdiff_t{sizeof room});
+}
+
 TEST_CASE("who has handlers cannot pull: nothing is taken from them", "[API-26]") {
   SimPair t;
   t.ours = t.a.create();

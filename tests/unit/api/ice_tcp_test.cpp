@@ -224,3 +224,21 @@ TEST_CASE("a network that was given has no TCP", "[API-18]") {
   PeerConnection pc;
   CHECK(pc.initialize(c).error() == ErrorCode::NotSupported);
 }
+
+TEST_CASE("a mux sleeps though a channel outlives its connection, which was by TCP") {
+  const IceTransports transports = GENERATE(IceTransports::Udp, IceTransports::Tcp);
+  const auto mux = std::make_shared<UdpMux>();
+  TwoSides t;
+  Configuration behind = by_tcp(transports);
+  behind.udp_mux = mux;
+  initialize(t, by_tcp(transports), behind);
+  const auto channels = t.connect();
+  t.run_for(50ms);
+  t.b.connection.reset();
+  for (int i = 0; i < 20; ++i) REQUIRE(mux->poll(1ms));
+  int polls = 0;
+  for (const auto end = std::chrono::steady_clock::now() + 300ms; std::chrono::steady_clock::now() < end;
+       ++polls)
+    REQUIRE(mux->poll(5ms));
+  CHECK(polls < 150);
+}

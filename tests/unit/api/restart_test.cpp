@@ -381,7 +381,7 @@ TEST_CASE("when the window has closed there is nothing to restart", "[API-31]") 
 }
 
 TEST_CASE("to an end that does not trickle the answer goes in one piece, once gathering is over",
-          "[ICE-GATH-17]") {
+          "[ICE-GATH-17][SDP-61]") {
   const bool trickles = GENERATE(true, false);
   SimPair p;
   std::string offer, answer;

@@ -8,6 +8,7 @@
 #include "api/mux_core.h"
 #include "net/interfaces.h"
 #include "net/udp_socket.h"
+#include "support/bytes.h"
 #include "unit/api/connections.h"
 
 using namespace pollrtc;
@@ -219,4 +220,52 @@ TEST_CASE("who sleeps beside an open mux is woken up by a stranger, and sleeps a
     REQUIRE((is_alone ? connection.wait(50ms) : poll_all(all, 50ms)));
   CHECK(calls < 20);
   CHECK(mux->get_stats().strangers_refused + mux->get_stats().dropped >= 2);
+}
+
+TEST_CASE("a mux knows the user name in force also after restarts that were taken back") {
+  const auto mux = std::make_shared<UdpMux>();
+  TwoSides t;
+  Configuration behind = loopback();
+  behind.udp_mux = mux;
+  behind.restart_ice_automatically = false;
+  REQUIRE(t.a.connection->initialize(loopback()));
+  REQUIRE(t.b.connection->initialize(behind));
+  std::string answer;
+  const auto forward = t.b.connection->session_description_created;
+  t.b.connection->session_description_created = [&](const std::string& type, const std::string& sdp) {
+    if (answer.empty()) answer = sdp;
+    if (type == "answer") forward(type, sdp);
+  };
+  const auto channels = t.connect();
+  t.run_for(100ms);
+  const std::size_t at = answer.find("a=ice-ufrag:") + 12;
+  const std::string in_force = answer.substr(at, answer.find('\r', at) - at);
+  const auto path = t.b.connection->get_stats().selected_path;
+  REQUIRE(path);
+  // A check from where nobody is known, as after a NAT has forgotten the peer. How many were nobody's?
+  const auto ask = [&](std::string user) {
+    user += ":us";
+    const std::size_t length = user.size();
+    user.resize((length + 3) / 4 * 4);
+    ByteVector check = hex("0001 0000 2112A442 000102030405060708090A0B 0006 0000");
+    check[3] = static_cast<std::uint8_t>(4 + user.size() + 24);
+    check[23] = static_cast<std::uint8_t>(length);
+    check.insert(check.end(), user.begin(), user.end());
+    const ByteVector integrity = hex("0008 0014 0000000000000000000000000000000000000000");
+    check.insert(check.end(), integrity.begin(), integrity.end());
+    Result<net::UdpSocket> stranger = net::UdpSocket::bind(path->local.with_port(0));
+    REQUIRE(stranger);
+    REQUIRE(stranger->send_to(path->local, check) == net::SendResult::Sent);
+    const std::uint64_t before = mux->get_stats().strangers_refused + mux->get_stats().dropped;
+    t.run_for(30ms);
+    return mux->get_stats().strangers_refused + mux->get_stats().dropped - before;
+  };
+  for (int i = 0; i < 3; ++i) {
+    REQUIRE(t.b.connection->restart_ice());
+    t.run_for(30ms);
+    REQUIRE(t.b.connection->set_local_description("rollback", ""));
+  }
+  REQUIRE(t.b.connection->get_connection_state() == ConnectionState::Connected);
+  CHECK(ask(in_force) == 0);
+  CHECK(ask("other") == 1);
 }

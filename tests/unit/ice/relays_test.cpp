@@ -645,6 +645,23 @@ TEST_CASE("of two accounts on one server the first that works is taken") {
     REQUIRE(rig.all<Relays::Failed>().size() == 1);
     CHECK(rig.all<Relays::Failed>()[0].code == 401);
   }
+  SECTION("the first does not, as the second is still being asked for") {
+    REQUIRE(rig.add_as("b.example.org", "bob", {server.address}));
+    REQUIRE(rig.add_as("a.example.org", "alice", {server.address}));
+    auto asked = rig.take_sent();
+    rig.relays->handle_timeout(rig.now += Relays::kPace);
+    for (auto& later : rig.take_sent()) asked.push_back(std::move(later));
+    for (const auto& request : asked) rig.relays->unwrap(rig.now, request.first, rig.answer_to(request));
+    const auto proven = rig.take_sent();
+    REQUIRE(proven.size() == 2);
+    rig.relays->unwrap(rig.now, proven[0].first, rig.answer_to(proven[0]));
+    rig.exchange();
+    REQUIRE(rig.all<Relays::Failed>().size() == 1);
+    CHECK(rig.all<Relays::Failed>()[0].code == 401);
+    CHECK(rig.relays->is_pending());
+    rig.relays->unwrap(rig.now, proven[1].first, rig.answer_to(proven[1]));
+    rig.exchange();
+  }
   SECTION("both are asked for, and each hears its answers, whatever their order") {
     REQUIRE(rig.add_as("b.example.org", "bob", {server.address}));
     REQUIRE(rig.add_as("a.example.org", "alice", {server.address}));
@@ -788,6 +805,37 @@ TEST_CASE("a server that sends us on to where we are already is no failure", "[T
   CHECK(two.count(Method::Refresh) == 0);
 }
 
+TEST_CASE("half a frame of the connection that sent us on is none of the next", "[TURN-15][TURN-39]") {
+  Rig rig;
+  TurnServer& one = rig.add_host("203.0.113.1");
+  TurnServer& two = rig.add_host("203.0.113.2");
+  one.refusals[Method::Allocate].push_back(
+      {300, true, [&](auto& w) { w.address(stun::Attribute::AlternateServer, two.address); }});
+  REQUIRE(rig.add({one.address}, TurnTransport::Tcp));
+  rig.opens_streams = false;
+  rig.exchange();
+  REQUIRE(rig.all<Relays::StreamNeeded>().size() == 1);
+  const StreamId first = rig.all<Relays::StreamNeeded>()[0].stream;
+  rig.relays->stream_opened(rig.now, first);
+  // By hand: the request without credentials, its answer, the one with them, and the answer to that with half a frame behind it.
+  const Address client = at("192.0.2.1", 40000);
+  ByteVector out(2560);
+  for (const bool is_last : {false, true}) {
+    const std::size_t size = rig.relays->poll_stream(rig.now, first, out);
+    const auto replies = one.handle(client, one.address, Bytes(out).first(size));
+    REQUIRE(replies.size() == 1);
+    ByteVector bytes = replies[0].bytes;
+    if (is_last) bytes.insert(bytes.end(), {0x40, 0x00, 0x00});
+    rig.feed(first, bytes);
+  }
+  rig.opens_streams = true;
+  rig.exchange();
+  REQUIRE(rig.all<Relays::StreamNeeded>().size() == 2);
+  CHECK(rig.all<Relays::StreamNeeded>()[1].server == two.address);
+  REQUIRE(rig.all<Relays::Allocated>().size() == 1);
+  CHECK(rig.all<Relays::Allocated>()[0].server == two.address);
+}
+
 TEST_CASE("closing deletes what there is", "[TURN-17]") {
   Rig rig;
   TurnServer& server = rig.add_host("203.0.113.1");
@@ -804,6 +852,72 @@ TEST_CASE("closing deletes what there is", "[TURN-17]") {
   CHECK(server.allocations.empty());
   CHECK(rig.all<Relays::Failed>().empty());
   CHECK_FALSE(rig.relays->add_base(rig.now, at("192.0.2.9", 1)));
+}
+
+TEST_CASE("the address that answered first is forgotten with the last allocation there", "[TURN-25]") {
+  for (const bool asks_again : {false, true}) {
+    Rig rig;
+    TurnServer& four = rig.add_host("203.0.113.1");
+    TurnServer& six = rig.add_host("2001:db8::1");
+    const Address base6 = at("2001:db8::99", 4000);
+    REQUIRE(rig.relays->add_base(rig.now, base6));
+    REQUIRE(rig.add({six.address, four.address}));
+    rig.exchange();
+    rig.wait(1s);
+    REQUIRE(rig.all<Relays::Allocated>().size() == 1);
+    CHECK(rig.all<Relays::Allocated>()[0].server == six.address);
+    // The network with IPv6 goes, one with IPv4 alone comes.
+    rig.relays->remove_base(rig.now, base6);
+    rig.exchange();
+    rig.wait(5s);
+    REQUIRE(rig.all<Relays::Lost>().size() == 1);
+    REQUIRE(rig.relays->add_base(rig.now, kBase));
+    if (asks_again) REQUIRE(rig.add({six.address, four.address}));
+    rig.exchange();
+    rig.wait(60s);
+    CAPTURE(asks_again);
+    CHECK(rig.all<Relays::Allocated>().size() == 2);
+    CHECK(four.count(Method::Allocate) == 2);
+  }
+}
+
+TEST_CASE("a full server is asked from no other socket for a minute", "[TURN-25]") {
+  for (const int code : {486, 508}) {
+    Rig rig;
+    TurnServer& server = rig.add_host("203.0.113.1");
+    for (int i = 0; i < 9; ++i) server.refusals[Method::Allocate].push_back({code});
+    REQUIRE(rig.relays->add_base(rig.now, kBase));
+    REQUIRE(rig.relays->add_base(rig.now, at("192.0.2.2", 4000)));
+    REQUIRE(rig.add({server.address}));
+    rig.exchange();
+    CHECK(server.count(Method::Allocate) == 2);
+    rig.wait(10s);
+    CHECK(server.count(Method::Allocate) == 2);
+    REQUIRE(rig.relays->add_base(rig.now, at("192.0.2.3", 4000)));
+    rig.wait(10s);
+    CHECK(server.count(Method::Allocate) == 2);
+  }
+}
+
+TEST_CASE("the end of another allocation does not shorten the minute that a full server wants", "[TURN-25]") {
+  Rig rig;
+  TurnServer& server = rig.add_host("203.0.113.1");
+  const Address other = at("192.0.2.2", 4000);
+  REQUIRE(rig.relays->add_base(rig.now, kBase));
+  REQUIRE(rig.relays->add_base(rig.now, other));
+  REQUIRE(rig.add({server.address}));
+  rig.exchange();
+  REQUIRE(rig.all<Relays::Allocated>().size() == 1);
+  server.refusals[Method::Allocate].push_back({486});
+  rig.wait(1s);
+  REQUIRE(rig.all<Relays::Failed>().size() == 1);
+  const std::size_t before = server.count(Method::Allocate);
+  rig.relays->remove_base(rig.now, kBase);
+  rig.exchange();
+  rig.wait(1s);
+  REQUIRE(rig.add({server.address}));
+  rig.wait(10s);
+  CHECK(server.count(Method::Allocate) == before);
 }
 
 }  // namespace pollrtc::test

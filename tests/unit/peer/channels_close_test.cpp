@@ -450,3 +450,17 @@ TEST_CASE("what was not read of a channel that is let go is in the window no lon
   t.run(5s);
   CHECK(t.told.size() == 1);
 }
+
+TEST_CASE("a report names the channel that the message was sent on, though its stream is another's by then") {
+  ChannelsFixture t;
+  t.connect();
+  t.say(5, kOpenL);
+  t.run(1s);
+  t.told.clear();
+  REQUIRE(t.channels.send(t.net.now, ChannelHandle{0}, as_bytes("of the first"), true, kLargest, 7));
+  t.reset_and_lose_the_answer(5);
+  t.say(5, kOpenL);
+  t.run(5s);
+  CHECK(t.told ==
+        lines({"sent 0", "low 0", "closing 0", "closed 0 Remote", "announced 1", "acknowledged 0"}));
+}

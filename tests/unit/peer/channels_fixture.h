@@ -143,6 +143,9 @@ class ChannelsFixture {
     while (more) {
       while (channels.has_association() && net.a.association->receive(message))
         drops_.count(channels.on_message(net.now, std::move(message)));
+      for (sctp::Association::MessageReport report{};
+           channels.has_association() && net.a.association->poll_report(report);)
+        channels.on_report(report);
       more = seen_ < net.a.events.size();
       if (more) on_event(net.a.events[seen_++]);
     }
@@ -174,6 +177,11 @@ class ChannelsFixture {
     if (const auto* o = std::get_if<Peer::ChannelOpened>(&event)) note("open", o->channel);
     if (const auto* c = std::get_if<Peer::ChannelClosing>(&event)) note("closing", c->channel);
     if (const auto* l = std::get_if<Peer::BufferLow>(&event)) note("low", l->channel);
+    if (const auto* r = std::get_if<Peer::MessageReport>(&event))
+      note(r->outcome == MessageOutcome::Acknowledged ? "acknowledged"
+           : r->outcome == MessageOutcome::Sent       ? "sent"
+                                                      : "abandoned",
+           r->channel);
     if (const auto* c = std::get_if<Peer::ChannelClosed>(&event)) {
       note("closed", c->channel);
       told.back() += ' ';

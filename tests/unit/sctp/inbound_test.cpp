@@ -372,3 +372,16 @@ TEST_CASE("the engine keeps our tag, and the peer's in what it sends, until the 
   peer.association.abort(peer.now, "bye");
   CHECK(peer.poll().tag == ScriptedPeer::kPeerTag);
 }
+
+TEST_CASE("of several SACKs in a packet one counts, or many would cost as many walks over all in flight",
+          "[ATK-09]") {
+  ScriptedPeer peer;
+  peer.establish_passively();
+  for (int i = 0; i < 3; ++i) REQUIRE(peer.association.send(peer.now, {}, as_bytes("x")));
+  peer.drain();
+  const std::string one = ScriptedPeer::sack(peer.local_tsn.value()),
+                    two = ScriptedPeer::sack(peer.local_tsn.value() + 1);
+  CHECK(peer.give(peer.local_tag, one + two) == Drop::None);
+  CHECK(peer.association.stats().outstanding_bytes == 2 * 20);
+  CHECK(peer.association.drops()[Drop::SctpBundling] == 1);
+}

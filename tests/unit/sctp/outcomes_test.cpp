@@ -65,7 +65,6 @@ TEST_CASE("both reports come in order though nobody asked for them in between; w
   peer.give(peer.local_tag, ScriptedPeer::sack(peer.local_tsn.value() + 1));
   Association::MessageReport report{};
   REQUIRE(peer.association.poll_report(report));
-  CHECK(report.stream == 3);
   CHECK(report.outcome == kSent);
   CHECK(told(peer.association) == Told{{1, kAcknowledged}, {1, kSent}, {1, kAcknowledged}});
 }
@@ -155,7 +154,7 @@ TEST_CASE("a thousand rounds of reports need no more memory than one, and those 
 TEST_CASE("over a bad path each message is reported on exactly once, and rightly") {
   TwoAssociations pair({.delay = 20ms, .loss = 0.2, .reorder = 0.1, .duplicate = 0.1}, 11);
   pair.connect();
-  std::map<std::uint32_t, std::vector<MessageOutcome>> seen;
+  std::map<std::uint64_t, std::vector<MessageOutcome>> seen;
   for (std::uint32_t i = 0; i < 200; ++i) {
     SendOptions options = asked(i);
     options.unordered = true;

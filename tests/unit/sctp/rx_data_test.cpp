@@ -173,7 +173,7 @@ TEST_CASE("the PPID of the first fragment counts", "[SCTP-DATA-14]") {
   }
 }
 
-TEST_CASE("fragments that contradict their neighbours are a violation", "[SCTP-DATA-09]") {
+TEST_CASE("fragments that contradict their neighbours are a violation", "[SCTP-DATA-09][SCTP-DATA-19]") {
   struct Case {
     DataChunk first, second;
   };
@@ -659,6 +659,18 @@ TEST_CASE("a reset in the middle of a message takes all of what has come of it",
   f.data(105, "E", 6, 0, "stream");
   f.data(106, "BE", 5, 0, "anew");
   CHECK(f.received() == Texts{"6:other stream", "5:anew"});
+}
+
+TEST_CASE("a FORWARD TSN that passes a reset that waits does not lose what has come whole behind it",
+          "[SCTP-PR-07][SCTP-RST-06]") {
+  Fixture f;
+  f.data(100, "BE", 2, 0, "first");
+  f.rx->reassembly().defer_above(Tsn(101));  // 101 is missing
+  f.data(102, "BE", 2, 1, "whole");
+  REQUIRE(f.forward(103, {{StreamId{2}, Ssn(2)}}));
+  f.rx->reassembly().reset_stream(StreamId{1});
+  f.rx->reassembly().release_deferred();
+  CHECK(f.received() == Texts{"2:first", "2:whole"});
 }
 
 }  // namespace pollrtc::sctp

@@ -293,6 +293,19 @@ TEST_CASE("while a reset is put off, I-DATA above its last TSN belongs to the ti
   CHECK(f.used() == 0);
 }
 
+TEST_CASE("an I-FORWARD-TSN that passes a reset that waits does not lose what has come whole behind it") {
+  Fixture f;
+  f.data(100, "BE", 2, 0, 0, "first");
+  f.rx->reassembly().defer_above(Tsn(101));  // 101 is missing
+  f.data(102, "BE", 2, 1, 0, "whole");
+  f.data(104, "BE", 2, 3, 0, "above");
+  REQUIRE(f.forward(103, {ordered(2, 2)}));
+  f.reset(1);
+  f.rx->reassembly().release_deferred();
+  CHECK(f.received() == Texts{"2:first", "2:whole", "2:above"});
+  CHECK(f.used() == 0);
+}
+
 TEST_CASE("I-DATA that finds no memory when its reset is done is given out once there is some",
           "[SCTP-RST-03]") {
   for (std::size_t successes = 0;; ++successes) {  // each allocation that it takes fails once

@@ -92,6 +92,14 @@ struct TxFixture {
     chunk.duplicate_bytes = duplicate_bytes;
     return tx->on_sack(now, chunk);
   }
+  // A first round trip, so that timers and windows have something to go by: 1000 is sent and acknowledged.
+  void measure(Duration round_trip = 40ms) {
+    send_full(1);
+    REQUIRE(flush() == Tsns{1000});
+    now += round_trip;
+    REQUIRE(sack(1000) == SackResult::Progress);
+    REQUIRE(tx->rto().srtt() == round_trip);
+  }
   struct Forward {
     std::uint32_t tsn = 0;
     std::vector<std::pair<int, int>> skipped;

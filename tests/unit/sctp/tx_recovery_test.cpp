@@ -8,13 +8,6 @@ constexpr std::size_t kP = 1000;
 
 struct RecoveryFixture : TxFixture {
   RecoveryFixture() : TxFixture(1000, {}, false, SchedulerPolicy::WeightedFair, true) {}
-  // A first round trip of 40 ms, so that probes and windows have something to go by: 1000 is sent and acknowledged.
-  void measure() {
-    send_full(1);
-    REQUIRE(flush() == Tsns{1000});
-    now += 40ms;
-    REQUIRE(sack(1000) == SackResult::Progress);
-  }
   // All that the window lets go, as fast as Max.Burst does.
   Tsns all() {
     Tsns tsns;
@@ -95,8 +88,8 @@ TEST_CASE("large packets that were given up and arrive all the same are no black
   bool is_found = false;
   std::uint32_t last = 1000;
   for (int round = 0; round < 40; ++round, last += 7) {
-    for (const std::size_t size :
-         {10u, 200u, 10u}) {  // TSNs 1 to 3 of the round; the first is lost in any case
+    // TSNs 1 to 3 of the round, of which the first is lost in any case.
+    for (const std::size_t size : {10u, 200u, 10u}) {
       REQUIRE(f.send(size, once));
       REQUIRE(f.all().size() == 1);
     }
