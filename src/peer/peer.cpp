@@ -237,8 +237,8 @@ void Peer::Impl::close(Time now) {
 }
 
 std::uint64_t Peer::Impl::remote_max_message_size() const {
-  const auto& remote = remote_in_force();
-  return remote ? remote->max_message_size : sdp::kDefaultMaxMessageSize;
+  const sdp::Remote* const remote = remote_in_force();
+  return remote != nullptr ? remote->max_message_size : sdp::kDefaultMaxMessageSize;
 }
 
 std::size_t Peer::Impl::max_message_size() const {
@@ -284,8 +284,8 @@ PeerStats Peer::Impl::stats() const {
       s.dtls_cipher_suite = dtls->cipher_suite();
     }
   }
-  const auto& remote = remote_in_force();
-  s.dtls_is_client = remote && remote->our_role == sdp::DtlsRole::Client;
+  const sdp::Remote* const remote = remote_in_force();
+  s.dtls_is_client = remote != nullptr && remote->our_role == sdp::DtlsRole::Client;
   if (association) {
     all += association->drops();
     const sctp::AssociationStats sctp_stats = association->stats();

@@ -131,8 +131,8 @@ struct [[gnu::visibility("hidden")]] Peer::Impl {
   void become(GatheringState next);
   bool has_ended() const { return close_reason != Close::None; }
   std::size_t max_message_size() const;
-  const sdp::Boxed<sdp::Remote>& remote_in_force() const {
-    return remote_current ? remote_current : remote_pending;
+  const sdp::Remote* remote_in_force() const {
+    return remote_current ? remote_current.get() : remote_pending.get();
   }
   std::uint64_t remote_max_message_size() const;
   PeerStats stats() const;

@@ -20,6 +20,7 @@ class Boxed {
   }
   void reset() { value_.reset(); }
 
+  const T* get() const { return value_.get(); }
   explicit operator bool() const { return value_ != nullptr; }
   T& operator*() { return *value_; }
   const T& operator*() const { return *value_; }
