@@ -1,6 +1,7 @@
 #include "sctp/delivery_rate.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace pollrtc::sctp {
 
@@ -26,7 +27,10 @@ RateSample DeliveryRate::sample(Time now, const SentPacket& newest, Duration sho
   RateSample sample;
   sample.prior_delivered = newest.delivered;
   sample.delivered = static_cast<std::size_t>(delivered_ - newest.delivered);
-  sample.lost = static_cast<std::size_t>(lost_ > newest.lost ? lost_ - newest.lost : 0);
+  // What the last acknowledgement found lost was found after its sample was taken. Where each covers all that was in flight
+  // nothing acknowledged now was sent before that, and losses would never be seen.
+  const std::uint64_t lost_before = std::min(newest.lost, std::exchange(lost_at_sample_, lost_));
+  sample.lost = static_cast<std::size_t>(lost_ > lost_before ? lost_ - lost_before : 0);
   sample.in_flight = newest.in_flight;
   sample.is_app_limited = newest.is_app_limited;
   // The slower of sending and of acknowledging: neither a burst of packets nor one of SACKs is the rate of the path.

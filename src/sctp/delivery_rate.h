@@ -35,7 +35,7 @@ struct RateSample {
   std::size_t delivered = 0;          // bytes, since that packet was sent
   Duration interval{};                // zero: no sample
   std::uint64_t prior_delivered = 0;  // in all, when it was sent: tells one round trip from the next
-  std::size_t lost = 0;               // bytes, since it was sent
+  std::size_t lost = 0;               // bytes, since it was sent, and since the sample before
   std::size_t in_flight = 0;          // when it was sent, itself included
   bool is_app_limited = false;
 
@@ -69,8 +69,9 @@ class DeliveryRate {
 
  private:
   std::uint64_t delivered_ = 0, lost_ = 0;
-  Time delivered_at_{};   // the last of them
-  Time first_sent_at_{};  // the packet of the last sample
+  std::uint64_t lost_at_sample_ = 0;  // the last one
+  Time delivered_at_{};               // the last of them
+  Time first_sent_at_{};              // the packet of the last sample
   std::uint64_t app_limited_until_ = 0;
 };
 

@@ -25,6 +25,8 @@ constexpr Duration kMinRttWindow = 10s;
 constexpr Duration kProbeRttTime = 200ms;
 // Of so short a path the product of rate and round trip is less than what a poll loop hands over at a time.
 constexpr Duration kLeastRtt = 1ms;
+// Of what was in flight, one part in so many: lost of a batch, it says that something overflows and not that chance took it.
+constexpr std::size_t kHeavyLoss = 8;
 // Goal::LowLatency: what may wait in the queue, and what tells that it begins to.
 constexpr Duration kMostQueue = 10ms, kQueueSeen = 5ms;
 
@@ -58,9 +60,10 @@ void PathModel::on_ack(Time now, const AckedBytes& acked) {
   note_rate(acked);
   note_rtt(now, acked);
   note_extra(now, acked);
+  note_carried(acked);
   note_chance(acked);
   advance(now, acked);
-  set_cwnd(acked);
+  set_cwnd(now, acked);
   if (is_round_start_) {
     latest_rate_ = acked.rate.rate();
     latest_delivered_ = acked.rate.delivered;
@@ -132,6 +135,16 @@ void PathModel::note_extra(Time now, const AckedBytes& acked) {
   if (is_full_) extra_.now = std::max(extra_.now, std::min(extra, cwnd_));
 }
 
+bool PathModel::is_acked_in_batches() const {
+  return most_extra() > product(100) && std::min(extra_.silence, extra_.silence_before) > min_rtt_;
+}
+
+void PathModel::note_carried(const AckedBytes& acked) {
+  if (is_round_start_) carried_ = 0;
+  if (acked.flight_before > acked.rate.lost)
+    carried_ = std::max(carried_, acked.flight_before - acked.rate.lost);
+}
+
 bool PathModel::is_crowded() const {
   const Duration tenth = min_rtt_ / 10;
   return round_rtt_ > min_rtt_ + (is_latency_bound() ? std::min(tenth, kQueueSeen) : tenth);
@@ -179,7 +192,8 @@ void PathModel::check_startup(const AckedBytes& acked) {
 }
 
 void PathModel::advance_cycle(Time now, const AckedBytes& acked) {
-  const auto packets = static_cast<std::uint32_t>(product(100) / pmdcs_);
+  const std::size_t inflight = product(100) + (is_acked_in_batches() ? most_extra() : 0);
+  const auto packets = static_cast<std::uint32_t>(inflight / pmdcs_);
   const bool is_time =
       now - cycle_since_ >= cycle_wait_ || rounds_in_cycle_ >= std::min(packets, kRenoRounds);
   // What Up brought is seen a round trip later. On while it brings more (§5.3.3.4): a path that has become ten times faster
@@ -236,10 +250,15 @@ bool PathModel::is_shared_loss(const AckedBytes& acked) const {
 void PathModel::adapt_to_losses(Time now, const AckedBytes& acked) {
   const bool is_late = is_latency_bound() && round_rtt_ > min_rtt_ + kMostQueue;  // what losses are to others
   if (!loses_too_much(acked) && !is_shared_loss(acked) && !is_late) return;
+  if (is_acked_in_batches() && acked.rate.lost > acked.rate.in_flight / kHeavyLoss)
+    batches_overflow_until_ = now + kMinRttWindow;
   if (phase_ == Phase::Refill || phase_ == Phase::Up) {
     if (is_late) return;
-    if (!acked.rate.is_app_limited)
+    if (!acked.rate.is_app_limited) {
       inflight_most_ = std::max({acked.rate.in_flight, product(kBetaPercent), least()});
+      // What a host that reads in batches has taken of one was in flight when none of it was acknowledged yet.
+      if (is_acked_in_batches() && !is_latency_bound()) inflight_most_ = std::max(inflight_most_, carried_);
+    }
     if (phase_ == Phase::Up) enter(now, Phase::Down);
   } else if (is_round_start_) {
     const std::size_t inflight = inflight_limit_ == kUnknown ? cwnd_ : inflight_limit_;
@@ -311,13 +330,12 @@ std::size_t PathModel::inflight_that_proves() const {
   return as_window(bytes_in(bandwidth(), std::max(phase_rtt_, min_rtt_)) * up_percent_ / 100) + 2 * pmdcs_;
 }
 
-void PathModel::set_cwnd(const AckedBytes& acked) {
+void PathModel::set_cwnd(Time now, const AckedBytes& acked) {
   const std::uint64_t batch =
       bytes_in(bandwidth(), 2ms) + (is_latency_bound() ? 1 : 3) * pmdcs_;  // pacing and delayed SACKs
   std::uint64_t target = product(phase_ == Phase::Up ? 225 : 200);
   if (phase_ == Phase::Up) target = std::max<std::uint64_t>(target, inflight_that_proves());
-  const std::size_t extra = std::max(extra_.now, extra_.before);
-  target += extra + batch;
+  target += most_extra() + batch;
   if (is_latency_bound() && !is_full_) target = product(130) + batch;
   if (is_latency_bound() && is_full_) target = product(100) + bytes_in(bandwidth(), kMostQueue) + batch;
   if (is_full_) {
@@ -329,9 +347,9 @@ void PathModel::set_cwnd(const AckedBytes& acked) {
   if (phase_ == Phase::Refill || phase_ == Phase::Up) most = inflight_most_;
   if (phase_ == Phase::Down || phase_ == Phase::Cruise)
     most = std::min(inflight_with_headroom(), inflight_limit_);
-  // Who acknowledges less often than once a round trip lets that much more stand in flight than the path holds.
-  if (most != kUnknown && extra > product(100) && std::min(extra_.silence, extra_.silence_before) > min_rtt_)
-    most += extra;
+  // Who acknowledges less often than once a round trip lets that much more stand in flight than the path holds; but a host that
+  // reads less often has all of it wait in its socket, and where that overflows, the bounds that losses set are those of the socket.
+  if (most != kUnknown && is_acked_in_batches() && now >= batches_overflow_until_) most += most_extra();
   if (phase_ == Phase::ProbeRtt) most = product(50);
   cwnd_ = std::max(std::min(cwnd_, most), least());
 }

@@ -12,6 +12,8 @@
 // milliseconds hold, and a longer queue counts as losses do. It gives way to neighbours who fill the queue.
 #pragma once
 
+#include <algorithm>
+
 #include "sctp/congestion.h"
 
 namespace pollrtc::sctp {
@@ -68,6 +70,7 @@ class PathModel {
   void note_rate(const AckedBytes& acked);
   void note_rtt(Time now, const AckedBytes& acked);
   void note_extra(Time now, const AckedBytes& acked);
+  void note_carried(const AckedBytes& acked);
   void note_chance(const AckedBytes& acked);
   bool loses_too_much(const AckedBytes& acked) const;
   bool is_shared_loss(const AckedBytes& acked) const;
@@ -78,11 +81,14 @@ class PathModel {
   void adapt_to_losses(Time now, const AckedBytes& acked);
   void probe_rtt(Time now, const AckedBytes& acked);
   void enter(Time now, Phase phase);
-  void set_cwnd(const AckedBytes& acked);
+  void set_cwnd(Time now, const AckedBytes& acked);
   std::size_t product(std::uint64_t percent) const;  // of rate and round trip, in bytes
   std::size_t least() const { return 4 * pmdcs_; }
   // A queue stands though no more is sent than the model says.
   bool is_crowded() const;
+  std::size_t most_extra() const { return std::max(extra_.now, extra_.before); }
+  // Less often than once a round trip, and each time more than the path holds.
+  bool is_acked_in_batches() const;
   Duration mean_rtt() const { return round_samples_ == 0 ? round_rtt_ : round_rtts_ / round_samples_; }
   bool is_latency_bound() const { return goal_ == Goal::LowLatency; }
   std::uint64_t pacing_percent() const;
@@ -124,6 +130,9 @@ class PathModel {
   int full_rounds_ = 0;
   bool is_full_ = false;
   Extra extra_;
+  std::size_t carried_ = 0;  // the most in flight in this round trip, without what was lost of it
+  Time batches_overflow_until_ =
+      Time::min();  // no room beyond the bounds for batches until then; they overflowed
   Time last_sent_ = kNever;
 };
 static_assert(CongestionControl<PathModel>);

@@ -26,8 +26,9 @@ struct Bottleneck::Flow {
   test::TestEnvironment sender_environment, receiver_environment;
   std::optional<sctp::Association> sender, receiver;
   std::vector<std::uint8_t> message;
-  std::deque<std::vector<std::uint8_t>> held;  // for the sender, until it polls
-  Time next_poll = kNever, next_ping = kNever, next_feed = kNever;
+  std::deque<std::vector<std::uint8_t>> held;    // for the sender, until it polls
+  std::deque<std::vector<std::uint8_t>> socket;  // for the receiver, until its host reads
+  Time next_poll = kNever, next_ping = kNever, next_feed = kNever, next_read = kNever;
   std::uint64_t received = 0;
   std::vector<double> ping_delays;
   double limited_sent = 0;  // bytes
@@ -200,30 +201,57 @@ Time Bottleneck::next_time() const {
   for (const auto& flow : flows_) {
     next = std::min(next, flow->next_poll);
     if (!flow->has_begun) continue;
-    next = std::min(next, flow->receiver->next_timeout());
+    next = std::min({next, flow->receiver->next_timeout(), flow->next_read});
     if (flow->config.poll_every > Duration::zero()) continue;
     next = std::min({next, flow->sender->next_timeout(), flow->next_ping, flow->next_feed});
   }
   return next;
 }
 
-void Bottleneck::deliver() {
-  while (!forward_.empty() && forward_.front().arrival <= now_) {
-    Flow& flow = *forward_.front().flow;
-    flow.receiver->handle_packet(now_, forward_.front().bytes);
-    forward_.pop_front();
-    sctp::Message message(flow.receiver_environment.env.memory);
-    while (flow.receiver->receive(message)) {
-      if (message.stream == kBulk) flow.received += message.payload.size();
-      if (message.stream == kPing) {
-        Duration::rep at = 0;
-        std::memcpy(&at, message.payload.data(), sizeof at);
-        const Duration took = now_.time_since_epoch() - Duration(at) - round_trip(flow) / 2;
-        flow.ping_delays.push_back(static_cast<double>(took.count()) / 1000);
-      }
-      flow.receiver->release(message.charge);
+// What a host that reads now and then finds in its socket when it comes to it again; false: it reads all at once.
+bool Bottleneck::waits_for_reader(Packet& packet) {
+  const Duration every = config_.read_every;
+  if (every <= Duration::zero()) return false;
+  Flow& flow = *packet.flow;
+  if (flow.next_read == kNever) flow.next_read = now_ + every - now_.time_since_epoch() % every;
+  if (flow.socket.size() < config_.socket_packets) {
+    flow.socket.push_back(std::move(packet.bytes));
+  } else {
+    ++dropped_;
+  }
+  return true;
+}
+
+void Bottleneck::take_in(Flow& flow, Bytes packet) {
+  flow.receiver->handle_packet(now_, packet);
+  sctp::Message message(flow.receiver_environment.env.memory);
+  while (flow.receiver->receive(message)) {
+    if (message.stream == kBulk) flow.received += message.payload.size();
+    if (message.stream == kPing) {
+      Duration::rep at = 0;
+      std::memcpy(&at, message.payload.data(), sizeof at);
+      const Duration took = now_.time_since_epoch() - Duration(at) - round_trip(flow) / 2;
+      flow.ping_delays.push_back(static_cast<double>(took.count()) / 1000);
     }
-    send_back(flow);
+    flow.receiver->release(message.charge);
+  }
+}
+
+void Bottleneck::deliver() {
+  for (; !forward_.empty() && forward_.front().arrival <= now_; forward_.pop_front()) {
+    Packet& packet = forward_.front();
+    if (waits_for_reader(packet)) continue;
+    take_in(*packet.flow, packet.bytes);
+    send_back(*packet.flow);
+  }
+  for (const auto& flow : flows_) {
+    if (now_ < flow->next_read) continue;
+    flow->next_read = kNever;
+    for (; !flow->socket.empty(); flow->socket.pop_front()) {
+      take_in(*flow, flow->socket.front());
+      if (!config_.acks_reads) send_back(*flow);
+    }
+    send_back(*flow);
   }
   while (!back_.empty() && back_.front().arrival <= now_) {
     Flow& flow = *back_.front().flow;

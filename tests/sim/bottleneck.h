@@ -23,6 +23,10 @@ struct BottleneckConfig {
   std::size_t policed_burst = 0;  // bytes that it holds
   double loss_back = 0;           // of what comes back
   Duration back_every{};          // what comes back is let through only at multiples of this
+  // The receiving host comes to its socket only so often, and this many packets find room there; none: it reads all at once.
+  Duration read_every{};
+  std::size_t socket_packets = 0;
+  bool acks_reads = false;  // once for all that it finds there, as we do; else packet by packet
 };
 
 struct FlowConfig {
@@ -82,6 +86,8 @@ class Bottleneck {
   static void insert(std::deque<Packet>& packets, Packet packet);
   void feed(Flow& flow);
   void deliver();
+  bool waits_for_reader(Packet& packet);
+  void take_in(Flow& flow, Bytes packet);
   Time next_time() const;
 
   static constexpr std::size_t kBelow = 28 + 37;  // IP and UDP, and a DTLS record

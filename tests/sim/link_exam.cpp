@@ -282,6 +282,30 @@ Marks exam_disturbances(CongestionAlgorithm algorithm, std::uint64_t series) {
                        0, 10});
     }
   }
+  // A browser comes to its socket every few milliseconds, a game once a frame, and what finds no room there until then is lost:
+  // the path itself is never full.
+  for (const bool acks_reads : {false, true}) {
+    for (const Duration every : {Duration(3ms), Duration(10ms)}) {
+      Link link = link_of(1000, 500us, 0, 4);
+      link.config.read_every = every;
+      link.config.socket_packets = static_cast<std::size_t>(near(100));
+      link.config.acks_reads = acks_reads;
+      Bottleneck bottleneck(link.config, {flow_of(algorithm)});
+      const Shares shares(bottleneck, 5s, 15s);
+      const auto packets = static_cast<double>(link.config.socket_packets);
+      const double payload = bottleneck.payload_rate() * 8 / link.config.bits_per_second * kFullPacket;
+      const std::string name =
+          format(acks_reads ? "a socket of %.0f packets read and acknowledged every %.0f ms"
+                            : "a socket of %.0f packets read every %.0f ms",
+                 packets, 1000 * seconds(every), 0, 0);
+      marks.push_back(
+          {name + ": use of it", shares.rate() * seconds(every) / (packets * payload), 0.7, 1.01});
+      const auto stats = bottleneck.stats(0);
+      marks.push_back(
+          {name + ": sent again, of 100",
+           100 * static_cast<double>(stats.retransmissions) / static_cast<double>(stats.packets_out), 0, 5});
+    }
+  }
   return marks;
 }
 

@@ -137,6 +137,21 @@ TEST_CASE("a sample knows whether there was nothing else to send, and what was l
   CHECK_FALSE(rate.is_app_limited());
 }
 
+TEST_CASE(
+    "what an acknowledgement finds lost is in the next sample, though all that it covers was sent after") {
+  DeliveryRate rate;
+  const SentPacket first = rate.on_sent(Time(0ms), true);
+  rate.on_delivered(Time(10ms), 1000);
+  CHECK(rate.sample(Time(10ms), first, 1ms).lost == 0);
+  rate.on_lost(700);  // as it tells, after its sample
+  const SentPacket second = rate.on_sent(Time(10ms), true);
+  const SentPacket third = rate.on_sent(Time(11ms), false);
+  rate.on_delivered(Time(20ms), 1000);
+  CHECK(rate.sample(Time(20ms), second, 1ms).lost == 700);
+  rate.on_delivered(Time(21ms), 1000);
+  CHECK(rate.sample(Time(21ms), third, 1ms).lost == 0);
+}
+
 TEST_CASE("packets are found by number until they are let go; the newest stays") {
   SentPackets packets(default_memory(), 3);
   for (int i = 0; i < 3; ++i) CHECK(packets.open(sent(Time(Duration(i)))));
