@@ -29,6 +29,10 @@ constexpr Duration kLeastRtt = 1ms;
 constexpr std::size_t kHeavyLoss = 8;
 // Goal::LowLatency: what may wait in the queue, and what tells that it begins to.
 constexpr Duration kMostQueue = 10ms, kQueueSeen = 5ms;
+constexpr std::uint32_t kEnoughSamples =
+    12;  // round trips, that the shortest of them is that of the path and its queue
+constexpr Duration kMostStray = 20ms;
+constexpr std::size_t kOwnPackets = 2;  // so many of ours wait for each other anyway
 
 // Rates and what they bring are of 64 bits on every machine; a window is a size_t, and none is larger than this.
 constexpr std::uint64_t kMostWindow = 1u << 30;
@@ -62,6 +66,7 @@ void PathModel::on_ack(Time now, const AckedBytes& acked) {
   note_extra(now, acked);
   note_carried(acked);
   note_chance(acked);
+  note_stray();
   advance(now, acked);
   set_cwnd(now, acked);
   if (is_round_start_) {
@@ -150,6 +155,13 @@ bool PathModel::is_crowded() const {
   return round_rtt_ > min_rtt_ + (is_latency_bound() ? std::min(tenth, kQueueSeen) : tenth);
 }
 
+// Zero until a round trip has enough packets: its first ones cannot tell a queue from jitter and from acknowledgements that come
+// together.
+Duration PathModel::standing_wait() const {
+  const bool tells = is_round_start_ || round_samples_ >= kEnoughSamples;
+  return tells && min_rtt_ != Duration::zero() ? round_rtt_ - min_rtt_ : Duration::zero();
+}
+
 bool PathModel::loses_too_much(const AckedBytes& acked) const {
   const std::uint64_t expected = acked.rate.in_flight * kLossPercent / 100;
   if (acked.rate.lost <= expected + kLossSlack * pmdcs_) return false;
@@ -179,8 +191,7 @@ void PathModel::check_startup(const AckedBytes& acked) {
     is_full_ = true;
     inflight_most_ = std::max({product(100), latest_delivered_, least()});
   }
-  const bool queue_grows = min_rtt_ != Duration::zero() && round_rtt_ > min_rtt_ + kQueueSeen;
-  if (is_latency_bound() && queue_grows && rounds_in_phase_ > 1) is_full_ = true;
+  if (is_latency_bound() && standing_wait() > kQueueSeen && rounds_in_phase_ > 1) is_full_ = true;
   if (!is_round_start_ || acked.rate.is_app_limited || !acked.rate.is_valid()) return;
   const std::uint64_t rate = std::max(rates_[0], rates_[1]);
   if (rate >= full_rate_ * 5 / 4) {
@@ -217,7 +228,7 @@ void PathModel::advance_cycle(Time now, const AckedBytes& acked) {
       if (inflight_most_ != kUnknown && acked.flight_before + 2 * pmdcs_ >= inflight_most_)
         inflight_most_ += acked.newly_acked / 4;
       const bool is_proven = now - phase_since_ > min_rtt_ && acked.flight_before >= inflight_that_proves();
-      const bool queue_grows = is_latency_bound() && round_rtt_ > min_rtt_ + kQueueSeen;
+      const bool queue_grows = is_latency_bound() && standing_wait() > kQueueSeen;
       if (is_proven || (queue_grows && rounds_in_phase_ > 1) || rounds_in_phase_ > 8) enter(now, Phase::Down);
       break;
     }
@@ -236,6 +247,16 @@ void PathModel::note_chance(const AckedBytes& acked) {
   chance_ = chance_ - chance_ / kChanceRounds + seen / kChanceRounds;
 }
 
+// Jitter, and acknowledgements that come together: what is in flight for their sake stands in no queue.
+void PathModel::note_stray() {
+  const bool is_quiet = (phase_ == Phase::Down || phase_ == Phase::Cruise) && rounds_in_phase_ > 1;
+  if (!is_round_start_ || !is_quiet || round_samples_ < 3 || bandwidth() == 0) return;
+  const auto packets =
+      Duration(static_cast<Duration::rep>(kOwnPackets * pmdcs_ * std::uint64_t{1'000'000} / bandwidth()));
+  const Duration stray = std::clamp(mean_rtt() - round_rtt_ - packets, Duration::zero(), kMostStray);
+  stray_ += (stray - stray_) / 4;
+}
+
 // Losses in a queue that stands, beyond those of chance and twice their spread: it overflows, or a neighbour's does.
 bool PathModel::is_shared_loss(const AckedBytes& acked) const {
   if (!is_crowded()) return false;
@@ -248,7 +269,7 @@ bool PathModel::is_shared_loss(const AckedBytes& acked) const {
 
 // §5.5.10: too much loss while probing tells what the path holds; while not, that it holds less just now.
 void PathModel::adapt_to_losses(Time now, const AckedBytes& acked) {
-  const bool is_late = is_latency_bound() && round_rtt_ > min_rtt_ + kMostQueue;  // what losses are to others
+  const bool is_late = is_latency_bound() && standing_wait() > kMostQueue;  // what losses are to others
   if (!loses_too_much(acked) && !is_shared_loss(acked) && !is_late) return;
   if (is_acked_in_batches() && acked.rate.lost > acked.rate.in_flight / kHeavyLoss)
     batches_overflow_until_ = now + kMinRttWindow;
@@ -326,7 +347,7 @@ std::size_t PathModel::inflight_with_headroom() const {
 
 // Of Up: what is in flight when its rate has filled a round trip as long as the one it began in.
 std::size_t PathModel::inflight_that_proves() const {
-  if (is_latency_bound()) return product(100) + as_window(bytes_in(bandwidth(), kQueueSeen));
+  if (is_latency_bound()) return product(100) + as_window(bytes_in(bandwidth(), kQueueSeen + stray_));
   return as_window(bytes_in(bandwidth(), std::max(phase_rtt_, min_rtt_)) * up_percent_ / 100) + 2 * pmdcs_;
 }
 
@@ -337,7 +358,8 @@ void PathModel::set_cwnd(Time now, const AckedBytes& acked) {
   if (phase_ == Phase::Up) target = std::max<std::uint64_t>(target, inflight_that_proves());
   target += most_extra() + batch;
   if (is_latency_bound() && !is_full_) target = product(130) + batch;
-  if (is_latency_bound() && is_full_) target = product(100) + bytes_in(bandwidth(), kMostQueue) + batch;
+  if (is_latency_bound() && is_full_)
+    target = product(100) + bytes_in(bandwidth(), kMostQueue + stray_) + batch;
   if (is_full_) {
     cwnd_ = as_window(std::min<std::uint64_t>(cwnd_ + acked.newly_acked, target));
   } else if (cwnd_ < target || acked.delivered < kInitialPackets * pmdcs_) {

@@ -72,6 +72,7 @@ class PathModel {
   void note_extra(Time now, const AckedBytes& acked);
   void note_carried(const AckedBytes& acked);
   void note_chance(const AckedBytes& acked);
+  void note_stray();
   bool loses_too_much(const AckedBytes& acked) const;
   bool is_shared_loss(const AckedBytes& acked) const;
   // What follows
@@ -86,6 +87,7 @@ class PathModel {
   std::size_t least() const { return 4 * pmdcs_; }
   // A queue stands though no more is sent than the model says.
   bool is_crowded() const;
+  Duration standing_wait() const;
   std::size_t most_extra() const { return std::max(extra_.now, extra_.before); }
   // Less often than once a round trip, and each time more than the path holds.
   bool is_acked_in_batches() const;
@@ -111,6 +113,7 @@ class PathModel {
   Duration min_rtt_{};
   Time min_rtt_at_{};
   std::uint64_t chance_ = 0;  // of a million bytes, those that are lost where no queue stands
+  Duration stray_{};          // the mean of a round trip beyond its shortest, where no queue stands
   Duration phase_rtt_{};      // the mean of the round trip in which the phase began
   Duration round_rtt_{};      // the shortest of this round trip
   Duration round_rtts_{};     // the sum, of so many

@@ -334,4 +334,25 @@ Marks exam_latency(CongestionAlgorithm algorithm, int links, std::uint64_t serie
   return marks;
 }
 
+Marks exam_latency_disturbed(CongestionAlgorithm algorithm) {
+  Marks marks;
+  for (const Duration round_trip : {Duration(20ms), Duration(100ms)}) {
+    for (const double mbit : {10.0, 100.0}) {
+      Link link = link_of(mbit, round_trip, 0, 1);
+      link.config.seed = 7;
+      link.config.back_every = 10ms;
+      Bottleneck bundled(link.config, {flow_of(algorithm)});
+      marks.push_back(
+          {link.name + ": use, acknowledgements every 10 ms", Shares(bundled, 5s, 25s).use(), 0.85, 1.01});
+      marks.push_back({link.name + ": queue, 95 of 100, then, ms", bundled.take_waits().p95, 0, 30});
+      link.config.back_every = {};
+      link.config.jitter = 30ms;
+      Bottleneck jittery(link.config, {flow_of(algorithm)});
+      marks.push_back({link.name + ": use, 30 ms of jitter", Shares(jittery, 5s, 25s).use(), 0.5, 1.01});
+      marks.push_back({link.name + ": queue, 95 of 100, with jitter, ms", jittery.take_waits().p95, 0, 30});
+    }
+  }
+  return marks;
+}
+
 }  // namespace pollrtc::sim

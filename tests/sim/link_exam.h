@@ -32,9 +32,11 @@ Marks exam_beside_cubic(sctp::CongestionAlgorithm algorithm, std::size_t flows, 
 Marks exam_unequal(sctp::CongestionAlgorithm algorithm);
 // Rates and paths that change, and a user who pauses.
 Marks exam_changes(sctp::CongestionAlgorithm algorithm);
-// Lost and bundled acknowledgements, a policer, packets that overtake each other.
+// Lost and bundled acknowledgements, a policer, packets that overtake each other, hosts that read their sockets late.
 Marks exam_disturbances(sctp::CongestionAlgorithm algorithm, std::uint64_t series = 0);
 // What a small message waits beside a bulk transfer.
 Marks exam_latency(sctp::CongestionAlgorithm algorithm, int links, std::uint64_t series = 0);
+// Bundled acknowledgements and jitter, which are no queue.
+Marks exam_latency_disturbed(sctp::CongestionAlgorithm algorithm);
 
 }  // namespace pollrtc::sim
