@@ -25,8 +25,9 @@ constexpr Duration kMinRttWindow = 10s;
 constexpr Duration kProbeRttTime = 200ms;
 // Of so short a path the product of rate and round trip is less than what a poll loop hands over at a time.
 constexpr Duration kLeastRtt = 1ms;
-// Of what was in flight, one part in so many: lost of a batch, it says that something overflows and not that chance took it.
+// Of a batch, one part in so many: its loss says that something overflows, and not that chance took it.
 constexpr std::size_t kHeavyLoss = 8;
+constexpr Duration kOverflowRemembered = 10s;
 // Goal::LowLatency: what may wait in the queue, and what tells that it begins to.
 constexpr Duration kMostQueue = 10ms, kQueueSeen = 5ms;
 constexpr std::uint32_t kEnoughSamples =
@@ -58,7 +59,7 @@ std::size_t PathModel::product(std::uint64_t percent) const {
 }
 
 void PathModel::on_ack(Time now, const AckedBytes& acked) {
-  is_timeout_open_ = false;
+  is_first_after_timeout_ = std::exchange(is_timeout_open_, false);
   note_round(acked);
   note_slowness(acked);
   note_rate(acked);
@@ -155,8 +156,8 @@ bool PathModel::is_crowded() const {
   return round_rtt_ > min_rtt_ + (is_latency_bound() ? std::min(tenth, kQueueSeen) : tenth);
 }
 
-// Zero until a round trip has enough packets: its first ones cannot tell a queue from jitter and from acknowledgements that come
-// together.
+// Told when a round trip has enough packets, or ends, and zero before: its first ones cannot tell a queue from jitter and from
+// acknowledgements that come together.
 Duration PathModel::standing_wait() const {
   const bool tells = is_round_start_ || round_samples_ >= kEnoughSamples;
   return tells && min_rtt_ != Duration::zero() ? round_rtt_ - min_rtt_ : Duration::zero();
@@ -165,7 +166,7 @@ Duration PathModel::standing_wait() const {
 bool PathModel::loses_too_much(const AckedBytes& acked) const {
   const std::uint64_t expected = acked.rate.in_flight * kLossPercent / 100;
   if (acked.rate.lost <= expected + kLossSlack * pmdcs_) return false;
-  if (is_crowded()) return true;
+  if (is_crowded() && !is_acked_in_batches()) return true;
   // No queue stands, so it may be chance, which strays from what is expected by its square root: twice that is rare.
   const std::uint64_t excess = acked.rate.lost - expected - kLossSlack * pmdcs_;
   return excess * excess > 4 * expected * pmdcs_;
@@ -247,7 +248,8 @@ void PathModel::note_chance(const AckedBytes& acked) {
   chance_ = chance_ - chance_ / kChanceRounds + seen / kChanceRounds;
 }
 
-// Jitter, and acknowledgements that come together: what is in flight for their sake stands in no queue.
+// Jitter, acknowledgements that come together, and packets that a late poll() sends together: what is in flight for their sake is
+// there for a moment only, so it may take the place of the queue that is allowed.
 void PathModel::note_stray() {
   const bool is_quiet = (phase_ == Phase::Down || phase_ == Phase::Cruise) && rounds_in_phase_ > 1;
   if (!is_round_start_ || !is_quiet || round_samples_ < 3 || bandwidth() == 0) return;
@@ -259,7 +261,8 @@ void PathModel::note_stray() {
 
 // Losses in a queue that stands, beyond those of chance and twice their spread: it overflows, or a neighbour's does.
 bool PathModel::is_shared_loss(const AckedBytes& acked) const {
-  if (!is_crowded()) return false;
+  // Of what is acknowledged in batches each round trip has a wait in it that is no queue's.
+  if (!is_crowded() || is_acked_in_batches()) return false;
   const std::uint64_t least = acked.rate.in_flight / 100 + pmdcs_;
   const std::uint64_t chance = chance_ < kLeastChance ? 0 : acked.rate.in_flight * chance_ / 1'000'000;
   if (acked.rate.lost <= least + chance) return false;
@@ -271,18 +274,21 @@ bool PathModel::is_shared_loss(const AckedBytes& acked) const {
 void PathModel::adapt_to_losses(Time now, const AckedBytes& acked) {
   const bool is_late = is_latency_bound() && standing_wait() > kMostQueue;  // what losses are to others
   if (!loses_too_much(acked) && !is_shared_loss(acked) && !is_late) return;
-  if (is_acked_in_batches() && acked.rate.lost > acked.rate.in_flight / kHeavyLoss)
-    batches_overflow_until_ = now + kMinRttWindow;
+  const std::size_t batch = std::max(acked.rate.in_flight, most_extra());
+  if (is_acked_in_batches() && acked.rate.lost > batch / kHeavyLoss)
+    batches_overflow_until_ = now + kOverflowRemembered;
   if (phase_ == Phase::Refill || phase_ == Phase::Up) {
     if (is_late) return;
     if (!acked.rate.is_app_limited) {
       inflight_most_ = std::max({acked.rate.in_flight, product(kBetaPercent), least()});
       // What a host that reads in batches has taken of one was in flight when none of it was acknowledged yet.
-      if (is_acked_in_batches() && !is_latency_bound()) inflight_most_ = std::max(inflight_most_, carried_);
+      if (is_acked_in_batches()) inflight_most_ = std::max(inflight_most_, carried_);
     }
     if (phase_ == Phase::Up) enter(now, Phase::Down);
   } else if (is_round_start_) {
-    const std::size_t inflight = inflight_limit_ == kUnknown ? cwnd_ : inflight_limit_;
+    // The window of one packet after a timeout is no measure of anything.
+    const std::size_t window = is_first_after_timeout_ ? before_loss_ : cwnd_;
+    const std::size_t inflight = inflight_limit_ == kUnknown ? window : inflight_limit_;
     if (is_crowded()) {
       // All give the same share back, and take equal steps up again: whoever has most gives most.
       rate_limit_ = bandwidth() * kSharedPercent / 100;
@@ -359,7 +365,7 @@ void PathModel::set_cwnd(Time now, const AckedBytes& acked) {
   target += most_extra() + batch;
   if (is_latency_bound() && !is_full_) target = product(130) + batch;
   if (is_latency_bound() && is_full_)
-    target = product(100) + bytes_in(bandwidth(), kMostQueue + stray_) + batch;
+    target = product(100) + bytes_in(bandwidth(), std::max(kMostQueue, stray_)) + batch;
   if (is_full_) {
     cwnd_ = as_window(std::min<std::uint64_t>(cwnd_ + acked.newly_acked, target));
   } else if (cwnd_ < target || acked.delivered < kInitialPackets * pmdcs_) {
@@ -405,13 +411,13 @@ std::uint64_t PathModel::pacing_rate(Duration srtt) const {
 // Of timeouts in a row the first knew the window. When something was acknowledged in between, an older one is of another time.
 void PathModel::on_timeout() {
   before_loss_ = std::exchange(is_timeout_open_, true) ? std::max(before_loss_, cwnd_) : cwnd_;
-  bounds_before_loss_ = {rate_limit_, inflight_limit_, inflight_most_, is_full_};
+  bounds_before_loss_ = {rate_limit_, inflight_limit_, inflight_most_, is_full_, batches_overflow_until_};
   cwnd_ = pmdcs_;
 }
 
 void PathModel::on_fast_retransmit() {
   before_loss_ = cwnd_;
-  bounds_before_loss_ = {rate_limit_, inflight_limit_, inflight_most_, is_full_};
+  bounds_before_loss_ = {rate_limit_, inflight_limit_, inflight_most_, is_full_, batches_overflow_until_};
 }
 
 // §5.5.10.3
@@ -421,6 +427,7 @@ void PathModel::undo() {
   rate_limit_ = before.rate == 0 ? 0 : std::max(rate_limit_, before.rate);
   inflight_limit_ = std::max(inflight_limit_, before.inflight);
   inflight_most_ = std::max(inflight_most_, before.inflight_most);
+  batches_overflow_until_ = before.batches_overflow_until;
   if (before.is_full || !is_full_) return;
   is_full_ = false;
   full_rounds_ = 0;

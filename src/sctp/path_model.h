@@ -9,7 +9,7 @@
 //   ProbeRTT    rarely: half a window for a moment, so that the round trip without queue is seen
 //
 // With Goal::LowLatency it holds the queue to some milliseconds: smaller steps up, no more in flight than the path and those
-// milliseconds hold, and a longer queue counts as losses do. It gives way to neighbours who fill the queue.
+// milliseconds hold, or as many more as round trips stray anyway, and a longer queue counts as losses do. It gives way to neighbours who fill the queue.
 #pragma once
 
 #include <algorithm>
@@ -62,6 +62,7 @@ class PathModel {
     std::uint64_t rate = 0;
     std::size_t inflight = kUnknown, inflight_most = kUnknown;
     bool is_full = false;
+    Time batches_overflow_until = Time::min();
   };
 
   // What is measured
@@ -103,6 +104,7 @@ class PathModel {
   std::size_t cwnd_, before_loss_ = 0, before_probe_ = 0;
   Bounds bounds_before_loss_;
   bool is_timeout_open_ = false;  // nothing was acknowledged since the last one
+  bool is_first_after_timeout_ = false;
 
   std::uint64_t rates_[2] = {};    // the highest of this cycle of probing and of the one before
   std::uint64_t rate_limit_ = 0;   // bw_lo: 0 is none
@@ -113,7 +115,7 @@ class PathModel {
   Duration min_rtt_{};
   Time min_rtt_at_{};
   std::uint64_t chance_ = 0;  // of a million bytes, those that are lost where no queue stands
-  Duration stray_{};          // the mean of a round trip beyond its shortest, where no queue stands
+  Duration stray_{};          // the mean of round trips beyond the shortest of each, while not probing
   Duration phase_rtt_{};      // the mean of the round trip in which the phase began
   Duration round_rtt_{};      // the shortest of this round trip
   Duration round_rtts_{};     // the sum, of so many
@@ -133,7 +135,7 @@ class PathModel {
   int full_rounds_ = 0;
   bool is_full_ = false;
   Extra extra_;
-  std::size_t carried_ = 0;  // the most in flight in this round trip, without what was lost of it
+  std::size_t carried_ = 0;  // the most in flight in this round trip, without what was lost by then
   Time batches_overflow_until_ =
       Time::min();  // no room beyond the bounds for batches until then; they overflowed
   Time last_sent_ = kNever;

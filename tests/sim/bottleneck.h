@@ -23,7 +23,7 @@ struct BottleneckConfig {
   std::size_t policed_burst = 0;  // bytes that it holds
   double loss_back = 0;           // of what comes back
   Duration back_every{};          // what comes back is let through only at multiples of this
-  // The receiving host comes to its socket only so often, and this many packets find room there; none: it reads all at once.
+  // The receiving host comes to its socket only so often, and so many packets find room there; zero: it reads each as it comes.
   Duration read_every{};
   std::size_t socket_packets = 0;
   bool acks_reads = false;  // once for all that it finds there, as we do; else packet by packet

@@ -36,7 +36,7 @@ Marks exam_changes(sctp::CongestionAlgorithm algorithm);
 Marks exam_disturbances(sctp::CongestionAlgorithm algorithm, std::uint64_t series = 0);
 // What a small message waits beside a bulk transfer.
 Marks exam_latency(sctp::CongestionAlgorithm algorithm, int links, std::uint64_t series = 0);
-// Bundled acknowledgements and jitter, which are no queue.
+// What is no queue: bundled acknowledgements, jitter, and a sender that is polled late.
 Marks exam_latency_disturbed(sctp::CongestionAlgorithm algorithm);
 
 }  // namespace pollrtc::sim

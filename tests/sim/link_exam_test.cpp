@@ -55,7 +55,9 @@ TEST_CASE(
   judge(exam_latency(kLatency, 12));
 }
 
-TEST_CASE("with low latency as the goal bundled acknowledgements and jitter are not taken for a queue") {
+TEST_CASE(
+    "with low latency as the goal late polls, bundled acknowledgements and jitter are not taken for a "
+    "queue") {
   judge(exam_latency_disturbed(kLatency));
 }
 

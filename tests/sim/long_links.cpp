@@ -124,7 +124,7 @@ void exam(CongestionAlgorithm algorithm, std::string_view wanted, int links, std
   group("changes", [&] { return sim::exam_changes(algorithm); });
   group("disturbances", [&] { return sim::exam_disturbances(algorithm, series); });
   group("latency", [&] { return sim::exam_latency(algorithm, links, series); });
-  group("latency disturbed", [&] { return sim::exam_latency_disturbed(algorithm); });
+  group("bundled latency", [&] { return sim::exam_latency_disturbed(algorithm); });
 }
 
 }  // namespace
