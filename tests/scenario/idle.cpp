@@ -114,7 +114,7 @@ TEST_CASE(
 
 // Found by sim_peers, seed 1014135: T3 runs out while DTLS rests, and to wake it there is no memory.
 TEST_CASE("who rests, and lacks the memory to wake, has no deadline in the past") {
-  const std::uint64_t seed = GENERATE(1, 2, 3);  // when checks of consent fall due
+  const auto seed = static_cast<std::uint64_t>(GENERATE(1, 2, 3));  // when checks of consent fall due
   CAPTURE(seed);
   Idle idle(seed);
   Peer& alice = idle.t.alice.peer;
