@@ -314,9 +314,7 @@ void MuxMember::add_ufrag(std::string_view ufrag) {
   if (ufrag.empty() || has_ufrag(ufrag)) return;
   if (!core_->ufrags_.emplace(std::string(ufrag), this).second) return;  // 48 random bits, twice the same
   ufrags_.emplace_back(ufrag);
-  if (ufrags_.size() <= kMostUfrags) return;
-  core_->ufrags_.erase(ufrags_.front());
-  ufrags_.erase(ufrags_.begin());
+  if (ufrags_.size() > kMostUfrags) drop_ufrag(ufrags_.front());
 }
 
 void MuxMember::on_taken(int socket, const Address& source, Bytes datagram) {

@@ -30,8 +30,8 @@ constexpr std::size_t kHeavyLoss = 8;
 constexpr Duration kOverflowRemembered = 10s;
 // Goal::LowLatency: what may wait in the queue, and what tells that it begins to.
 constexpr Duration kMostQueue = 10ms, kQueueSeen = 5ms;
-constexpr std::uint32_t kEnoughSamples =
-    12;  // round trips, that the shortest of them is that of the path and its queue
+// So many round trips, and the shortest of them is that of the path and its queue.
+constexpr std::uint32_t kEnoughSamples = 12;
 constexpr Duration kMostStray = 20ms;
 constexpr std::size_t kOwnPackets = 2;  // so many of ours wait for each other anyway
 
@@ -142,7 +142,7 @@ void PathModel::note_extra(Time now, const AckedBytes& acked) {
 }
 
 bool PathModel::is_acked_in_batches() const {
-  return most_extra() > product(100) && std::min(extra_.silence, extra_.silence_before) > min_rtt_;
+  return std::min(extra_.silence, extra_.silence_before) > min_rtt_ && most_extra() > product(100);
 }
 
 void PathModel::note_carried(const AckedBytes& acked) {
@@ -411,13 +411,13 @@ std::uint64_t PathModel::pacing_rate(Duration srtt) const {
 // Of timeouts in a row the first knew the window. When something was acknowledged in between, an older one is of another time.
 void PathModel::on_timeout() {
   before_loss_ = std::exchange(is_timeout_open_, true) ? std::max(before_loss_, cwnd_) : cwnd_;
-  bounds_before_loss_ = {rate_limit_, inflight_limit_, inflight_most_, is_full_, batches_overflow_until_};
+  bounds_before_loss_ = bounds();
   cwnd_ = pmdcs_;
 }
 
 void PathModel::on_fast_retransmit() {
   before_loss_ = cwnd_;
-  bounds_before_loss_ = {rate_limit_, inflight_limit_, inflight_most_, is_full_, batches_overflow_until_};
+  bounds_before_loss_ = bounds();
 }
 
 // §5.5.10.3

@@ -9,7 +9,8 @@
 //   ProbeRTT    rarely: half a window for a moment, so that the round trip without queue is seen
 //
 // With Goal::LowLatency it holds the queue to some milliseconds: smaller steps up, no more in flight than the path and those
-// milliseconds hold, or as many more as round trips stray anyway, and a longer queue counts as losses do. It gives way to neighbours who fill the queue.
+// milliseconds hold, or as many more as round trips stray anyway, and a longer queue counts as losses do. It gives way to
+// neighbours who fill the queue.
 #pragma once
 
 #include <algorithm>
@@ -88,6 +89,9 @@ class PathModel {
   std::size_t least() const { return 4 * pmdcs_; }
   // A queue stands though no more is sent than the model says.
   bool is_crowded() const;
+  Bounds bounds() const {
+    return {rate_limit_, inflight_limit_, inflight_most_, is_full_, batches_overflow_until_};
+  }
   Duration standing_wait() const;
   std::size_t most_extra() const { return std::max(extra_.now, extra_.before); }
   // Less often than once a round trip, and each time more than the path holds.

@@ -208,8 +208,8 @@ Time Bottleneck::next_time() const {
   return next;
 }
 
-// What a host that reads now and then finds in its socket when it comes to it again; false: it reads all at once.
-bool Bottleneck::waits_for_reader(Packet& packet) {
+// For a host that reads now and then, until it comes to its socket again; false: it reads each as it comes.
+bool Bottleneck::leave_for_reader(Packet& packet) {
   const Duration every = config_.read_every;
   if (every <= Duration::zero()) return false;
   Flow& flow = *packet.flow;
@@ -240,7 +240,7 @@ void Bottleneck::take_in(Flow& flow, Bytes packet) {
 void Bottleneck::deliver() {
   for (; !forward_.empty() && forward_.front().arrival <= now_; forward_.pop_front()) {
     Packet& packet = forward_.front();
-    if (waits_for_reader(packet)) continue;
+    if (leave_for_reader(packet)) continue;
     take_in(*packet.flow, packet.bytes);
     send_back(*packet.flow);
   }

@@ -86,7 +86,7 @@ class Bottleneck {
   static void insert(std::deque<Packet>& packets, Packet packet);
   void feed(Flow& flow);
   void deliver();
-  bool waits_for_reader(Packet& packet);
+  bool leave_for_reader(Packet& packet);
   void take_in(Flow& flow, Bytes packet);
   Time next_time() const;
 

@@ -42,6 +42,11 @@ Link link_of(double mbit, Duration round_trip, double loss, double queue) {
   return link;
 }
 
+// Of 100 packets.
+double sent_again(const sctp::AssociationStats& stats) {
+  return 100 * static_cast<double>(stats.retransmissions) / static_cast<double>(stats.packets_out);
+}
+
 Random random_of(std::uint64_t group, std::uint64_t series) { return Random(group + 10 * series); }
 
 Link draw(Random& random, bool lossy, double fastest) {
@@ -262,9 +267,7 @@ Marks exam_disturbances(CongestionAlgorithm algorithm, std::uint64_t series) {
       const bool is_late = round_trip < link.config.jitter;
       const auto stats = use(link, "30 ms of jitter", is_late ? 0.65 : 0.85);
       marks.push_back(
-          {link.name + ": sent again by jitter, of 100",
-           100 * static_cast<double>(stats.retransmissions) / static_cast<double>(stats.packets_out), 0,
-           is_late ? 5.0 : 2.0});
+          {link.name + ": sent again by jitter, of 100", sent_again(stats), 0, is_late ? 5.0 : 2.0});
       link.config.loss = 0.01;
       use(link, "30 ms of jitter and 1 % lost", is_late ? 0.3 : 0.85);
     }
@@ -309,10 +312,7 @@ Marks exam_disturbances(CongestionAlgorithm algorithm, std::uint64_t series) {
                  packets, 1000 * seconds(every), 0, 0);
       marks.push_back(
           {name + ": use of it", shares.rate() * seconds(every) / (packets * payload), 0.7, 1.01});
-      const auto stats = bottleneck.stats(0);
-      marks.push_back(
-          {name + ": sent again, of 100",
-           100 * static_cast<double>(stats.retransmissions) / static_cast<double>(stats.packets_out), 0, 5});
+      marks.push_back({name + ": sent again, of 100", sent_again(bottleneck.stats(0)), 0, 5});
     }
   }
   return marks;

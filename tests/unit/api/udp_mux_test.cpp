@@ -6,6 +6,7 @@
 #include <set>
 
 #include "api/mux_core.h"
+#include "ice/stun_message.h"
 #include "net/interfaces.h"
 #include "net/udp_socket.h"
 #include "support/bytes.h"
@@ -243,16 +244,12 @@ TEST_CASE("a mux knows the user name in force also after restarts that were take
   const auto path = t.b.connection->get_stats().selected_path;
   REQUIRE(path);
   // A check from where nobody is known, as after a NAT has forgotten the peer. How many were nobody's?
-  const auto ask = [&](std::string user) {
-    user += ":us";
-    const std::size_t length = user.size();
-    user.resize((length + 3) / 4 * 4);
-    ByteVector check = hex("0001 0000 2112A442 000102030405060708090A0B 0006 0000");
-    check[3] = static_cast<std::uint8_t>(4 + user.size() + 24);
-    check[23] = static_cast<std::uint8_t>(length);
-    check.insert(check.end(), user.begin(), user.end());
-    const ByteVector integrity = hex("0008 0014 0000000000000000000000000000000000000000");
-    check.insert(check.end(), integrity.begin(), integrity.end());
+  const auto ask = [&](const std::string& user) {
+    ByteVector check(200);
+    stun::Writer w(check, stun::Class::Request, {1, 2, 3});
+    w.text(stun::Attribute::Username, user + ":us");
+    w.integrity(as_bytes("not that of anybody"));
+    check.resize(w.finish());
     Result<net::UdpSocket> stranger = net::UdpSocket::bind(path->local.with_port(0));
     REQUIRE(stranger);
     REQUIRE(stranger->send_to(path->local, check) == net::SendResult::Sent);

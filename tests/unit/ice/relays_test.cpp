@@ -42,6 +42,18 @@ struct Rig {
       taken.emplace_back(transmit->path, to_vector(Bytes(out).first(transmit->size)));
     return taken;
   }
+  // Of two accounts on one server the requests without credentials, the second of which leaves a pace later ...
+  std::vector<std::pair<Path, ByteVector>> take_asked() {
+    auto asked = take_sent();
+    relays->handle_timeout(now += Relays::kPace);
+    for (auto& later : take_sent()) asked.push_back(std::move(later));
+    return asked;
+  }
+  // ... and those with them.
+  std::vector<std::pair<Path, ByteVector>> take_proven() {
+    for (const auto& request : take_asked()) relays->unwrap(now, request.first, answer_to(request));
+    return take_sent();
+  }
   ByteVector answer_to(const std::pair<Path, ByteVector>& request) {
     const auto replies =
         server_at(request.first.remote)->handle(request.first.local, request.first.remote, request.second);
@@ -648,11 +660,7 @@ TEST_CASE("of two accounts on one server the first that works is taken") {
   SECTION("the first does not, as the second is still being asked for") {
     REQUIRE(rig.add_as("b.example.org", "bob", {server.address}));
     REQUIRE(rig.add_as("a.example.org", "alice", {server.address}));
-    auto asked = rig.take_sent();
-    rig.relays->handle_timeout(rig.now += Relays::kPace);
-    for (auto& later : rig.take_sent()) asked.push_back(std::move(later));
-    for (const auto& request : asked) rig.relays->unwrap(rig.now, request.first, rig.answer_to(request));
-    const auto proven = rig.take_sent();
+    const auto proven = rig.take_proven();
     REQUIRE(proven.size() == 2);
     rig.relays->unwrap(rig.now, proven[0].first, rig.answer_to(proven[0]));
     rig.exchange();
@@ -665,9 +673,7 @@ TEST_CASE("of two accounts on one server the first that works is taken") {
   SECTION("both are asked for, and each hears its answers, whatever their order") {
     REQUIRE(rig.add_as("b.example.org", "bob", {server.address}));
     REQUIRE(rig.add_as("a.example.org", "alice", {server.address}));
-    auto asked = rig.take_sent();
-    rig.relays->handle_timeout(rig.now += Relays::kPace);
-    for (auto& later : rig.take_sent()) asked.push_back(std::move(later));
+    const auto asked = rig.take_asked();
     REQUIRE(asked.size() == 2);
     const ByteVector to_first = rig.answer_to(asked[0]), to_second = rig.answer_to(asked[1]);
     CHECK(rig.relays->unwrap(rig.now, asked[1].first, to_second)->drop == Drop::None);
@@ -686,11 +692,7 @@ TEST_CASE("of two accounts on one server the first that works is taken") {
   SECTION("both work, and the second learns first that there can be but one") {
     REQUIRE(rig.add_as("a.example.org", "alice", {server.address}));
     REQUIRE(rig.add_as("b.example.org", "bob", {server.address}));
-    auto asked = rig.take_sent();
-    rig.relays->handle_timeout(rig.now += Relays::kPace);
-    for (auto& later : rig.take_sent()) asked.push_back(std::move(later));
-    for (const auto& request : asked) rig.relays->unwrap(rig.now, request.first, rig.answer_to(request));
-    const auto proven = rig.take_sent();
+    const auto proven = rig.take_proven();
     REQUIRE(proven.size() == 2);
     const ByteVector granted = rig.answer_to(proven[0]);
     server.user = "bob";
