@@ -163,14 +163,6 @@ class BrowserDemo {
 
 }  // namespace
 
-void add_demo_options(CLI::App& app, DemoOptions& options) {
-  app.add_flag("--native", options.native, "two peers in this process, no browser");
-  app.add_flag("--no-browser", options.no_browser, "serve the page, and wait for somebody to open it");
-  app.add_option("--seconds", options.seconds, "of each throughput measurement (3)")
-      ->check(CLI::Range(0.1, 3600.0));
-  app.add_option("--port", options.port, "of the page (any)");
-}
-
 int run_demo(const DemoOptions& options) {
   return options.native ? run_native(options) : BrowserDemo(options).run();
 }

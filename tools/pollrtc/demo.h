@@ -1,7 +1,6 @@
 // `pollrtc demo`: one connection, from the first line of SDP to megabytes per second, told step by step.
 #pragma once
 
-#include <CLI/App.hpp>
 #include <cstdint>
 
 namespace pollrtc::tool {
@@ -13,7 +12,6 @@ struct DemoOptions {
   std::uint16_t port = 0;   // of the page; 0: any
 };
 
-void add_demo_options(CLI::App& app, DemoOptions& options);
 // 0 only when a connection came about and everything that was to be measured was.
 int run_demo(const DemoOptions& options);
 

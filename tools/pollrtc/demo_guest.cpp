@@ -54,11 +54,11 @@ void Guest::take(const Json& line) {
 
 void Guest::on_control() {
   while (const Result<Bytes> message = control_->get_packet()) {
-    const Json line = Json::parse(message->begin(), message->end(), nullptr, false);
+    const Json line = parse_json(*message);
     if (!line.is_object()) continue;
     if (text_of(line, "do") == "count") {
       const Json counted = {{"bytes", received_.bytes}, {"seconds", received_.seconds()}};
-      static_cast<void>(control_->send_text(Json{{"counted", counted}}.dump()));
+      static_cast<void>(control_->send_text(to_text(Json{{"counted", counted}})));
     } else if (text_of(line, "do") == "send") {
       BulkSender::run(loop_, bulk_, line.value("seconds", 1.0), [] {});
     }

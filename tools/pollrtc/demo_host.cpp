@@ -196,7 +196,7 @@ void Host::begin_sending() {
 
 void Host::on_control() {
   while (const Result<Bytes> message = at(Control).get_packet()) {
-    const Json line = Json::parse(text_of(*message), nullptr, false);
+    const Json line = parse_json(*message);
     if (!line.is_object() || !line.contains("counted") || megabytes_out_ > 0) continue;
     const Json& counted = line["counted"];
     if (!counted.is_object()) continue;
@@ -212,7 +212,7 @@ void Host::begin_receiving() {
   story_.tell("throughput       they send for {} s", seconds_);
   is_counting_ = true;
   const Json order = {{"do", "send"}, {"seconds", seconds_}, {"size", kBulkMessage}};
-  static_cast<void>(at(Control).send_text(order.dump()));
+  static_cast<void>(at(Control).send_text(to_text(order)));
   loop_.after(std::chrono::duration<double>(seconds_ + 0.5), [this, alive = alive_] {
     if (*alive && !has_ended_) finish();
   });
@@ -253,7 +253,7 @@ void Host::finish() {
                         {"rtt_us", trips_.median},          {"out_mb_s", megabytes_out_},
                         {"in_mb_s", megabytes_in_},         {"dtls", stats.dtls_version},
                         {"cipher", stats.dtls_cipher_suite}};
-  static_cast<void>(at(Control).send_text(Json{{"show", figures}}.dump()));
+  static_cast<void>(at(Control).send_text(to_text(Json{{"show", figures}})));
   end(megabytes_out_ > 0 && megabytes_in_ > 0 && trips_.count > 0);
 }
 

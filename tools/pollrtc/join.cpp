@@ -102,7 +102,7 @@ void Member::on_signal(const WebSocket::Event& event) {
     case WebSocket::Event::Kind::Opened:
       return tell_server(Lobbies::Join, options_.client_server ? 1 : 0, options_.lobby);
     case WebSocket::Event::Kind::Text: {
-      const Json message = Json::parse(event.text, nullptr, false);
+      const Json message = parse_json(event.text);
       if (message.is_object()) on_message(message);
       return;
     }
@@ -116,9 +116,7 @@ void Member::on_signal(const WebSocket::Event& event) {
 }
 
 void Member::tell_server(int type, int id, const std::string& data) {
-  if (signalling_ != nullptr)
-    signalling_->send(Json{{"type", type}, {"id", id}, {"data", data}}.dump(-1, ' ', false,
-                                                                            Json::error_handler_t::replace));
+  if (signalling_ != nullptr) signalling_->send(to_text(Json{{"type", type}, {"id", id}, {"data", data}}));
 }
 
 void Member::on_message(const Json& message) {
@@ -258,7 +256,7 @@ void Member::take_packets() {
 
 void Member::on_stdin() {
   const LineReader::Status status = reader_.read([this](std::string_view text) {
-    const Json line = Json::parse(text, nullptr, false);
+    const Json line = parse_json(text);
     if (line.is_object() && !loop_.is_stopped()) on_line(line);
   });
   if (status == LineReader::Status::End) loop_.stop(0);
@@ -295,20 +293,6 @@ void Member::send(const Json& line) {
 }
 
 }  // namespace
-
-void add_join_options(CLI::App& app, JoinOptions& options) {
-  app.add_option("url", options.url, "of the signalling server: ws://HOST:PORT")->required();
-  app.add_option("lobby", options.lobby, "the lobby to join; left out: a new one, whose name is printed");
-  app.add_flag("--client-server", options.client_server,
-               "of a new lobby: a server, its clients, and packets relayed between them; not a mesh");
-  options.peer.timeout = 0;
-  app.add_option("--ice-server", options.peer.ice_servers,
-                 "stun:HOST:PORT or turn[s]:HOST:PORT[?transport=tcp],USER,PASSWORD; may be repeated")
-      ->allow_extra_args(false);
-  app.add_option("--ice-policy", options.peer.ice_policy, "all | relay: relayed candidates only");
-  app.add_flag("--loopback", options.peer.loopback, "loopback addresses are candidates too");
-  app.add_option("--timeout", options.peer.timeout, "seconds for the whole run; 0: none (0)");
-}
 
 int run_join(JoinOptions options) {
   options.peer.role = "offer";  // what complete() insists on; a member does both

@@ -1,7 +1,6 @@
 // `pollrtc join`: a member of a lobby (serve.h), with a MultiplayerPeer among its members.
 #pragma once
 
-#include <CLI/App.hpp>
 #include <string>
 
 #include "pollrtc/peer_options.h"
@@ -14,7 +13,6 @@ struct JoinOptions {
   PeerOptions peer;  // of which --ice-server, --ice-policy, --loopback and --timeout are asked for
 };
 
-void add_join_options(CLI::App& app, JoinOptions& options);
 int run_join(JoinOptions options);
 
 }  // namespace pollrtc::tool

@@ -2,25 +2,24 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+#include "pollrtc/types.h"
 
 namespace pollrtc::tool {
 
 using Json = nlohmann::ordered_json;
 
+// The value that `text` is; is_discarded() when it is none.
+Json parse_json(std::string_view text);
+Json parse_json(Bytes text);
+// On one line. What is no UTF-8 becomes U+FFFD.
+std::string to_text(const Json& value);
+
 // The member `name` when it is there and of that kind, else `otherwise`: a line of another program never throws.
-inline std::string text_of(const Json& line, const char* name, const char* otherwise = "") {
-  const auto found = line.find(name);
-  return found != line.end() && found->is_string() ? found->get<std::string>() : std::string(otherwise);
-}
-
-inline std::int64_t number_of(const Json& line, const char* name, std::int64_t otherwise = 0) {
-  const auto found = line.find(name);
-  return found != line.end() && found->is_number() ? found->get<std::int64_t>() : otherwise;
-}
-
-inline bool flag_of(const Json& line, const char* name, bool otherwise = false) {
-  const auto found = line.find(name);
-  return found != line.end() && found->is_boolean() ? found->get<bool>() : otherwise;
-}
+std::string text_of(const Json& line, const char* name, const char* otherwise = "");
+std::int64_t number_of(const Json& line, const char* name, std::int64_t otherwise = 0);
+bool flag_of(const Json& line, const char* name, bool otherwise = false);
 
 }  // namespace pollrtc::tool

@@ -21,7 +21,7 @@ bool is_writable(int fd, int timeout_ms) {
 void LineWriter::put(const Json& line) {
   if (is_broken_) return;
   // A label of the other end that is not UTF-8 must not take the line with it.
-  waiting_ += line.dump(-1, ' ', false, Json::error_handler_t::replace);
+  waiting_ += to_text(line);
   waiting_ += '\n';
   write_some();
 }

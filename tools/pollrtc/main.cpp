@@ -5,10 +5,8 @@
 #include <cstdio>
 #include <string_view>
 
-#include "pollrtc/demo.h"
-#include "pollrtc/join.h"
+#include "pollrtc/command_line.h"
 #include "pollrtc/peer_command.h"
-#include "pollrtc/serve.h"
 
 namespace {
 

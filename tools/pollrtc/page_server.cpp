@@ -1,6 +1,7 @@
 #include "pollrtc/page_server.h"
 
 #include <arpa/inet.h>
+#include <fmt/core.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -79,7 +80,7 @@ std::string PageServer::url() const { return "http://127.0.0.1:" + std::to_strin
 void PageServer::send(const std::string& id, const Json& line) {
   for (const auto& [fd, client] : clients_) {
     if (client->stream_id != id) continue;
-    client->out += "data: " + line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n\n";
+    client->out += "data: " + to_text(line) + "\n\n";
     return write(*client);
   }
 }
@@ -156,7 +157,7 @@ bool PageServer::answer(Client& client) {
 
 void PageServer::respond(Client& client, const Request& request) {
   // A page of somebody else's, whose name was made to lead here, has no business with us.
-  const std::string port = ":" + std::to_string(port_);
+  const std::string port = fmt::format(":{}", port_);
   if (request.host != "127.0.0.1" + port && request.host != "localhost" + port)
     return reply(client, "403 Forbidden", "text/plain", "not this host");
   if (request.method == "GET" && request.path == "/")
@@ -171,7 +172,7 @@ void PageServer::respond(Client& client, const Request& request) {
   }
   if (request.method == "POST" && request.path == "/line") {
     const std::string id(request.id);
-    const Json line = Json::parse(request.body, nullptr, false);
+    const Json line = parse_json(request.body);
     reply(client, "204 No Content", "text/plain", "");
     if (line.is_object()) events_.line(id, line);
     return;

@@ -1,7 +1,6 @@
 // The options of `pollrtc peer` (docs/pollrtc-peer.md), read and checked.
 #pragma once
 
-#include <CLI/App.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -36,9 +35,6 @@ struct PeerOptions {
   DataChannelOptions channel_options(std::size_t index) const;
   Configuration configuration() const;
 };
-
-// Declares the options on the sub-command. What they say is checked by complete().
-void add_peer_options(CLI::App& app, PeerOptions& options);
 
 // Fills in what depends on the mode. Says what cannot be done, or nothing.
 std::optional<std::string> complete(PeerOptions& options);

@@ -39,7 +39,7 @@ int PeerRun::run(std::unique_ptr<Mode> (*make_mode)(PeerRun&)) {
       STDOUT_FILENO, [this] { return static_cast<short>(writer_.is_pending() ? POLLOUT : 0); },
       [this] { writer_.write_some(); });
   loop.after(std::chrono::duration<double>(options.timeout),
-             [this] { fail("timeout", "not done after " + Json(options.timeout).dump() + " s", 3); });
+             [this] { fail("timeout", "not done after " + to_text(options.timeout) + " s", 3); });
   mode_ = make_mode(*this);
   if (open_trace())
     mode_->on_start();
@@ -209,7 +209,7 @@ void PeerRun::on_stdin() {
 }
 
 void PeerRun::on_line(std::string_view text) {
-  const Json line = Json::parse(text, nullptr, false);
+  const Json line = parse_json(text);
   if (!line.is_object()) return;  // blank lines, and what is no line of ours
   const std::string type = text_of(line, "type");
   const int number = static_cast<int>(number_of(line, "pc"));

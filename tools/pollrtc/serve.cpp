@@ -1,5 +1,6 @@
 #include "pollrtc/serve.h"
 
+#include <fmt/core.h>
 #include <netdb.h>
 #include <sys/random.h>
 #include <sys/socket.h>
@@ -91,7 +92,7 @@ bool SignallingServer::listen(const ServeOptions& options) {
   if (::getsockname(listener_, generic, &size) != 0 ||
       getnameinfo(generic, size, host, sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) != 0)
     return false;
-  const std::string name = address.ss_family == AF_INET6 ? "[" + std::string(host) + "]" : host;
+  const std::string name = address.ss_family == AF_INET6 ? fmt::format("[{}]", host) : host;
   writer_.put({{"type", "listening"},
                {"page", "http://" + name + ":" + port + "/"},
                {"url", "ws://" + name + ":" + port}});
@@ -127,7 +128,7 @@ void SignallingServer::on_event(int client, const WebSocket::Event& event) {
 
 void SignallingServer::on_text(int client, const std::string& text) {
   if (leaving_.contains(client)) return;
-  const Json message = Json::parse(text, nullptr, false);
+  const Json message = parse_json(text);
   const char* fault = nullptr;
   if (!lobbies_.take(client, message, fault)) return drop(client, fault);
   if (const std::string sealed = lobbies_.take_sealed(); !sealed.empty())
@@ -137,7 +138,7 @@ void SignallingServer::on_text(int client, const std::string& text) {
 void SignallingServer::send(int to, const Json& message) {
   const auto found = streams_.find(to);
   if (found == streams_.end()) return;
-  found->second->send(message.dump(-1, ' ', false, Json::error_handler_t::replace));
+  found->second->send(to_text(message));
   if (found->second->waiting() > kMaxWaiting) loop_.at(EventLoop::now(), [this, to] { forget(to); });
 }
 
@@ -157,11 +158,6 @@ void SignallingServer::forget(int client) {
 }
 
 }  // namespace
-
-void add_serve_options(CLI::App& app, ServeOptions& options) {
-  app.add_option("--bind", options.bind, "the address to listen on; 0.0.0.0 for all (127.0.0.1)");
-  app.add_option("--port", options.port, "0: any (9080)");
-}
 
 int run_serve(const ServeOptions& options) {
   allow_many_sockets();

@@ -1,7 +1,6 @@
 // `pollrtc serve`: a signalling server with lobbies, and a page that joins them.
 #pragma once
 
-#include <CLI/App.hpp>
 #include <cstdint>
 #include <string>
 
@@ -12,7 +11,6 @@ struct ServeOptions {
   std::uint16_t port = 9080;
 };
 
-void add_serve_options(CLI::App& app, ServeOptions& options);
 int run_serve(const ServeOptions& options);
 
 }  // namespace pollrtc::tool
