@@ -242,9 +242,8 @@ function isStuckAfterBurst(rx, tx, isLossless) {
 }
 
 // Both ends count; the receiving end has looked at every byte.
-async function traffic({ pair, note }, mode, options, { isLossless = true, isOrdered = true } = {}, tries = 4) {
-  // Long enough that a browser's retransmission timer, run down twice, does not leave the counted time empty.
-  const p = pair(mode, ['--warmup', '0.3', '--duration', '2', '--verify', ...options]);
+async function traffic({ traits, pair, note }, mode, options, { isLossless = true, isOrdered = true } = {}, tries = 4) {
+  const p = pair(mode, ['--warmup', '0.3', '--duration', `${traits.countedSeconds}`, '--verify', ...options]);
   const direction = options.includes('both') ? 'both' : options.includes('down') ? 'down' : 'up';
   const receivers = { up: [p.answerer], down: [p.offerer], both: p.both }[direction];
   const results = new Map();
@@ -262,7 +261,7 @@ async function traffic({ pair, note }, mode, options, { isLossless = true, isOrd
   if (p.other.isBrowser && fromOther && tries > 1 && isStuckAfterBurst(results.get(p.ours).rx, fromOther, isLossless)) {
     note('again: the browser was stuck');
     await p.end();
-    return traffic({ pair, note }, mode, options, { isLossless, isOrdered }, tries - 1);
+    return traffic({ traits, pair, note }, mode, options, { isLossless, isOrdered }, tries - 1);
   }
   for (const end of receivers) {
     const { rx } = results.get(end);

@@ -11,7 +11,7 @@ import { readArguments, Runner } from './runner.mjs';
 const args = readArguments({ program: 'PATH', runs: 'N', only: 'TEXT', verbose: '' });
 const program = args.program ?? '../../build/tools/pollrtc';
 const native = new Native(program, args.verbose);
-const runner = new Runner(native, { only: args.only });
+const runner = new Runner(native, { only: args.only, traits: { countedSeconds: 0.5 } });
 
 for (let run = 0; run < Number(args.runs ?? 1); run++) {
   for (const [name, check] of Object.entries(programChecks)) await runner.plain('program', name, () => check(program));
