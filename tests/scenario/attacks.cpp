@@ -7,6 +7,7 @@
 #include "scenario/signalling.h"
 #include "scenario/turn_service.h"
 #include "sim/random.h"
+#include "support/catch.h"
 
 using namespace pollrtc;
 using namespace pollrtc::scenario;

@@ -1,4 +1,6 @@
 // What descriptions decide, and what a refused one leaves as it was: roles, fingerprints, sizes, sections, rollback.
+#include <regex>
+
 #include "scenario/signalling.h"
 #include "support/catch.h"
 

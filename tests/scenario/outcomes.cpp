@@ -1,5 +1,6 @@
 // What becomes of a message, from send() to the event: sent, acknowledged, abandoned.
 #include "scenario/two_peers.h"
+#include "support/catch.h"
 
 using namespace pollrtc;
 using namespace pollrtc::scenario;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "scenario/two_peers.h"
+#include "support/catch.h"
 
 using namespace pollrtc;
 using namespace pollrtc::scenario;

@@ -1,72 +1,26 @@
 // Crafted descriptions and signalling by hand, for scenarios in which the other end is not one of ours.
 #pragma once
 
-#include <regex>
-
 #include "scenario/two_peers.h"
 
 namespace pollrtc::scenario {
 
 using TextEdit = std::function<std::string(std::string)>;
 
-inline std::string replaced(std::string text, std::string_view from, std::string_view to) {
-  const std::size_t at = text.find(from);
-  INFO("looking for " << from << " in\n" << text);
-  REQUIRE(at != std::string::npos);
-  return text.replace(at, from.size(), to);
-}
-inline std::string without_lines(const std::string& text, const std::string& begin) {
-  return std::regex_replace(text, std::regex(begin + "[^\r\n]*\r\n"), "");
-}
+std::string replaced(std::string text, std::string_view from, std::string_view to);
+// Without the lines that begin with what matches `begin`.
+std::string without_lines(const std::string& text, const std::string& begin);
 // The value of the first `a=name:` line.
-inline std::string attribute(const std::string& text, const std::string& name) {
-  std::smatch match;
-  REQUIRE(std::regex_search(text, match, std::regex("a=" + name + ":([^\r\n]*)")));
-  return match[1];
-}
+std::string attribute(const std::string& text, const std::string& name);
 
 // Offer and answer at once, each edited on its way; the candidates follow by themselves.
-inline void negotiate_edited(TwoPeers& t, const TextEdit& edit_offer, const TextEdit& edit_answer) {
-  const auto same = [](std::string text) { return text; };
-  const Time now = t.world.now();
-  const auto offer = t.alice.peer.create_offer(now);
-  REQUIRE(offer);
-  REQUIRE(t.alice.peer.set_local_description(now, SdpType::Offer, *offer));
-  REQUIRE(
-      t.bob.peer.set_remote_description(now, SdpType::Offer, edit_offer ? edit_offer(*offer) : same(*offer)));
-  const auto answer = t.bob.peer.create_answer(now);
-  REQUIRE(answer);
-  REQUIRE(t.bob.peer.set_local_description(now, SdpType::Answer, *answer));
-  REQUIRE(t.alice.peer.set_remote_description(now, SdpType::Answer,
-                                              edit_answer ? edit_answer(*answer) : same(*answer)));
-}
-
+void negotiate_edited(TwoPeers& t, const TextEdit& edit_offer, const TextEdit& edit_answer);
 // As TwoPeers::connect(), with edits.
-inline std::pair<ChannelHandle, ChannelHandle> connect_edited(TwoPeers& t, const TextEdit& edit_offer,
-                                                              const TextEdit& edit_answer,
-                                                              const ChannelOptions& options = {
-                                                                  .label = "chat"}) {
-  const ChannelHandle a = t.alice.create(options);
-  negotiate_edited(t, edit_offer, edit_answer);
-  t.run_until([&] { return t.alice.channel_state(a) == ChannelState::Open && !t.bob.announced.empty(); },
-              60s);
-  return {a, t.bob.announced.back()};
-}
+std::pair<ChannelHandle, ChannelHandle> connect_edited(TwoPeers& t, const TextEdit& edit_offer,
+                                                       const TextEdit& edit_answer,
+                                                       const ChannelOptions& options = {.label = "chat"});
 
 // One message each way, delivered within 10 s.
-inline void speak(TwoPeers& t, std::pair<ChannelHandle, ChannelHandle> channels) {
-  const auto [a, b] = channels;
-  const std::size_t to_bob = t.bob.channels[b].messages.size(),
-                    to_alice = t.alice.channels[a].messages.size();
-  REQUIRE(t.alice.send(a, "ping"));
-  REQUIRE(t.bob.send(b, "pong"));
-  t.run_until(
-      [&, a = a, b = b] {
-        return t.bob.channels[b].messages.size() > to_bob && t.alice.channels[a].messages.size() > to_alice;
-      },
-      10s);
-  CHECK(t.bob.channels[b].messages.back() == ReceivedMessage{"ping", true});
-  CHECK(t.alice.channels[a].messages.back() == ReceivedMessage{"pong", true});
-}
+void speak(TwoPeers& t, std::pair<ChannelHandle, ChannelHandle> channels);
 
 }  // namespace pollrtc::scenario

@@ -1,6 +1,10 @@
 // A TURN server in a simulated network, by UDP and by connections that lose nothing: sim::TurnServer with sockets.
 #pragma once
 
+#include <initializer_list>
+#include <map>
+#include <vector>
+
 #include "ice/turn_stream.h"
 #include "scenario/two_peers.h"
 #include "sim/turn_server.h"
@@ -9,59 +13,23 @@ namespace pollrtc::scenario {
 
 class TurnService final : public sim::Actor {
  public:
-  TurnService(sim::World& world, const Address& address)
-      : server(address), world_(world), host_(world.add_host({address.with_port(0)})) {
-    server.relay_v4 = address.with_port(kFirstRelayed);
-    listen(address);
-    for (std::uint16_t i = 0; i < kMostRelayed; ++i)
-      listen(address.with_port(static_cast<std::uint16_t>(kFirstRelayed + i)));
-    world_.add_actor(*this);
-  }
-  ~TurnService() override { world_.remove_actor(*this); }
+  TurnService(sim::World& world, const Address& address);
+  ~TurnService() override;
   TurnService(const TurnService&) = delete;
   TurnService& operator=(const TurnService&) = delete;
 
   // `end` asks here from its next gathering on. `ip` is what the server sees of its connections.
-  void serve(End& end, const Address& ip, std::initializer_list<TurnTransport> transports) {
-    for (const TurnTransport transport : transports) end.turn_servers.emplace_back(server.address, transport);
-    end.on_stream = [this, &end, ip](Time, const Peer::Event& event) {
-      if (const auto* needed = std::get_if<Peer::StreamNeeded>(&event)) open(end, ip, needed->stream);
-      if (const auto* done = std::get_if<Peer::StreamDone>(&event))
-        std::erase_if(streams_,
-                      [&](const auto& s) { return s.second.end == &end && s.second.id == done->stream; });
-    };
-  }
-
+  void serve(End& end, const Address& ip, std::initializer_list<TurnTransport> transports);
   // Every connection is reset, and the allocations over them go.
-  void reset_connections() {
-    for (const auto& [client, stream] : std::exchange(streams_, {})) {
-      server.allocations.erase(client);
-      stream.end->peer.stream_closed(world_.now(), stream.id, "reset");
-    }
-  }
-
+  void reset_connections();
   // What connections bring lies in their sockets until somebody reads it, all of it at once.
   void hold_connections() { is_holding_ = true; }
-  void let_go_connections() {
-    is_holding_ = false;
-    for (auto& [client, stream] : streams_)
-      if (const test::ByteVector held = std::exchange(stream.held, {}); !held.empty())
-        stream.end->peer.handle_stream(world_.now(), stream.id, held);
-  }
+  void let_go_connections();
 
   Time next_timeout() const override { return kNever; }
   void on_timeout(Time) override {}
   // What the ends have for their connections sets out.
-  void pump(Time now) override {
-    std::array<std::uint8_t, 4096> out;
-    for (auto& [client, stream] : streams_)
-      while (const std::size_t size = stream.is_open ? stream.end->peer.poll_stream(now, stream.id, out) : 0)
-        world_.after(kStreamDelay, [this, client = client,
-                                    bytes = test::ByteVector(
-                                        out.begin(), out.begin() + static_cast<std::ptrdiff_t>(size))] {
-          arrive(client, bytes);
-        });
-  }
+  void pump(Time now) override;
 
   sim::TurnServer server;
 
@@ -76,46 +44,10 @@ class TurnService final : public sim::Actor {
     test::ByteVector held{};
   };
 
-  void listen(const Address& address) {
-    world_.listen(host_, address, [this](Time, const Path& path, Bytes datagram) {
-      send(server.handle(path.remote, path.local, datagram));
-    });
-  }
-  void open(End& end, const Address& ip, StreamId id) {
-    const Address client = ip.with_port(next_port_++);
-    streams_.emplace(client, Stream{&end, id, turn::StreamFramer(end.environment.env.memory)});
-    world_.after(2 * kStreamDelay, [this, client] {
-      const auto at = streams_.find(client);
-      if (at == streams_.end()) return;
-      at->second.is_open = true;
-      at->second.end->peer.stream_opened(world_.now(), at->second.id);
-    });
-  }
-  void arrive(const Address& client, Bytes bytes) {
-    const auto at = streams_.find(client);
-    while (at != streams_.end())
-      if (const auto frame = at->second.framer.next(bytes))
-        send(server.handle(client, server.address, *frame));
-      else
-        return;
-  }
-  void send(const std::vector<sim::TurnServer::Datagram>& datagrams) {
-    for (const auto& datagram : datagrams) {
-      if (streams_.count(datagram.to) == 0) {
-        world_.send(host_, {datagram.from, datagram.to}, datagram.bytes);
-        continue;
-      }
-      test::ByteVector padded = datagram.bytes;
-      padded.resize((padded.size() + 3) / 4 * 4);  // RFC 8656 §12.5
-      world_.after(kStreamDelay, [this, client = datagram.to, padded] {
-        const auto at = streams_.find(client);
-        if (at == streams_.end()) return;
-        Stream& stream = at->second;
-        if (!is_holding_) return stream.end->peer.handle_stream(world_.now(), stream.id, padded);
-        stream.held.insert(stream.held.end(), padded.begin(), padded.end());
-      });
-    }
-  }
+  void listen(const Address& address);
+  void open(End& end, const Address& ip, StreamId id);
+  void arrive(const Address& client, Bytes bytes);
+  void send(const std::vector<sim::TurnServer::Datagram>& datagrams);
 
   sim::World& world_;
   sim::Host& host_;

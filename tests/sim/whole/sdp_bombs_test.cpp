@@ -1,11 +1,11 @@
 // ATK-21: descriptions made to hurt. The grammar's own cases stand in tests/unit/sdp/torture_test.cpp.
 #include <ctime>
 
-#include "scenario/two_peers.h"
+#include "pollrtc/peer.h"
 #include "support/catch.h"
+#include "support/environment.h"
 
 using namespace pollrtc;
-using namespace pollrtc::scenario;
 
 namespace {
 

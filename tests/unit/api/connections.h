@@ -8,69 +8,23 @@
 #include <string>
 #include <vector>
 
-#include "base/bytes.h"
 #include "pollrtc/peer_connection.h"
-#include "support/catch.h"
 
 namespace pollrtc::test {
 
 using namespace std::chrono_literals;
 using ChannelPtr = std::shared_ptr<DataChannel>;
 
-inline Configuration loopback() {
-  Configuration configuration;
-  configuration.include_loopback = true;
-  return configuration;
-}
+Configuration loopback();
 
 struct Side {
-  Side() : connection(std::make_unique<PeerConnection>()) {
-    REQUIRE(connection->initialize(loopback()));
-    listen();
-  }
+  Side();
+  ~Side();
   // Sets the handlers; needed again for a fresh connection.
-  void listen() {
-    connection->session_description_created = [this](const std::string& type, const std::string& sdp) {
-      log.push_back(type);
-      const bool local = connection && connection->set_local_description(type, sdp);
-      const bool remote =
-          other != nullptr && other->connection && other->connection->set_remote_description(type, sdp);
-      if (!on_signal) CHECK((local && remote));  // else it may have been closed by the handler under test
-      did("description");
-    };
-    connection->ice_candidate_created = [this](const std::string& media, int index, const std::string& name) {
-      log.push_back("candidate");
-      if (other != nullptr && other->connection)
-        (void)other->connection->add_ice_candidate(media, index, name);
-      did("candidate");
-    };
-    connection->connection_state_changed = [this](ConnectionState state) {
-      log.push_back(std::string(name_of(state)));
-      did("state");
-    };
-    connection->data_channel_received = [this](ChannelPtr channel) {
-      log.push_back("channel");
-      watch(channel);
-      channels.push_back(std::move(channel));
-      did("channel");
-    };
-  }
-  void watch(const ChannelPtr& channel) {
-    channel->opened = [this] { log.push_back("opened"), did("opened"); };
-    channel->closed = [this] { log.push_back("closed"), did("closed"); };
-    channel->message_received = [this] { log.push_back("message"), did("message"); };
-    channel->buffered_amount_low = [this] { log.push_back("low"), did("low"); };
-  }
-  ChannelPtr create(std::string_view label = "chat", const DataChannelOptions& options = {}) {
-    auto made = connection->create_data_channel(label, options);
-    REQUIRE(made);
-    watch(*made);
-    channels.push_back(*made);
-    return *made;
-  }
-  void did(const std::string& signal) {
-    if (on_signal) on_signal(signal);
-  }
+  void listen();
+  void watch(const ChannelPtr& channel);
+  ChannelPtr create(std::string_view label = "chat", const DataChannelOptions& options = {});
+  void did(const std::string& signal);
 
   std::unique_ptr<PeerConnection> connection;
   Side* other = nullptr;
@@ -80,38 +34,17 @@ struct Side {
 };
 
 struct TwoSides {
-  TwoSides() {
-    a.other = &b;
-    b.other = &a;
-  }
+  TwoSides();
+  ~TwoSides();
   // Polls both until the condition holds.
-  bool run_until(const std::function<bool()>& condition, std::chrono::milliseconds limit = 10s) {
-    const auto end = std::chrono::steady_clock::now() + limit;
-    while (!condition()) {
-      if (std::chrono::steady_clock::now() > end) return false;
-      for (Side* side : {&a, &b})
-        if (side->connection) CHECK(side->connection->wait(1ms));
-    }
-    return true;
-  }
-  void run_for(std::chrono::milliseconds time) {
-    run_until([] { return false; }, time);
-  }
+  bool run_until(const std::function<bool()>& condition, std::chrono::milliseconds limit = 10s);
+  void run_for(std::chrono::milliseconds time);
   // A channel of a's, open at both ends.
-  std::pair<ChannelPtr, ChannelPtr> connect(const DataChannelOptions& options = {}) {
-    const ChannelPtr ours = a.create("chat", options);
-    REQUIRE(a.connection->create_offer());
-    REQUIRE(run_until([&] { return ours->get_ready_state() == ChannelState::Open && !b.channels.empty(); }));
-    return {ours, b.channels.front()};
-  }
+  std::pair<ChannelPtr, ChannelPtr> connect(const DataChannelOptions& options = {});
 
   Side a, b;
 };
 
-inline std::string take(const ChannelPtr& channel) {
-  const auto packet = channel->get_packet();
-  return packet ? std::string(as_text(*packet))
-                : std::string("(") + std::string(name_of(packet.error().code())) + ")";
-}
+std::string take(const ChannelPtr& channel);
 
 }  // namespace pollrtc::test

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "base/bytes.h"
+#include "support/catch.h"
 #include "unit/api/connections.h"
 
 using namespace pollrtc;

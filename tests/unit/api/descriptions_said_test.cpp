@@ -1,5 +1,7 @@
 // What a whole Peer says in its descriptions: that the lines are those of its own configuration, key and limits, and what
 // becomes of them from one description to the next.
+#include <regex>
+
 #include "scenario/signalling.h"
 #include "support/catch.h"
 

@@ -2,6 +2,7 @@
 // other end is told as far as there is a way.
 #include <set>
 
+#include "support/catch.h"
 #include "unit/api/simulated_pair.h"
 
 using namespace pollrtc;

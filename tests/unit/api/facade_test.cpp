@@ -2,6 +2,8 @@
 // tutorial's names; and the order in which things are told.
 #include <map>
 
+#include "base/bytes.h"
+#include "support/catch.h"
 #include "unit/api/simulated_pair.h"
 
 using namespace pollrtc;

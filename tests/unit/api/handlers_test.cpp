@@ -1,6 +1,7 @@
 // What a handler may do: anything, to any object, whichever signal it was called for.
 #include <algorithm>
 
+#include "support/catch.h"
 #include "unit/api/connections.h"
 
 using namespace pollrtc;

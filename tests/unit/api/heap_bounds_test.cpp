@@ -36,6 +36,7 @@ void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return ge
 void operator delete(void* block) noexcept { give_back(block); }
 void operator delete(void* block, std::size_t) noexcept { give_back(block); }
 
+#include "support/catch.h"
 #include "unit/api/simulated_pair.h"
 
 using namespace pollrtc;

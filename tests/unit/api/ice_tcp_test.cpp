@@ -5,7 +5,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "pollrtc/udp_mux.h"
+#include "support/catch.h"
 #include "unit/api/connections.h"
 
 using namespace pollrtc;

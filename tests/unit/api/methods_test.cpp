@@ -1,5 +1,6 @@
 // The rest of the public methods, in every state: with states_test.cpp every one of them has a row, which
 // tests/checks/methods_listed.py holds against the headers. A refusal changes nothing, nor does a question.
+#include "support/catch.h"
 #include "unit/api/states.h"
 
 using namespace pollrtc;

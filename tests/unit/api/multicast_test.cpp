@@ -12,9 +12,11 @@
 #include <cstdlib>
 
 #include "api/system_network.h"
+#include "base/bytes.h"
 #include "net/clock.h"
 #include "net/mdns_message.h"
 #include "net/poller.h"
+#include "support/catch.h"
 #include "support/environment.h"
 #include "unit/api/connections.h"
 

@@ -2,6 +2,7 @@
 #include <charconv>
 #include <limits>
 
+#include "support/catch.h"
 #include "unit/api/players.h"
 
 using namespace pollrtc;

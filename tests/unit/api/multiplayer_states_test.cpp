@@ -1,4 +1,6 @@
 // Every public method of MultiplayerPeer in every state: the answer, and who is refused or only asks changes nothing.
+#include "base/bytes.h"
+#include "support/catch.h"
 #include "unit/api/players.h"
 
 using namespace pollrtc;

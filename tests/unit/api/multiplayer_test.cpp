@@ -1,4 +1,6 @@
 // MultiplayerPeer as Godot's users know it, over a simulated network.
+#include "base/bytes.h"
+#include "support/catch.h"
 #include "unit/api/players.h"
 
 using namespace pollrtc;

@@ -1,6 +1,7 @@
 // Connections behind one UdpMux over a network of the user's: TURN servers, errors of ICMP, multicast DNS.
 #include "pollrtc/udp_mux.h"
 #include "scenario/turn_service.h"
+#include "support/catch.h"
 #include "unit/api/simulated_pair.h"
 
 namespace pollrtc::test {

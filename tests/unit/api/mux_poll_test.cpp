@@ -1,6 +1,8 @@
 // UdpMux::poll(): it polls whom something is due for, costs nothing for the others, and stands handlers that make and
 // destroy connections.
+#include "base/bytes.h"
 #include "pollrtc/udp_mux.h"
+#include "support/catch.h"
 #include "unit/api/connections.h"
 
 using namespace pollrtc;

@@ -1,7 +1,9 @@
 // Names: those of servers, and those that stand for hidden addresses.
 #include "base/address.h"
+#include "base/bytes.h"
 #include "net/mdns_message.h"
 #include "support/bytes.h"
+#include "support/catch.h"
 #include "unit/api/simulated_pair.h"
 
 using namespace pollrtc;

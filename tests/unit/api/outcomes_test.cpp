@@ -1,6 +1,8 @@
 // What becomes of a packet, as the facade tells it: to a handler, or as an event to pull.
 #include <algorithm>
 
+#include "base/bytes.h"
+#include "support/catch.h"
 #include "unit/api/simulated_pair.h"
 
 using namespace pollrtc;

@@ -8,6 +8,8 @@
 #include <filesystem>
 
 #include "api/system_network.h"
+#include "base/bytes.h"
+#include "support/catch.h"
 #include "unit/api/connections.h"
 
 using namespace pollrtc;

@@ -1,6 +1,8 @@
 // When things happen: in poll() and nowhere else, however often or seldom it is called, whatever clock, sockets and memory do.
 #include <tuple>
 
+#include "base/bytes.h"
+#include "support/catch.h"
 #include "unit/api/simulated_pair.h"
 
 using namespace pollrtc;

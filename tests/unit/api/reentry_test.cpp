@@ -1,4 +1,5 @@
 // Every signal, and from inside its handler every method and the end of every object: the full table, in virtual time.
+#include "support/catch.h"
 #include "unit/api/simulated_pair.h"
 
 namespace pollrtc::test {

@@ -1,4 +1,5 @@
 // Restarts of ICE by PeerConnection: asked for, by itself when the network changes, and by both ends at once.
+#include "support/catch.h"
 #include "unit/api/simulated_pair.h"
 
 namespace pollrtc::test {

@@ -1,4 +1,5 @@
 // Runs of datagrams: Network::send_run and receive_run, and what a connection gives them.
+#include "support/catch.h"
 #include "unit/api/simulated_pair.h"
 
 using namespace pollrtc;

@@ -1,6 +1,7 @@
 // The states that a connection can be in, and how it gets there; and what a refused call must leave as it was.
 #pragma once
 
+#include "support/catch.h"
 #include "unit/api/simulated_pair.h"
 
 namespace pollrtc::test {

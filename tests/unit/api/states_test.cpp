@@ -1,6 +1,8 @@
 // Every method in every state says what it should, and a refusal changes nothing; every state can be left by destruction.
 #include "unit/api/states.h"
 
+#include "support/catch.h"
+
 using namespace pollrtc;
 using namespace pollrtc::test;
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "api/turn_addresses.h"
+#include "support/catch.h"
 #include "unit/api/connections.h"
 
 using namespace pollrtc;

@@ -10,6 +10,7 @@
 #include "net/interfaces.h"
 #include "net/udp_socket.h"
 #include "support/bytes.h"
+#include "support/catch.h"
 #include "unit/api/connections.h"
 
 using namespace pollrtc;

@@ -1,7 +1,8 @@
 // One session alone, as a server or a client, and the handshake messages it says.
 #pragma once
 
-#include "support/catch.h"
+#include <vector>
+
 #include "unit/dtls/pair.h"
 
 namespace pollrtc::test {
@@ -9,77 +10,34 @@ namespace pollrtc::test {
 inline const Time kStart{1h};
 
 struct Server {
-  explicit Server(const Fingerprint& expected = client_certificate().fingerprint(), Duration timeout = 100ms)
-      : session(env.env, server_certificate()) {
-    REQUIRE(session.set_remote_fingerprints(kStart, {&expected, 1}));
-    REQUIRE(session.start(kStart, Role::Server, timeout));
-  }
+  explicit Server(const Fingerprint& expected = client_certificate().fingerprint(), Duration timeout = 100ms);
+  ~Server();
   TestEnvironment env{5};
   Session session;
 };
 
 struct Client {
-  Client() : session(env.env, client_certificate()) {
-    const Fingerprint expected = server_certificate().fingerprint();
-    REQUIRE(session.set_remote_fingerprints(kStart, {&expected, 1}));
-    REQUIRE(session.start(kStart, Role::Client, 100ms));
-  }
+  Client();
+  ~Client();
   TestEnvironment env{6};
   Session session;
 };
 
 // The body of the first message of this type in a flight of unfragmented messages.
-inline ByteVector message_in(const std::vector<ByteVector>& flight, std::uint8_t msg_type) {
-  for (const auto& datagram : flight) {
-    for (const auto& record : records_of(datagram)) {
-      if (record.type != 22 || record.epoch != 0) continue;
-      dtls::HandshakeFragment fragment;
-      for (Bytes rest = record.fragment; !rest.empty() && dtls::take_fragment(rest, fragment);) {
-        if (fragment.msg_type == msg_type) return to_vector(fragment.body);
-      }
-    }
-  }
-  return {};
-}
+ByteVector message_in(const std::vector<ByteVector>& flight, std::uint8_t msg_type);
 
 // Types of the extensions of a ServerHello or ClientHello body, from where they begin.
-inline std::vector<std::uint16_t> extensions_at(Bytes body, std::size_t at) {
-  std::vector<std::uint16_t> types;
-  ByteReader reader(body.subspan(at));
-  ByteReader list(reader.take(reader.u16()));
-  while (!list.rest().empty() && list.ok()) {
-    types.push_back(list.u16());
-    list.skip(list.u16());
-  }
-  return types;
-}
+std::vector<std::uint16_t> extensions_at(Bytes body, std::size_t at);
 
 // Our ClientHello: random, session id, cookie, suites, extensions.
 struct ClientHello {
   ByteVector random, session_id, cookie, suites, compression;
   std::vector<std::uint16_t> extensions;
 };
-inline ClientHello parse_client_hello(Bytes body) {
-  ByteReader r(body);
-  ClientHello hello;
-  CHECK(r.u16() == 0xfefd);
-  hello.random = to_vector(r.take(32));
-  hello.session_id = to_vector(r.take(r.u8()));
-  hello.cookie = to_vector(r.take(r.u8()));
-  hello.suites = to_vector(r.take(r.u16()));
-  hello.compression = to_vector(r.take(r.u8()));
-  REQUIRE(r.ok());
-  hello.extensions = extensions_at(body, body.size() - r.rest().size());
-  return hello;
-}
+ClientHello parse_client_hello(Bytes body);
 
-inline bool has(const std::vector<std::uint16_t>& list, std::uint16_t value) {
-  return std::find(list.begin(), list.end(), value) != list.end();
-}
+bool has(const std::vector<std::uint16_t>& list, std::uint16_t value);
 
-inline ByteVector hello_datagram(std::uint64_t sequence, Bytes body, std::uint16_t message_seq = 0) {
-  return make_record(22, 0xfeff, 0, sequence,
-                     make_fragment(1, static_cast<std::uint32_t>(body.size()), message_seq, 0, body));
-}
+ByteVector hello_datagram(std::uint64_t sequence, Bytes body, std::uint16_t message_seq = 0);
 
 }  // namespace pollrtc::test

@@ -1,4 +1,5 @@
 // Strangers who can send to our port, and calls that fail.
+#include "support/catch.h"
 #include "unit/dtls/ends.h"
 #include "unit/dtls/raw_peer.h"
 

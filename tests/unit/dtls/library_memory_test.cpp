@@ -3,8 +3,11 @@
 // leak; what did not work has been reported, and works when there is memory again.
 #include <dlfcn.h>
 
+#include <memory>
+
 #include "dtls/certificate_key.h"
 #include "dtls/ec_shortcuts.h"
+#include "support/catch.h"
 #include "support/sanitizer.h"
 #include "unit/dtls/ends.h"
 #include "unit/dtls/tls_server.h"

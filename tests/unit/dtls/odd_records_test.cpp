@@ -1,4 +1,5 @@
 // Records that are well formed and have no place: too long, too short, two messages in one, at a time when nobody waits for them.
+#include "support/catch.h"
 #include "unit/dtls/ends.h"
 
 using namespace pollrtc;

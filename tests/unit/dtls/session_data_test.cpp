@@ -1,4 +1,5 @@
 // What happens to records once the session stands: application data, replays, forgeries, the end.
+#include "support/catch.h"
 #include "unit/dtls/ends.h"
 
 using namespace pollrtc;

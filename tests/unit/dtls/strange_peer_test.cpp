@@ -2,6 +2,7 @@
 #include <mbedtls/rsa.h>
 
 #include "dtls/tls_context.h"
+#include "support/catch.h"
 #include "unit/dtls/ends.h"
 #include "unit/dtls/raw_peer.h"
 

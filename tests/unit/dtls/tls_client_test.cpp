@@ -3,6 +3,7 @@
 
 #include <mbedtls/ssl_ciphersuites.h>
 
+#include "support/catch.h"
 #include "unit/dtls/tls_server.h"
 
 namespace pollrtc::test {

@@ -9,6 +9,7 @@
 
 #include "common/configuration.h"
 #include "common/connection.h"
+#include "support/catch.h"
 #include "unit/api/simulated_pair.h"
 
 namespace {

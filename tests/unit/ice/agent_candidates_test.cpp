@@ -3,6 +3,7 @@
 #include <set>
 
 #include "solo.h"
+#include "support/catch.h"
 
 namespace pollrtc::test {
 

@@ -1,5 +1,6 @@
 // What changes while an agent lives: its sockets, the peer's address, the network's errors; and what must not change.
 #include "solo.h"
+#include "support/catch.h"
 
 namespace pollrtc::test {
 namespace {

@@ -1,5 +1,6 @@
 // One agent and a peer made by hand: each rule of sending checks, and of understanding what answers them.
 #include "solo.h"
+#include "support/catch.h"
 
 namespace pollrtc::test {
 

@@ -1,5 +1,6 @@
 // Consent: when it is asked for, what counts as an answer, and what its end means (RFC 7675).
 #include "network.h"
+#include "support/catch.h"
 
 namespace pollrtc::test {
 namespace {

@@ -1,6 +1,7 @@
 // The laws of an engine (base/engine.h) for the ICE agent: any order of calls is legal, a deadline is a promise, draining
 // ends, running out of memory or randomness is an ordinary result, the same inputs give the same bytes.
 #include "network.h"
+#include "support/catch.h"
 
 namespace pollrtc::test {
 namespace {

@@ -1,5 +1,6 @@
 // ICE-lite: the end that everybody can reach and that never asks.
 #include "solo.h"
+#include "support/catch.h"
 
 namespace pollrtc::test {
 namespace {

@@ -1,5 +1,6 @@
 // The agent and hidden addresses: names of remote candidates, and names in the place of our own addresses.
 #include "solo.h"
+#include "support/catch.h"
 
 namespace pollrtc::test {
 

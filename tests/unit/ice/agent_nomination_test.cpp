@@ -1,5 +1,6 @@
 // One agent and a peer made by hand: which pair is nominated, and which one carries data then (RFC 8445 §8).
 #include "solo.h"
+#include "support/catch.h"
 
 namespace pollrtc::test {
 

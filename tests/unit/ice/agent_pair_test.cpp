@@ -1,5 +1,6 @@
 // Two agents on a network: whole sessions.
 #include "network.h"
+#include "support/catch.h"
 
 namespace pollrtc::test {
 namespace {

@@ -1,5 +1,6 @@
 // The agent and relayed candidates: what it says of them, and when their pairs are checked.
 #include "network.h"
+#include "support/catch.h"
 
 namespace pollrtc::test {
 

@@ -1,5 +1,6 @@
 // One agent and a peer made by hand: which requests are answered, how, and what is learnt from them (RFC 8445 §7.3).
 #include "solo.h"
+#include "support/catch.h"
 
 namespace pollrtc::test {
 

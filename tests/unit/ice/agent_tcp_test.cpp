@@ -1,6 +1,7 @@
 // TCP candidates in the agent, with a peer made by hand and connections that only the test knows of.
 #include "ice/nomination.h"
 #include "solo.h"
+#include "support/catch.h"
 
 namespace pollrtc::test {
 

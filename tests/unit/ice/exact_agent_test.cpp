@@ -2,6 +2,7 @@
 #include <set>
 
 #include "solo.h"
+#include "support/catch.h"
 
 namespace pollrtc::test {
 

@@ -2,6 +2,7 @@
 #include "ice/generations.h"
 
 #include "network.h"
+#include "support/catch.h"
 
 namespace pollrtc::test {
 namespace {

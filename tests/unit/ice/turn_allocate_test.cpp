@@ -1,4 +1,5 @@
 // Allocations: credentials, refusals, redirections, lifetimes.
+#include "support/catch.h"
 #include "turn_rig.h"
 
 namespace pollrtc::test {

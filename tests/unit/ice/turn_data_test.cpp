@@ -1,4 +1,5 @@
 // Permissions, channels and data.
+#include "support/catch.h"
 #include "turn_rig.h"
 
 namespace pollrtc::test {

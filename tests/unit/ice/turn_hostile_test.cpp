@@ -1,6 +1,7 @@
 // A TURN server that means harm (ATK-17): whatever it says, for ten minutes, what it makes us send and hold is bounded. The
 // figures are printed.
 #include "ice/relays.h"
+#include "support/catch.h"
 #include "unit/ice/turn_rig.h"
 
 namespace pollrtc::test {

@@ -4,6 +4,7 @@
 #include <random>
 
 #include "ice/relays.h"
+#include "support/catch.h"
 #include "unit/ice/turn_rig.h"
 
 namespace pollrtc::test {

@@ -1,4 +1,5 @@
 // Calls about channels that are not there, not open yet, or not any more: refused by name, or without effect.
+#include "support/catch.h"
 #include "unit/peer/channels_fixture.h"
 
 namespace pollrtc::test {

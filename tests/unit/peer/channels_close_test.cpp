@@ -1,6 +1,7 @@
 // Closing: resets of both halves of a stream, and when its id is free again (RFC 8831 §6.7, RFC 6525 §5.2).
 #include <algorithm>
 
+#include "support/catch.h"
 #include "unit/peer/channels_fixture.h"
 
 using namespace pollrtc;

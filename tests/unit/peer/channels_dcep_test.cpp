@@ -1,6 +1,7 @@
 // Opening by DCEP, and what messages do to channels: RFC 8832 §6, RFC 8831 §6.6.
 #include <algorithm>
 
+#include "support/catch.h"
 #include "unit/peer/channels_fixture.h"
 
 using namespace pollrtc;

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <functional>
 
+#include "support/catch.h"
 #include "unit/peer/channels_fixture.h"
 
 using namespace pollrtc;

@@ -7,6 +7,7 @@
 #include "ice/tcp_connections.h"
 #include "sctp/rx_tracker.h"
 #include "sctp/tx_queue.h"
+#include "support/catch.h"
 #include "unit/dtls/pair.h"
 #include "unit/peer/channels_fixture.h"
 

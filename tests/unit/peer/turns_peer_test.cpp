@@ -3,6 +3,7 @@
 #include "ice/turn_stream.h"
 #include "pollrtc/peer.h"
 #include "sim/turn_server.h"
+#include "support/catch.h"
 #include "unit/dtls/tls_server.h"
 
 namespace pollrtc::test {

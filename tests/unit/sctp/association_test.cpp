@@ -1,5 +1,6 @@
 // The engine as a whole: its calls, the laws of engines, and what happens when memory runs out.
 #include "scripted_peer.h"
+#include "support/catch.h"
 #include "two_associations.h"
 
 using namespace pollrtc;

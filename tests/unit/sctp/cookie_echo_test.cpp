@@ -1,6 +1,7 @@
 // COOKIE ECHO and COOKIE ACK against a scripted peer: forged, stale, late and doubled cookies, collision and restart (RFC
 // 9260 §5.1.5, §5.2.4, §5.2.6).
 #include "scripted_peer.h"
+#include "support/catch.h"
 
 using namespace pollrtc;
 using namespace pollrtc::sctp;

@@ -1,5 +1,7 @@
 // Clauses of the rules about failure, reset and the end that need a story of their own (RFC 9260 §8, §9; RFC 6525 §5).
 #include "scripted_peer.h"
+#include "sctp/chunk_control.h"
+#include "support/catch.h"
 
 using namespace pollrtc;
 using namespace pollrtc::sctp;

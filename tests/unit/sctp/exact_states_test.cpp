@@ -1,5 +1,6 @@
 // What an association does at the edge of a state, a number or a buffer, where a fault of one would show nowhere else.
 #include "scripted_peer.h"
+#include "support/catch.h"
 
 using namespace pollrtc;
 using namespace pollrtc::sctp;

@@ -5,6 +5,7 @@
 #include "sctp/rx_data.h"
 #include "sctp/rx_fragments.h"
 #include "sctp/rx_reassembly.h"
+#include "support/catch.h"
 #include "tx_fixture.h"
 
 namespace pollrtc::sctp::test {

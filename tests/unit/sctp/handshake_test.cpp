@@ -1,5 +1,7 @@
 // Set-up against a scripted peer: RFC 9260 §5.
 #include "scripted_peer.h"
+#include "sctp/chunk_control.h"
+#include "support/catch.h"
 #include "two_associations.h"
 
 using namespace pollrtc;

@@ -1,5 +1,6 @@
 // HEARTBEAT and the error counter: RFC 9260 §8.
 #include "scripted_peer.h"
+#include "support/catch.h"
 
 using namespace pollrtc;
 using namespace pollrtc::sctp;

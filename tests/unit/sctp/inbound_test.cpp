@@ -1,6 +1,8 @@
 // What a received packet may do before and beside its chunks: ports, tags, packets out of the blue, unknown chunks,
 // bundling (RFC 9260 §3.2, §6.10, §8.4, §8.5).
 #include "scripted_peer.h"
+#include "sctp/chunk_control.h"
+#include "support/catch.h"
 
 using namespace pollrtc;
 using namespace pollrtc::sctp;

@@ -2,6 +2,7 @@
 #include "scripted_peer.h"
 #include "sctp/chunk_data.h"
 #include "sctp/chunk_forward_tsn.h"
+#include "support/catch.h"
 #include "two_associations.h"
 
 namespace pollrtc::sctp::test {

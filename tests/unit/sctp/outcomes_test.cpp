@@ -1,5 +1,6 @@
 // What the sender of a message is told about it, when it asked.
 #include "scripted_peer.h"
+#include "support/catch.h"
 #include "two_associations.h"
 
 using namespace pollrtc;

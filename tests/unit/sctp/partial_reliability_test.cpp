@@ -1,4 +1,5 @@
 // RFC 3758 and RFC 7496 from the sender's side.
+#include "support/catch.h"
 #include "tx_fixture.h"
 
 namespace pollrtc::sctp::test {

@@ -1,5 +1,6 @@
 // Path MTU discovery as the association does it: RFC 8899 §6.2, RFC 4820.
 #include "scripted_peer.h"
+#include "support/catch.h"
 #include "two_associations.h"
 
 using namespace pollrtc;

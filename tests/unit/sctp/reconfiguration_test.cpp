@@ -1,5 +1,6 @@
 // Stream reset between engine and peer: RFC 6525 §5.
 #include "scripted_peer.h"
+#include "support/catch.h"
 #include "two_associations.h"
 
 using namespace pollrtc;

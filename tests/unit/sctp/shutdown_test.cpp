@@ -1,5 +1,7 @@
 // The end of an association: RFC 9260 §9.
 #include "scripted_peer.h"
+#include "sctp/chunk_control.h"
+#include "support/catch.h"
 #include "two_associations.h"
 
 using namespace pollrtc;

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "scripted_peer.h"
+#include "support/catch.h"
 
 using namespace pollrtc;
 using namespace pollrtc::sctp;

@@ -3,6 +3,7 @@
 
 #include <map>
 
+#include "support/catch.h"
 #include "tx_fixture.h"
 
 namespace pollrtc::sctp::test {

@@ -1,10 +1,12 @@
 // Two associations and the link between them, in virtual time: delay, loss, reordering, duplication, all from a seed.
 #pragma once
 
-#include <deque>
+#include <algorithm>
 #include <functional>
 #include <map>
+#include <optional>
 #include <random>
+#include <vector>
 
 #include "sctp/association.h"
 #include "support/bytes.h"
@@ -27,11 +29,8 @@ struct LinkOptions {
 class TwoAssociations {
  public:
   struct End {
-    End(std::uint64_t seed, const Limits& limits, const AssociationConfig& config) : environment(seed) {
-      environment.env.limits = limits;
-      environment.env.log.level = LogLevel::Off;
-      association.emplace(environment.env, config);
-    }
+    End(std::uint64_t seed, const Limits& limits, const AssociationConfig& config);
+    ~End();
     TestEnvironment environment;
     std::optional<Association> association;
     std::vector<Association::Event> events;
@@ -40,14 +39,10 @@ class TwoAssociations {
   };
 
   explicit TwoAssociations(const LinkOptions& options = {}, std::uint64_t seed = 1, const Limits& limits = {},
-                           const AssociationConfig& config = {})
-      : a(2 * seed + 1, limits, config), b(2 * seed + 2, limits, config), link(options), random_(seed) {}
+                           const AssociationConfig& config = {});
+  ~TwoAssociations();
 
-  void connect() {
-    static_cast<void>(a.association->connect(now));
-    static_cast<void>(b.association->connect(now));
-    run_until([this] { return is_up(a) && is_up(b); }, 60s);
-  }
+  void connect();
 
   template <class Done>
   bool run_until(Done done, Duration limit) {
@@ -68,9 +63,7 @@ class TwoAssociations {
       b.association->handle_timeout(now);
     }
   }
-  void run_for(Duration duration) {
-    run_until([] { return false; }, duration);
-  }
+  void run_for(Duration duration);
 
   Time now{};
   End a, b;
@@ -80,50 +73,11 @@ class TwoAssociations {
   std::size_t packets = 0, largest_packet = 0;
 
  private:
-  static bool is_up(const End& end) { return end.association->state() == AssociationState::Established; }
   Time next_delivery() const { return flights_.empty() ? kNever : flights_.begin()->first; }
-
-  void exchange() {
-    collect(a);
-    collect(b);
-    for (End* from : {&a, &b}) {
-      std::uint8_t packet[16384];
-      while (const std::size_t size = from->association->poll_packet(now, packet)) {
-        ++packets;
-        largest_packet = std::max(largest_packet, size);
-        if (chance(link.loss) || (from == &b && chance(lose_from_b))) continue;
-        if (link.mtu != 0 && size > link.mtu &&
-            (from->association->dont_fragment() || !link.passes_fragments))
-          continue;
-        const int copies = chance(link.duplicate) ? 2 : 1;
-        for (int i = 0; i < copies; ++i) {
-          Duration delay = link.delay;
-          if (chance(link.reorder)) delay += Duration(static_cast<std::int64_t>(random_() % 10000));
-          flights_.emplace(now + delay, Flight{from == &a ? &b : &a, ByteVector(packet, packet + size)});
-        }
-      }
-    }
-  }
-  void collect(End& end) {
-    Association::Event event;
-    while (end.association->poll_event(event)) end.events.push_back(event);
-    if (!end.reads) return;
-    Message message(end.environment.env.memory);
-    while (end.association->receive(message)) {
-      end.received.emplace_back(message.stream, to_vector(message.payload));
-      end.association->release(message.charge);
-    }
-  }
-  void deliver() {
-    while (!flights_.empty() && flights_.begin()->first <= now) {
-      const Flight flight = std::move(flights_.begin()->second);
-      flights_.erase(flights_.begin());
-      flight.to->association->handle_packet(now, flight.bytes);
-      collect(*flight.to);
-      after_packet();
-    }
-  }
-  bool chance(double p) { return p > 0 && std::uniform_real_distribution<>(0, 1)(random_) < p; }
+  void exchange();
+  void collect(End& end);
+  void deliver();
+  bool chance(double p);
 
   struct Flight {
     End* to;

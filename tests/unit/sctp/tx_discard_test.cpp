@@ -1,4 +1,5 @@
 // The priority policy (RFC 7496 §3.2): a full buffer gives up what waits with a lower priority.
+#include "support/catch.h"
 #include "tx_fixture.h"
 
 namespace pollrtc::sctp::test {

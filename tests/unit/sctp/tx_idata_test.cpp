@@ -1,6 +1,7 @@
 // The sending half with I-DATA (RFC 8260 §2): numbers of messages and fragments, what lies between them, what is given up.
 #include <map>
 
+#include "support/catch.h"
 #include "tx_fixture.h"
 
 namespace pollrtc::sctp::test {

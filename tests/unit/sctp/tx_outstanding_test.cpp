@@ -1,4 +1,5 @@
 // Sending, SACKs, loss and timeouts, told as traces. PMDCS is 1000 and each full chunk fills a packet.
+#include "support/catch.h"
 #include "tx_fixture.h"
 
 namespace pollrtc::sctp::test {

@@ -1,4 +1,5 @@
 // A message in pieces that is given up while whole messages wait before it in its stream's queue.
+#include "support/catch.h"
 #include "two_associations.h"
 #include "tx_fixture.h"
 

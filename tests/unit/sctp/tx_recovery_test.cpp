@@ -1,4 +1,5 @@
 // RACK-TLP, PRR and undoing, on the sending half as a whole. PMDCS is 1000 and each full chunk fills a packet.
+#include "support/catch.h"
 #include "tx_fixture.h"
 
 namespace pollrtc::sctp::test {

@@ -1,4 +1,5 @@
 // Clauses of the sending rules that need a story of their own.
+#include "support/catch.h"
 #include "tx_fixture.h"
 
 namespace pollrtc::sctp::test {

@@ -2,6 +2,7 @@
 
 #include "base/address.h"
 #include "sdp_support.h"
+#include "support/catch.h"
 
 using namespace pollrtc;
 using namespace pollrtc::test;

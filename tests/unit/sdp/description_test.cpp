@@ -2,6 +2,8 @@
 #include "sdp/description.h"
 
 #include "sdp_support.h"
+#include "support/bytes.h"
+#include "support/catch.h"
 
 using namespace pollrtc;
 using namespace pollrtc::test;

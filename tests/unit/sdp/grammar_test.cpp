@@ -1,6 +1,7 @@
 // Lines, their order and their grammar: RFC 8866 §5 and §9.
 #include "sdp/line_reader.h"
 #include "sdp_support.h"
+#include "support/catch.h"
 
 using namespace pollrtc;
 using namespace pollrtc::test;

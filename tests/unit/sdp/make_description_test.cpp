@@ -1,5 +1,10 @@
 // What this end says: offers, answers, origins.
+#include "sdp/candidate_line.h"
+#include "sdp/line_reader.h"
 #include "sdp_support.h"
+#include "support/bytes.h"
+#include "support/catch.h"
+#include "support/environment.h"
 
 using namespace pollrtc;
 using namespace pollrtc::test;

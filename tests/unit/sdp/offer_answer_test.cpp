@@ -1,5 +1,6 @@
 // What the other end says, read for the first time.
 #include "sdp_support.h"
+#include "support/catch.h"
 
 using namespace pollrtc;
 using namespace pollrtc::test;

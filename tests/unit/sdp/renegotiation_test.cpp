@@ -1,5 +1,7 @@
 // Offers and answers after the first: what may change, and what must change with it.
 #include "sdp_support.h"
+#include "support/bytes.h"
+#include "support/catch.h"
 
 using namespace pollrtc;
 using namespace pollrtc::test;

@@ -5,6 +5,8 @@
 
 #include "base/address.h"
 #include "sdp_support.h"
+#include "support/bytes.h"
+#include "support/catch.h"
 
 using namespace pollrtc;
 using namespace pollrtc::test;
