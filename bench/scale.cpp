@@ -20,11 +20,13 @@
 #include <chrono>
 #include <cstring>
 #include <fstream>
+#include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <set>
+#include <queue>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "pollrtc/peer_connection.h"
@@ -358,7 +360,7 @@ class End {
       static_cast<void>(mux_->poll(is_paced ? Duration::zero() : most));
       return;
     }
-    const auto due = due_.empty() ? steady_clock::time_point::max() : due_.begin()->first;
+    const auto due = due_.empty() ? steady_clock::time_point::max() : due_.top().first;
     const auto wait = std::clamp<steady_clock::duration>(due - std::min(due, steady_clock::now()), {}, most);
     std::array<epoll_event, 256> events;
     const int count =
@@ -366,17 +368,20 @@ class End {
                    static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(wait).count()));
     for (int i = 0; i < count; ++i) poll(events[static_cast<std::size_t>(i)].data.u64);
     const auto now = steady_clock::now();
-    while (!due_.empty() && due_.begin()->first <= now) poll(due_.begin()->second);
+    while (!due_.empty() && due_.top().first <= now) {
+      const auto [at, index] = due_.top();
+      due_.pop();
+      if (links_[index]->due == at) poll(index);
+    }
   }
   void poll(std::size_t index) {
     if (!offers_) return;
     Link& link = *links_[index];
     static_cast<void>(link.connection.poll());
-    due_.erase({link.due, index});
     const auto wait = link.connection.get_time_to_next_deadline();
-    if (!wait) return;
-    link.due = steady_clock::now() + std::max<Duration>(*wait, std::chrono::microseconds(100));
-    due_.insert({link.due, index});
+    link.due = wait ? steady_clock::now() + std::max<Duration>(*wait, std::chrono::microseconds(100))
+                    : steady_clock::time_point::max();
+    if (wait) due_.emplace(link.due, index);
   }
 
   const Options& options_;
@@ -387,7 +392,10 @@ class End {
   std::shared_ptr<UdpMux> mux_;
   std::vector<std::unique_ptr<Link>> links_;
   int epoll_ = epoll_create1(EPOLL_CLOEXEC);
-  std::set<std::pair<steady_clock::time_point, std::size_t>> due_;
+  // When each is to be polled. What a link's `due` no longer says is passed over: a heap touches fewer lines of memory than a
+  // tree whose nodes are taken out.
+  using Due = std::pair<steady_clock::time_point, std::size_t>;
+  std::priority_queue<Due, std::vector<Due>, std::greater<>> due_;
   std::size_t started_ = 0, ready_ = 0, rounds_ = 0;
   double set_up_seconds_ = 0;
   std::vector<double> set_up_ms_;  // from an offer to its open channel
