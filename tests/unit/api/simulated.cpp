@@ -5,6 +5,17 @@
 #include "support/catch.h"
 
 namespace pollrtc::test {
+namespace {
+
+// What a test has asked for next; Done when it has asked for nothing.
+Network::Outcome next_of(std::deque<Network::Outcome>& outcomes) {
+  if (outcomes.empty()) return Network::Outcome::Done;
+  const Network::Outcome outcome = outcomes.front();
+  outcomes.pop_front();
+  return outcome;
+}
+
+}  // namespace
 
 Machine::Machine(sim::World& world, const Address& ip, std::uint64_t seed)
     : environment(seed), world_(world), host_(world.add_host({ip})), ip_(ip) {
@@ -123,11 +134,7 @@ void Machine::close(void* context, int socket) {
 Network::Outcome Machine::send(void* context, int socket, const Address& remote, Bytes datagram) {
   Machine& m = self(context);
   ++m.sends;
-  if (!m.send_outcomes.empty()) {
-    const Network::Outcome outcome = m.send_outcomes.front();
-    m.send_outcomes.pop_front();
-    if (outcome != Network::Outcome::Done) return outcome;
-  }
+  if (const auto outcome = next_of(m.send_outcomes); outcome != Network::Outcome::Done) return outcome;
   const Address& local = m.sockets_[static_cast<std::size_t>(socket)].local;
   if (m.sockets_[static_cast<std::size_t>(socket)].is_group) {
     m.send_multicast(remote, datagram);
@@ -150,11 +157,7 @@ Network::Outcome Machine::receive(void* context, int socket, MutBytes buffer, st
                                   Address& source) {
   Machine& m = self(context);
   ++m.receives;
-  if (!m.receive_outcomes.empty()) {
-    const Network::Outcome outcome = m.receive_outcomes.front();
-    m.receive_outcomes.pop_front();
-    if (outcome != Network::Outcome::Done) return outcome;
-  }
+  if (const auto outcome = next_of(m.receive_outcomes); outcome != Network::Outcome::Done) return outcome;
   auto& inbox = m.sockets_[static_cast<std::size_t>(socket)].inbox;
   if (inbox.empty()) return Network::Outcome::WouldBlock;
   const Datagram datagram = std::move(inbox.front());

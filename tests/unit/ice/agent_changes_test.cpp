@@ -19,22 +19,14 @@ struct Completed : Solo {
   }
   // Time passes; requests on paths that `answers` names are answered.
   void live(Duration duration, const std::vector<Path>& answers) {
-    const Time end = now + duration;
-    const auto reply = [&] {
+    Solo::live(duration, [&] {
       for (auto& [path, bytes] : sent()) {
         if (!is_request(bytes)) continue;
         asked.push_back(path);
         if (std::find(answers.begin(), answers.end(), path) != answers.end())
           CHECK(receive(peer.success(bytes, kLocal), path) == Drop::None);
       }
-    };
-    reply();
-    while (agent.next_timeout() <= end) {
-      now = std::max(now, agent.next_timeout());
-      agent.handle_timeout(now);
-      reply();
-    }
-    now = end;
+    });
   }
   std::vector<Path> asked;  // where requests went
 };

@@ -44,14 +44,7 @@ struct Ends {
     return bytes;
   }
   Drop receive(const ByteVector& bytes, const Path& path) { return agent.handle_datagram(now, path, bytes); }
-  std::vector<std::pair<Path, ByteVector>> sent() {
-    std::vector<std::pair<Path, ByteVector>> out;
-    ByteVector buffer(1500);
-    while (const auto t = agent.poll_transmit(now, buffer))
-      out.emplace_back(t->path,
-                       ByteVector(buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(t->size)));
-    return out;
-  }
+  std::vector<std::pair<Path, ByteVector>> sent() { return poll_all(agent, now); }
   // The code of the error that came, 0 for a success, -1 for no answer at all.
   int answer_code() {
     int code = -1;

@@ -192,15 +192,6 @@ ByteVector Forger::error(Bytes request, int code, std::string_view key) {
   return buffer;
 }
 
-std::vector<std::pair<Path, ByteVector>> poll_all(Agent& agent, Time now) {
-  std::vector<std::pair<Path, ByteVector>> out;
-  ByteVector buffer(1500);
-  while (const auto t = agent.poll_transmit(now, buffer))
-    out.emplace_back(t->path,
-                     ByteVector(buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(t->size)));
-  return out;
-}
-
 std::vector<Agent::Event> poll_events(Agent& agent) {
   std::vector<Agent::Event> out;
   Agent::Event event;

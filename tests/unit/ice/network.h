@@ -122,7 +122,15 @@ struct Forger {
   ByteVector error(Bytes request, int code, std::string_view key);
 };
 
-std::vector<std::pair<Path, ByteVector>> poll_all(Agent& agent, Time now);
+template <class Engine>
+std::vector<std::pair<Path, ByteVector>> poll_all(Engine& engine, Time now) {
+  std::vector<std::pair<Path, ByteVector>> out;
+  ByteVector buffer(1500);
+  while (const auto t = engine.poll_transmit(now, buffer))
+    out.emplace_back(t->path,
+                     ByteVector(buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(t->size)));
+  return out;
+}
 std::vector<Agent::Event> poll_events(Agent& agent);
 bool is_request(Bytes bytes);
 

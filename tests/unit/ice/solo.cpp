@@ -37,13 +37,8 @@ std::optional<ByteVector> Solo::answer() {
   return std::nullopt;
 }
 
-std::vector<std::pair<Time, ByteVector>> Solo::requests_for(Duration limit) {
-  std::vector<std::pair<Time, ByteVector>> out;
-  const auto take = [&] {
-    for (auto& [path, bytes] : sent())
-      if (is_request(bytes)) out.emplace_back(now, bytes);
-  };
-  const Time end = now + limit;
+void Solo::live(Duration duration, const std::function<void()>& take) {
+  const Time end = now + duration;
   take();
   while (agent.next_timeout() <= end) {
     now = std::max(now, agent.next_timeout());
@@ -51,6 +46,14 @@ std::vector<std::pair<Time, ByteVector>> Solo::requests_for(Duration limit) {
     take();
   }
   now = end;
+}
+
+std::vector<std::pair<Time, ByteVector>> Solo::requests_for(Duration limit) {
+  std::vector<std::pair<Time, ByteVector>> out;
+  live(limit, [&] {
+    for (auto& [path, bytes] : sent())
+      if (is_request(bytes)) out.emplace_back(now, bytes);
+  });
   return out;
 }
 

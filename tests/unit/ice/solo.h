@@ -20,6 +20,8 @@ struct Solo {
   std::vector<std::pair<Path, ByteVector>> sent() { return poll_all(agent, now); }
   // What came for an ask: the first message that is no request.
   std::optional<ByteVector> answer();
+  // Time passes; `take` is called now and after each deadline, and looks at what came out.
+  void live(Duration duration, const std::function<void()>& take);
   // The requests that come out as time passes, up to `limit`, in order; answers nothing.
   std::vector<std::pair<Time, ByteVector>> requests_for(Duration limit);
   // Makes kPath valid by answering its first check.

@@ -80,14 +80,20 @@ void TxFixture::measure(Duration round_trip) {
   REQUIRE(tx->rto().srtt() == round_trip);
 }
 
-std::optional<TxFixture::Forward> TxFixture::forward(std::size_t room) {
-  std::vector<std::uint8_t> bytes(room);
+std::optional<ChunkView> TxFixture::write_forward(MutBytes bytes) {
   ByteWriter out(bytes);
   if (!tx->forward_tsn_is_due() || !tx->write_forward_tsn(now, out)) return std::nullopt;
   ChunkWalker walker(out.written());
   ChunkView view;
   REQUIRE(walker.next(view) == Walk::Item);
-  const auto chunk = parse_forward_tsn(view);
+  return view;
+}
+
+std::optional<TxFixture::Forward> TxFixture::forward(std::size_t room) {
+  std::vector<std::uint8_t> bytes(room);
+  const auto view = write_forward(bytes);
+  if (!view) return std::nullopt;
+  const auto chunk = parse_forward_tsn(*view);
   REQUIRE(chunk);
   Forward result{chunk->new_cumulative_tsn.value(), {}};
   for (std::size_t i = 0; i < chunk->skipped_count(); ++i)
@@ -97,13 +103,10 @@ std::optional<TxFixture::Forward> TxFixture::forward(std::size_t room) {
 
 std::optional<TxFixture::IForward> TxFixture::i_forward(std::size_t room) {
   std::vector<std::uint8_t> bytes(room);
-  ByteWriter out(bytes);
-  if (!tx->forward_tsn_is_due() || !tx->write_forward_tsn(now, out)) return std::nullopt;
-  ChunkWalker walker(out.written());
-  ChunkView view;
-  REQUIRE(walker.next(view) == Walk::Item);
-  REQUIRE(view.type == code_of(ChunkType::IForwardTsn));
-  const auto chunk = parse_i_forward_tsn(view);
+  const auto view = write_forward(bytes);
+  if (!view) return std::nullopt;
+  REQUIRE(view->type == code_of(ChunkType::IForwardTsn));
+  const auto chunk = parse_i_forward_tsn(*view);
   REQUIRE(chunk);
   IForward result{chunk->new_cumulative_tsn.value(), {}};
   for (std::size_t i = 0; i < chunk->skipped_count(); ++i) result.skipped.push_back(chunk->skipped(i));

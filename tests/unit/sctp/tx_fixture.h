@@ -63,6 +63,10 @@ struct TxFixture {
   std::optional<TxQueue> queue;
   std::optional<TxOutstanding> tx;
   Time now{};
+
+ private:
+  // The chunk that is due, written into `bytes`; nothing: none is, or it does not fit.
+  std::optional<ChunkView> write_forward(MutBytes bytes);
 };
 
 }  // namespace pollrtc::sctp::test
