@@ -43,10 +43,10 @@ ConnectionCore::ConnectionCore(PeerConnection* owner, const Configuration& confi
       system_network_(environment_, configuration.dscp, configuration.udp_offload),
       network_(choose_network()),
       own_network_(choose_own_network()),
-      resolver_(environment_, resolver_config(configuration_)),
       names_(environment_, own_network_),
-      poller_(environment_.memory),
-      largest_datagram_(std::max<std::size_t>(kSendBuffer, configuration.max_ip_packet)) {}
+      largest_datagram_(std::max<std::size_t>(kSendBuffer, configuration.max_ip_packet)),
+      resolver_(environment_, resolver_config(configuration_)),
+      poller_(environment_.memory) {}
 
 ConnectionCore::~ConnectionCore() {
   close_sockets();
@@ -208,7 +208,8 @@ Status ConnectionCore::announce(SdpType type, const std::string& sdp) {
   // RFC 8838 §5: to an end that cannot take candidates later, everything goes in one piece.
   candidates_in_description_ = type == SdpType::Answer && peer_->can_trickle() == false &&
                                peer_->gathering_state() != GatheringState::New;  // there will be some
-  pending_description_ = PendingDescription{last_local_type_, sdp, candidates_in_description_};
+  pending_description_ = std::make_unique<PendingDescription>(
+      PendingDescription{last_local_type_, sdp, candidates_in_description_});
   flush();
   return {};
 }
@@ -239,7 +240,8 @@ Status ConnectionCore::restart_ice() {
   // answered it: so it is the same that is given again, not another.
   if (has_failed && signaling == SignalingState::HaveLocalOffer) {
     last_local_description_ = peer_->local_description();
-    pending_description_ = PendingDescription{last_local_type_, last_local_description_, false};
+    pending_description_ = std::make_unique<PendingDescription>(
+        PendingDescription{last_local_type_, last_local_description_, false});
     return {};
   }
   if (signaling != SignalingState::Stable)

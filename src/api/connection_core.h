@@ -236,59 +236,64 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   SystemNetwork system_network_;
   std::optional<MuxMember> mux_member_;
   Network network_;
-  Network own_network_;    // the same, but behind a mux: for the sockets that a connection shares with nobody
+  Network own_network_;  // the same, but behind a mux: for the sockets that a connection shares with nobody
+
+  // From here to outgoing_: what each poll() looks at. Of thousands of silent connections each is polled once in a few seconds, and
+  // then the cache has nothing of it.
+  MulticastNames names_;
   mutable Time latest_{};  // the clock never goes back, whatever the hook says
   std::optional<Peer> peer_;
-  net::Resolver resolver_;
-  MulticastNames names_;
-  net::Poller poller_;  // wait()'s, kept for its memory
-  std::vector<Socket> sockets_;
-  std::vector<Address> tcp_locals_;  // listening, or with port 0 only to connect from
-  Streams streams_;
-  Time stream_retry_ = kNever;  // one of them waits for the system, and a loop of the user's may not see when
+  int calls_ = 0;
+  int reads_ = 0, writes_ = 0;  // the most datagrams in a row since the buffers were last looked at
+  int sends_ = 0;               // messages handed in since the last poll()
+  bool in_hook_ = false;
+  bool polling_ = false;
+  bool takes_runs_ = false;      // the receive buffer may be given to the network as a large one
   bool more_to_stream_ = false;  // the last round moved bytes, so there may be more
-  std::vector<ChannelEntry> channels_;
-  std::vector<ChannelHandle> buffered_low_;  // buffered_amount_low is owed
-  std::optional<PendingDescription> pending_description_;
-  std::string last_local_description_, last_local_type_;
-  FixedVec<Outgoing, 8>
-      outgoing_;  // between two calls: the socket's buffer is full, and they go first once it is not
-  Time send_again_ = kNever;      // when to try, should nobody watch for writing
+  bool more_to_send_ = false;
+  bool more_to_read_ = false;
+  bool buffered_outdated_ = false;                // send() has been called since the amounts were looked at
+  bool has_buffered_ = true;                      // one of the amounts may be other than 0, and fall
+  bool restart_owed_ = false;                     // the path is lost
+  bool gathering_ = false;                        // addresses are being found: local_addresses_done() is owed
+  bool has_loopback_ = false;                     // loopback addresses are among the sockets'
+  std::shared_ptr<ConnectionCore> kept_by_hook_;  // a hook let go of something in the middle of a call
+  std::size_t gathered_ = 0;                      // bytes handed in since the last flush()
+  Time flushed_at_ = Time::min();
+  Time busy_at_ = Time::min();  // when something other than STUN last came, or was handed in
+  Time next_look_ = kNever;     // at the addresses of this machine
+  Time stream_retry_ = kNever;  // one of them waits for the system, and a loop of the user's may not see when
+  Time send_again_ = kNever;    // when to try, should nobody watch for writing
   std::size_t largest_datagram_;  // that the peer writes
   // Both empty unless much goes by, or a datagram may be larger than what lies on the stack.
   std::vector<std::uint8_t> receive_buffer_;
   std::vector<std::uint8_t> send_buffer_;  // holds what is blocked from one poll() to the next
-  Time busy_at_ = Time::min();             // when something other than STUN last came, or was handed in
-  int reads_ = 0, writes_ = 0;  // the most datagrams in a row since the buffers were last looked at
-  bool takes_runs_ = false;     // the receive buffer may be given to the network as a large one
-  std::uint64_t overflows_ = 0;
+  std::vector<Socket> sockets_;
+  std::size_t turn_sockets_ = 0;  // of those
+  Streams streams_;
+  std::vector<Address> tcp_locals_;  // listening, or with port 0 only to connect from
   std::vector<Lookup> lookups_;
-  std::size_t next_lookup_ = 0;  // of the servers, the first whose name has not been asked for
+  std::vector<ChannelHandle> buffered_low_;  // buffered_amount_low is owed
   std::vector<PeerConnection::IceServerFailed>
       lost_servers_;  // their names cannot be resolved: owed to the user
-  TurnAddresses turn_addresses_;
-  int calls_ = 0;
-  std::shared_ptr<ConnectionCore> kept_by_hook_;  // a hook let go of something in the middle of a call
-  std::vector<ChannelHandle> released_by_hook_;
-  bool end_owed_ = false;
-  bool in_hook_ = false;
-  bool gathering_ = false;  // addresses are being found: local_addresses_done() is owed
-  bool candidates_in_description_ = false;
-  bool more_to_send_ = false;
-  bool more_to_read_ = false;
-  int sends_ = 0;             // messages handed in since the last poll()
-  std::size_t gathered_ = 0;  // bytes handed in since the last flush()
-  Time flushed_at_ = Time::min();
-  bool buffered_outdated_ = false;  // send() has been called since the amounts were looked at
-  bool has_buffered_ = true;        // one of the amounts may be other than 0, and fall
-  bool polling_ = false;
-  std::optional<bool> offered_first_;  // the first offer that was answered was ours; nothing: none was yet
-  bool is_closed_ = false;             // by close(): nothing is told any more
-  bool restart_owed_ = false;          // the path is lost
-  bool has_loopback_ = false;          // loopback addresses are among the sockets'
-  Time next_look_ = kNever;            // at the addresses of this machine
+  std::unique_ptr<PendingDescription> pending_description_;
   std::optional<std::uint64_t>
       addresses_seen_;  // what they were when a look at them changed nothing: a number of the mux
+  FixedVec<Outgoing, 8>
+      outgoing_;  // between two calls: the socket's buffer is full, and they go first once it is not
+
+  net::Resolver resolver_;
+  net::Poller poller_;  // wait()'s, kept for its memory
+  std::vector<ChannelEntry> channels_;
+  std::string last_local_description_, last_local_type_;
+  std::uint64_t overflows_ = 0;
+  std::size_t next_lookup_ = 0;  // of the servers, the first whose name has not been asked for
+  TurnAddresses turn_addresses_;
+  std::vector<ChannelHandle> released_by_hook_;
+  bool end_owed_ = false;
+  bool candidates_in_description_ = false;
+  std::optional<bool> offered_first_;  // the first offer that was answered was ours; nothing: none was yet
+  bool is_closed_ = false;             // by close(): nothing is told any more
 };
 
 }  // namespace pollrtc::detail

@@ -30,9 +30,11 @@ constexpr Duration kIdle = std::chrono::seconds(1);
 
 void ConnectionCore::read_sockets(MutBytes scratch) {
   more_to_read_ = false;
-  const bool is_mux_empty = mux_member_ && mux_member_->has_nothing_to_read();
+  // Somebody has read for all of the mux: what came lies here, and there is nothing to ask the others for.
+  const bool is_read_already = mux_member_ && mux_member_->core().holds_reading();
   for (Socket& socket : sockets_) {
-    if (is_mux_empty && !socket.is_for_turn) continue;
+    if (is_read_already && turn_sockets_ == 0 && !mux_member_->has_mail()) break;
+    if (is_read_already && !socket.is_for_turn && !mux_member_->has_mail_at(socket.number)) continue;
     int left = kReadsPerSocket;
     while (left > 0) {
       const std::size_t count = read_run(socket, scratch);

@@ -100,6 +100,7 @@ bool ConnectionCore::open_socket(const Address& address, bool is_for_turn) {
   if (!is_for_turn) names_.add_address(now(), socket.local);
   if (add_to_peer(socket)) {
     sockets_.push_back(socket);
+    if (is_for_turn) ++turn_sockets_;
     return true;
   }
   if (!is_for_turn) names_.remove_address(now(), socket.local);
@@ -113,6 +114,7 @@ void ConnectionCore::close_socket(std::size_t index) {
   (void)peer_->remove_local_address(now(), socket.local);
   if (!socket.is_for_turn) names_.remove_address(now(), socket.local);
   network.close(network.context, socket.number);
+  if (socket.is_for_turn) --turn_sockets_;
   sockets_.erase(sockets_.begin() + static_cast<std::ptrdiff_t>(index));
   outgoing_.clear();  // perhaps they were this one's; datagrams are lost, as on any network
 }
@@ -196,6 +198,7 @@ void ConnectionCore::close_sockets() {
   names_.close(latest_);
   for (const Socket& socket : sockets_) network_of(socket).close(network_of(socket).context, socket.number);
   sockets_.clear();
+  turn_sockets_ = 0;
   tcp_locals_.clear();
   outgoing_.clear();
   streams_.close();
@@ -374,8 +377,7 @@ std::optional<Duration> ConnectionCore::time_to_next_deadline() const { return t
 
 bool ConnectionCore::has_own_descriptors() const {
   std::array<int, 1> any;
-  return !lookups_.empty() || !names_.is_idle() || streams_.sockets(any) != 0 ||
-         std::any_of(sockets_.begin(), sockets_.end(), [](const Socket& s) { return s.is_for_turn; });
+  return !lookups_.empty() || !names_.is_idle() || streams_.sockets(any) != 0 || turn_sockets_ != 0;
 }
 
 std::size_t ConnectionCore::sockets(std::span<int> out) const {

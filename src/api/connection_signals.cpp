@@ -43,7 +43,7 @@ bool ConnectionCore::next_description(Event& event) {
     pending_description_->sdp = peer_->local_description();
     last_local_description_ = pending_description_->sdp;
   }
-  const PendingDescription description = *std::exchange(pending_description_, std::nullopt);
+  const PendingDescription description = *std::exchange(pending_description_, nullptr);
   event = PeerConnection::DescriptionCreated{description.type, description.sdp};
   return true;
 }

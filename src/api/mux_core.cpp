@@ -12,8 +12,6 @@
 namespace pollrtc::detail {
 namespace {
 
-// The generation in force, the one before, and one that is on the table.
-constexpr std::size_t kMostUfrags = 3;
 constexpr std::size_t kReceiveBuffer = 65536;
 constexpr int kReads = 256;  // in one read()
 constexpr int kErrorReads = 64;
@@ -44,7 +42,7 @@ std::size_t MuxCore::Hash::of(std::uint64_t state, Bytes bytes) const {
   for (const std::uint8_t byte : bytes) state = (state ^ byte) * 0x100000001b3u;
   return static_cast<std::size_t>(state ^ (state >> 32));
 }
-std::size_t MuxCore::Hash::operator()(const Key& key) const {
+std::size_t MuxCore::Hash::operator()(const MuxKey& key) const {
   return of(seed ^ (std::uint64_t{key.remote.port} << 32) ^ key.socket, key.remote.ip_bytes());
 }
 
@@ -74,55 +72,61 @@ UdpMux::Stats MuxCore::stats() const {
 void MuxCore::leave(MuxMember& member) {
   forget(member);
   for (const std::string& ufrag : member.ufrags_) ufrags_.erase(ufrag);
-  for (const auto& [socket, remote] : member.addresses_) {
-    const auto known = addresses_.find(Key{socket, remote});
-    if (known != addresses_.end() && known->second.member == &member) addresses_.erase(known);
-  }
+  for (const MuxKey& key : member.addresses_) give_up(member, key);
   transactions_.forget(member);
   for (std::size_t i = 0; i < sockets_.size(); ++i)
     if (member.is_open_[i]) --sockets_[i].users;
   --members_;
 }
 
+// An address is nobody's any more, unless it is somebody else's.
+void MuxCore::give_up(MuxMember& member, const MuxKey& key) {
+  if (member.last_claimed_ == key) member.last_claimed_.reset();
+  const auto known = addresses_.find(key);
+  if (known != addresses_.end() && known->second.member == &member) addresses_.erase(known);
+}
+
 // What it knew at a socket that it has closed.
 void MuxCore::forget_at(MuxMember& member, std::size_t socket) {
-  std::erase_if(member.addresses_, [&](const auto& address) {
-    if (address.first != socket) return false;
-    const auto known = addresses_.find(Key{address.first, address.second});
-    if (known != addresses_.end() && known->second.member == &member) addresses_.erase(known);
+  std::erase_if(member.addresses_, [&](const MuxKey& key) {
+    if (key.socket != socket) return false;
+    give_up(member, key);
     return true;
   });
 }
 
 void MuxCore::forget_oldest(MuxMember& member) {
   // Best one that nothing good has ever come from.
-  auto oldest = std::find_if(member.addresses_.begin(), member.addresses_.end(), [&](const auto& address) {
-    const auto known = addresses_.find(Key{address.first, address.second});
+  auto oldest = std::find_if(member.addresses_.begin(), member.addresses_.end(), [&](const MuxKey& key) {
+    const auto known = addresses_.find(key);
     return known == addresses_.end() || known->second.member != &member || !known->second.heard;
   });
   if (oldest == member.addresses_.end()) oldest = member.addresses_.begin();
-  const auto [socket, remote] = *oldest;
+  const MuxKey key = *oldest;
   member.addresses_.erase(oldest);
-  const auto known = addresses_.find(Key{socket, remote});
-  if (known != addresses_.end() && known->second.member == &member) addresses_.erase(known);
+  give_up(member, key);
 }
 
 // An address belongs to whoever wrote there first, until a good check from it shows whose it is.
-void MuxCore::claim(MuxMember& member, const Key& key, bool is_proved) {
+void MuxCore::claim(MuxMember& member, const MuxKey& key, bool is_proved) {
   if (!member.is_open_[key.socket]) return;
+  if (!is_proved && member.last_claimed_ == key) return;  // as nearly always, and it is at hand
   const auto known = addresses_.find(key);
   if (known != addresses_.end()) {
     Entry& entry = known->second;
     if (!is_proved) return;
     const bool is_own = entry.member == &member;
     if (!is_own && entry.heard && now() - *entry.heard < kHold) return;
+    if (!is_own && entry.member->last_claimed_ == key) entry.member->last_claimed_.reset();
     entry = {&member, now()};
+    member.last_claimed_ = key;
     if (is_own) return;
   } else {
     if (addresses_.size() >= config_.max_addresses) return;
     addresses_.emplace(key, Entry{&member, is_proved ? std::optional(now()) : std::nullopt});
+    member.last_claimed_ = key;
   }
-  member.addresses_.emplace_back(key.socket, key.remote);
+  member.addresses_.push_back(key);
   if (member.addresses_.size() > std::max<std::size_t>(config_.max_addresses_each, 1)) forget_oldest(member);
 }
 
@@ -198,7 +202,7 @@ int MuxCore::read_run(std::size_t socket) {
   return count;
 }
 
-void MuxCore::hand_over(const Key& key, Bytes datagram) {
+void MuxCore::hand_over(const MuxKey& key, Bytes datagram) {
   MuxMember* const member = owner_of(key, datagram);
   const bool is_taken =
       member != nullptr && member->is_open_[key.socket] && member->mail_.size() < config_.max_waiting;
@@ -211,13 +215,12 @@ void MuxCore::hand_over(const Key& key, Bytes datagram) {
 }
 
 // In a box that is there already, if there is one.
-void MuxCore::put(MuxMember::Box& box, const Key& from, Bytes bytes) {
+void MuxCore::put(MuxMember::Box& box, const MuxKey& from, Bytes bytes) {
   if (spare_.empty())
     box.emplace_back();
   else
     box.splice(box.end(), spare_, spare_.begin());
-  box.back().socket = from.socket;
-  box.back().source = from.remote;
+  box.back().from = from;
   box.back().bytes.assign(bytes.begin(), bytes.end());
 }
 
@@ -247,7 +250,7 @@ void MuxCore::read_errors(std::size_t socket) {
 }
 
 // Null: nobody's, and answered if it wanted an answer.
-MuxMember* MuxCore::owner_of(const Key& key, Bytes datagram) {
+MuxMember* MuxCore::owner_of(const MuxKey& key, Bytes datagram) {
   const bool is_from_stun = is_stun(datagram);
   if (is_from_stun && is_answer(datagram))  // whether it is a good one is for its connection to say
     if (MuxMember* const asked = transactions_.find(transaction_of(datagram))) return asked;
@@ -268,7 +271,7 @@ MuxMember* MuxCore::owner_of(const Key& key, Bytes datagram) {
 }
 
 // RFC 8489 §9.1.3, for those who name nobody: as an agent would, and nothing is kept but the time of it.
-void MuxCore::refuse(const Key& key, const stun::Message& request) {
+void MuxCore::refuse(const MuxKey& key, const stun::Message& request) {
   const ice::RequestVerdict verdict = ice::screen_request(request, {}, {});
   if (verdict.code != 400 && verdict.code != 401) return;
   if (!error_limiter_.allow(now(), key.remote)) return;
@@ -307,14 +310,14 @@ void MuxMember::drop_ufrag(std::string_view ufrag) {
   const auto known = std::find(ufrags_.begin(), ufrags_.end(), ufrag);
   if (known == ufrags_.end()) return;
   core_->ufrags_.erase(*known);
-  ufrags_.erase(known);
+  ufrags_.erase(static_cast<std::size_t>(known - ufrags_.begin()));
 }
 
 void MuxMember::add_ufrag(std::string_view ufrag) {
   if (ufrag.empty() || has_ufrag(ufrag)) return;
   if (!core_->ufrags_.emplace(std::string(ufrag), this).second) return;  // 48 random bits, twice the same
-  ufrags_.emplace_back(ufrag);
-  if (ufrags_.size() > kMostUfrags) drop_ufrag(ufrags_.front());
+  if (ufrags_.full()) drop_ufrag(ufrags_[0]);
+  static_cast<void>(ufrags_.push_back(std::string(ufrag)));
 }
 
 void MuxMember::on_taken(int socket, const Address& source, Bytes datagram) {
@@ -367,15 +370,13 @@ int MuxMember::open(void* context, const Address& local, std::uint16_t, std::uin
 void MuxMember::close(void* context, int socket) {
   MuxMember& member = self(context);
   const auto index = static_cast<std::size_t>(socket);
-  const auto is_for_it = [index](const Datagram& datagram) { return datagram.socket == index; };
+  const auto is_for_it = [index](const Datagram& datagram) { return datagram.from.socket == index; };
   if (member.is_open_[index]) --member.core_->sockets_[index].users;
   member.is_open_.reset(index);
   member.core_->forget_at(member, index);
   member.mail_.remove_if(is_for_it);
   member.errors_.remove_if(is_for_it);
 }
-
-bool MuxMember::has_nothing_to_read() const { return !has_mail() && core_->holds_reading(); }
 
 // Answers come for what we asked, and checks from where we sent ours.
 void MuxMember::note_sent(int socket, const Address& remote, Bytes datagram) {
@@ -410,7 +411,7 @@ Network::Outcome MuxMember::send_whole(void* context, int socket, const Address&
 
 MuxMember::Box::iterator MuxMember::first_for(Box& box, int socket) {
   return std::find_if(box.begin(), box.end(), [socket](const Datagram& datagram) {
-    return datagram.socket == static_cast<std::size_t>(socket);
+    return datagram.from.socket == static_cast<std::size_t>(socket);
   });
 }
 
@@ -424,7 +425,7 @@ Network::Outcome MuxMember::receive(void* context, int socket, MutBytes buffer, 
   }
   if (datagram == member.mail_.end()) return Network::Outcome::WouldBlock;
   size = datagram->bytes.size();
-  source = datagram->source;
+  source = datagram->from.remote;
   const bool fits = size <= buffer.size();
   if (fits) std::copy(datagram->bytes.begin(), datagram->bytes.end(), buffer.begin());
   member.core_->take_back(member.mail_, datagram);
@@ -442,7 +443,7 @@ bool MuxMember::receive_error(void* context, int socket, MutBytes quoted, std::s
   if (error == member.errors_.end()) return false;
   size = std::min(error->bytes.size(), quoted.size());
   std::copy_n(error->bytes.begin(), size, quoted.begin());
-  remote = error->source;
+  remote = error->from.remote;
   member.core_->take_back(member.errors_, error);
   return true;
 }

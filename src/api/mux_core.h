@@ -15,6 +15,7 @@
 #include "api/agenda.h"
 #include "api/mux_transactions.h"
 #include "api/system_network.h"
+#include "base/fixed_vec.h"
 #include "ice/replies.h"
 #include "net/poller.h"
 #include "pollrtc/udp_mux.h"
@@ -23,6 +24,12 @@ namespace pollrtc::detail {
 
 class ConnectionCore;
 class MuxCore;
+
+struct MuxKey {  // a remote address, as one of our sockets sees it
+  std::size_t socket = 0;
+  Address remote;
+  bool operator==(const MuxKey&) const = default;
+};
 
 class MuxMember {
  public:
@@ -43,17 +50,17 @@ class MuxMember {
   // The connection has taken this and not dropped it. If it is a check, a good one, its sender is the peer.
   void on_taken(int socket, const Address& source, Bytes datagram);
   bool has_mail() const { return !mail_.empty() || !errors_.empty(); }
-  // Neither of what came nor of what the system could be asked for now.
-  bool has_nothing_to_read() const;
+  bool has_mail_at(int socket) { return has_for(mail_, socket) || has_for(errors_, socket); }
   // Something was done with the connection, so its deadline may be another.
   void touch();
   MuxCore& core() const { return *core_; }
 
  private:
   friend class MuxCore;
+  static constexpr std::size_t kMostUfrags =
+      3;  // of the generation in force, the one before, and one that is on the table
   struct Datagram {
-    std::size_t socket = 0;
-    Address source;
+    MuxKey from;
     std::vector<std::uint8_t> bytes;
   };
   using Box = std::list<Datagram>;
@@ -61,6 +68,7 @@ class MuxMember {
     return std::find(ufrags_.begin(), ufrags_.end(), ufrag) != ufrags_.end();
   }
   static Box::iterator first_for(Box& box, int socket);
+  static bool has_for(Box& box, int socket) { return first_for(box, socket) != box.end(); }
   static Time now(void* context);
   static std::size_t list_addresses(void* context, bool loopback, std::span<Address> out);
   static bool find_addresses(void* context, std::span<const Address> addresses, std::span<bool> is_there);
@@ -86,8 +94,9 @@ class MuxMember {
   Time due_ = kNever;
   Agenda<MuxMember>::Ticket ticket_ = 0;
   bool is_touched_ = false, is_watched_ = false;
-  std::vector<std::string> ufrags_;
-  std::vector<std::pair<std::size_t, Address>> addresses_;  // the oldest first
+  FixedVec<std::string, kMostUfrags> ufrags_;  // the oldest first, and so are the addresses
+  std::optional<MuxKey> last_claimed_;         // of its addresses
+  std::vector<MuxKey> addresses_;
 };
 
 class MuxCore {
@@ -130,14 +139,9 @@ class MuxCore {
     std::size_t users = 0;        // members that have it open
     std::uint32_t overflows = 0;  // as far as they have been counted
   };
-  struct Key {  // a remote address, as one of our sockets sees it
-    std::size_t socket;
-    Address remote;
-    bool operator==(const Key&) const = default;
-  };
   struct Hash {
     std::uint64_t seed;
-    std::size_t operator()(const Key& key) const;
+    std::size_t operator()(const MuxKey& key) const;
     std::size_t of(std::uint64_t state, Bytes bytes) const;
   };
   struct Entry {
@@ -170,14 +174,15 @@ class MuxCore {
   std::size_t list_addresses(bool loopback, std::span<Address> out);
   bool find_addresses(std::span<const Address> addresses, std::span<bool> is_there);
 
-  void put(MuxMember::Box& box, const Key& from, Bytes bytes);
+  void put(MuxMember::Box& box, const MuxKey& from, Bytes bytes);
   void take_back(MuxMember::Box& box, MuxMember::Box::iterator datagram);
   void join(MuxMember& member) {
     member.ticket_ = agenda_.add(member);
     ++members_;
   }
   void leave(MuxMember& member);
-  void claim(MuxMember& member, const Key& key, bool is_proved);
+  void claim(MuxMember& member, const MuxKey& key, bool is_proved);
+  void give_up(MuxMember& member, const MuxKey& key);
   void forget_at(MuxMember& member, std::size_t socket);
   void forget_oldest(MuxMember& member);
   template <class Visit>
@@ -185,9 +190,9 @@ class MuxCore {
   int read_socket(std::size_t socket, int left);
   int read_run(std::size_t socket);
   void count_overflows(Socket& socket);
-  void hand_over(const Key& key, Bytes datagram);
-  MuxMember* owner_of(const Key& key, Bytes datagram);
-  void refuse(const Key& key, const stun::Message& request);
+  void hand_over(const MuxKey& key, Bytes datagram);
+  MuxMember* owner_of(const MuxKey& key, Bytes datagram);
+  void refuse(const MuxKey& key, const stun::Message& request);
   Time now() const { return network_.now(network_.context); }
 
   UdpMux::Config config_;
@@ -199,7 +204,7 @@ class MuxCore {
   std::vector<std::uint8_t> buffer_;
   Hash hash_;
   std::unordered_map<std::string, MuxMember*> ufrags_;
-  std::unordered_map<Key, Entry, Hash> addresses_;
+  std::unordered_map<MuxKey, Entry, Hash> addresses_;
   RecentTransactions<MuxMember> transactions_;
   ice::ErrorLimiter error_limiter_;
   std::size_t members_ = 0;

@@ -43,8 +43,8 @@ class FixedVec {
   constexpr bool full() const { return size_ == N; }
 
  private:
+  std::size_t size_ = 0;  // before them, so that who holds one or none touches one place
   std::array<T, N> items_{};
-  std::size_t size_ = 0;
 };
 
 }  // namespace pollrtc

@@ -41,20 +41,19 @@ std::string_view name_of(AgentState state) {
 Agent::Agent(Environment& environment, const AgentConfig& config)
     : environment_(environment),
       config_(config),
-      local_(environment.memory),
-      remote_(environment.memory),
-      gatherer_(environment.memory, environment.limits, config.relay_only),
-      remotes_(environment.memory),
-      early_(environment.memory),
-      permissions_(environment.memory),
-      named_(environment.memory),
+      controlling_(config.controlling && !config.lite),
       checklist_(environment.memory, environment.limits.ice_pairs),
       transactions_(environment.memory, environment.limits.stun_pending),
       replies_(environment.memory),
-      error_limiter_(environment.memory, environment.limits),
-      controlling_(config.controlling) {
+      gatherer_(environment.memory, environment.limits, config.relay_only),
+      early_(environment.memory),
+      local_(environment.memory),
+      remote_(environment.memory),
+      remotes_(environment.memory),
+      permissions_(environment.memory),
+      named_(environment.memory),
+      error_limiter_(environment.memory, environment.limits) {
   config_.ta = std::max(config_.ta, Pacer::kGap);
-  if (config_.lite) controlling_ = false;
 }
 
 Result<Credentials> make_credentials(const Rng& rng) {

@@ -304,38 +304,10 @@ class Agent {
 
   Environment& environment_;
   AgentConfig config_;
-  StoredCredentials local_;
-  StoredCredentials remote_;
-  std::uint64_t tie_breaker_ = 0;
-  Gatherer gatherer_;
-  Vec<Remote> remotes_;
-  Vec<EarlyRequest> early_;
-  Time heed_again_ = Time::min();  // then there may be memory for those of them that are left
-  Vec<Permission> permissions_;
-  Vec<Named> named_;
-  Checklist checklist_;
-  stun::TransactionTable transactions_;
-  Replies replies_;
-  ErrorLimiter error_limiter_;
-  Drops drops_;
-  AgentCounters counters_;
-
-  Time now_{};                    // the latest we were told
-  Time advanced_to_{};            // and when we last looked at what is due
-  Time last_sent_{};              // on the selected path, keepalives included (lite.cpp)
-  Time pacer_{};                  // no new transaction before this (RFC 8445 §14.2)
-  Time patience_end_ = kNever;    // RFC 8863: no Failed for want of pairs before this
-  Time reconnect_end_{};          // until then the other end may open a connection anew that was lost
-  Time nomination_due_ = kNever;  // no waiting for better pairs from here on
-  std::uint64_t unanswered_ = 0;  // datagrams sent to addresses that never answered
-  std::size_t fitted_to_ = 0;     // elements that the tables were made to fit
-  std::uint32_t named_so_far_ = 0;
-  std::uint32_t nominee_ = 0;  // the pair we are nominating
+  // What an idle agent is asked for stands together.
   AgentState state_ = AgentState::New;
-  AgentState told_state_ = AgentState::New;
-  std::optional<Path> told_path_;
   bool is_started_ = false;
-  bool controlling_ = false;
+  bool controlling_;
   bool has_remote_ = false;
   bool is_remote_done_ = false;
   bool has_nominated_ = false;
@@ -345,6 +317,35 @@ class Agent {
   bool probe_was_last_ = false;
   bool is_woken_ = false;  // taking an event gave us work
   std::uint8_t triggered_run_ = 0;
+  std::uint32_t nominee_ = 0;     // the pair we are nominating
+  Time now_{};                    // the latest we were told
+  Time advanced_to_{};            // and when we last looked at what is due
+  Time last_sent_{};              // on the selected path, keepalives included (lite.cpp)
+  Time pacer_{};                  // no new transaction before this (RFC 8445 §14.2)
+  Time patience_end_ = kNever;    // RFC 8863: no Failed for want of pairs before this
+  Time reconnect_end_{};          // until then the other end may open a connection anew that was lost
+  Time nomination_due_ = kNever;  // no waiting for better pairs from here on
+  std::uint64_t tie_breaker_ = 0;
+  Checklist checklist_;
+  stun::TransactionTable transactions_;
+  Replies replies_;
+  AgentCounters counters_;
+  Gatherer gatherer_;
+  Time heed_again_ = Time::min();  // then there may be memory for those of the early ones that are left
+  Vec<EarlyRequest> early_;
+  StoredCredentials local_;
+  StoredCredentials remote_;
+  std::uint64_t unanswered_ = 0;  // datagrams sent to addresses that never answered
+  std::size_t fitted_to_ = 0;     // elements that the tables were made to fit
+
+  Vec<Remote> remotes_;
+  Vec<Permission> permissions_;
+  Vec<Named> named_;
+  ErrorLimiter error_limiter_;
+  Drops drops_;
+  std::uint32_t named_so_far_ = 0;
+  AgentState told_state_ = AgentState::New;
+  std::optional<Path> told_path_;
 };
 
 static_assert(NetworkEngine<Agent>);

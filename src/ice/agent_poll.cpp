@@ -194,7 +194,7 @@ Time Agent::next_timeout() const {
   next = std::min(next, keepalive_due());
   if (has_remote_ && !early_.empty()) next = std::min(next, heed_again_);
   if (!is_alive()) return next;
-  if (is_nomination_owed() || (!is_paused_ && may_probe() && checklist_.has_work()))
+  if (is_nomination_owed() || (!is_paused_ && checklist_.has_work() && may_probe()))
     next = std::min(next, may_begin());
   const Pair* const pair = selected();
   // What advance() has looked at already is due no more.

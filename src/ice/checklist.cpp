@@ -95,7 +95,7 @@ bool Checklist::has_work() const {
 
 void Checklist::thaw(std::uint32_t foundation) {
   for (Pair& pair : pairs_)
-    if (pair.foundation == foundation && pair.state == PairState::Frozen) pair.state = PairState::Waiting;
+    if (pair.state == PairState::Frozen && pair.foundation == foundation) pair.state = PairState::Waiting;
 }
 
 const Pair* Checklist::best(Time now) const {

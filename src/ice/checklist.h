@@ -20,27 +20,29 @@ namespace pollrtc::ice {
 enum class PairState : std::uint8_t { Frozen, Waiting, InProgress, Succeeded, Failed };
 
 struct Pair {
-  std::uint32_t id = 0;          // never used again; 0 is none
-  std::uint32_t foundation = 0;  // equal numbers, equal foundations
-  Path path;                     // from the base to the remote address
-  std::uint16_t local = 0;       // indices into the agent's tables
-  std::uint16_t remote = 0;
-  std::uint16_t valid_local = 0;
+  // First what is asked of each pair whenever a deadline is.
+  std::uint32_t id = 0;  // never used again; 0 is none
   PairState state = PairState::Frozen;
-  std::uint64_t priority = 0;
-  std::uint64_t valid_priority = 0;
-  std::uint64_t queued = 0;  // place in the triggered-check queue; 0 when it is not in it
-  Consent consent;
-  std::optional<Duration> round_trip_time;
   bool is_valid = false;  // in the valid list, consent included
   bool is_nominated = false;
-  bool is_cut = false;             // the socket it leaves from is gone, or its connection
-  std::uint8_t reconnections = 0;  // how often a lost connection was made anew
-  std::uint32_t nomination = 0;    // what the peer counted, when it does; the highest wins
-  bool nominate_on_success =
-      false;                // the peer asked for it before our own check succeeded (RFC 8445 §7.3.1.5)
+  bool is_cut = false;      // the socket it leaves from is gone, or its connection
   bool is_retired = false;  // left the checklist when another was nominated; late answers are still taken
   bool is_spent = false;    // consent ended: never used again (RFC 7675 §5.1)
+  bool nominate_on_success =
+      false;  // the peer asked for it before our own check succeeded (RFC 8445 §7.3.1.5)
+  std::uint8_t reconnections = 0;  // how often a lost connection was made anew
+  std::uint32_t nomination = 0;    // what the peer counted, when it does; the highest wins
+  std::uint64_t queued = 0;        // place in the triggered-check queue; 0 when it is not in it
+  Consent consent;
+  std::uint64_t valid_priority = 0;
+  Path path;                // from the base to the remote address
+  std::uint16_t local = 0;  // indices into the agent's tables
+  std::uint16_t remote = 0;
+  std::uint16_t valid_local = 0;
+  std::uint32_t check_priority = 0;  // what a check says in PRIORITY (RFC 8445 §7.1.1); 0: none was sent yet
+  std::uint32_t foundation = 0;      // equal numbers, equal foundations
+  std::uint64_t priority = 0;
+  std::optional<Duration> round_trip_time;
 
   bool is_pending() const { return !is_retired && state < PairState::Succeeded; }
 };

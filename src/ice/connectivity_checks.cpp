@@ -93,7 +93,8 @@ Agent::Start Agent::start_check(Pair& pair, stun::Purpose purpose) {
   transaction.target = pair.id;
   transaction.path = pair.path;
   transaction.tie_breaker = tie_breaker_;
-  transaction.priority = gatherer_.reflexive_priority(pair.local);
+  if (pair.check_priority == 0) pair.check_priority = gatherer_.reflexive_priority(pair.local);
+  transaction.priority = pair.check_priority;
   transaction.controlling = controlling_;
   transaction.use_candidate = purpose == stun::Purpose::Nomination;
   // RFC 7675 §5.1: consent checks are not repeated; the next one comes soon enough. Nor is anything over TCP.

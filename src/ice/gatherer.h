@@ -50,11 +50,11 @@ class Gatherer {
   };
 
   Gatherer(const Memory& memory, const Limits& limits, bool relay_only)
-      : locals_(memory),
+      : relay_only_(relay_only),
         probes_(memory),
+        locals_(memory),
         servers_(memory),
-        limit_(limits.ice_local_candidates),
-        relay_only_(relay_only) {}
+        limit_(limits.ice_local_candidates) {}
 
   // `announced` is how the base looks from outside a one-to-one NAT; invalid: as it is.
   // `hidden_as` is the name that is signalled in the place of the base; empty: nothing is hidden.
@@ -124,17 +124,18 @@ class Gatherer {
   std::uint32_t foundation_of(const CandidateFacts& candidate, const Address& server);
   bool add_local(const CandidateFacts& candidate, const Address& server);
 
-  Vec<Local> locals_;
-  Vec<Probe> probes_;
-  Vec<Address> servers_;
-  std::size_t limit_;
-  std::size_t preferred_ = 0;  // of locals_, those that were there when preferences were given
+  // What an idle agent is asked for stands together.
   Time cut_off_ = kNever;
   std::uint16_t rank_ = 0, active_rank_ = 0,
                 passive_rank_ = 0;  // how many of each kind have their preference
   bool relay_only_;
   bool is_done_ = false;
   bool is_concluded_ = false;
+  Vec<Probe> probes_;
+  Vec<Local> locals_;
+  std::size_t preferred_ = 0;  // of locals_, those that were there when preferences were given
+  Vec<Address> servers_;
+  std::size_t limit_;
 };
 
 }  // namespace pollrtc::ice

@@ -118,10 +118,10 @@ class Generations {
   Owned<Agent> current_, next_, former_;
   bool has_restarted_ = false;
   bool generation_gone_ = false;
-  Time former_end_ = kNever;  // former_ is closed, and only its paths still count, until then
-  Agent::Drops past_drops_;   // of agents that are gone
   AgentState told_state_ = AgentState::New;
   std::optional<Path> told_path_;
+  Time former_end_ = kNever;  // former_ is closed, and only its paths still count, until then
+  Agent::Drops past_drops_;   // of agents that are gone
 };
 
 static_assert(NetworkEngine<Generations>);

@@ -81,9 +81,9 @@ Environment with_memory(Environment environment, const Memory& memory) {
 Peer::Impl::Impl(const Environment& env, const PeerConfig& peer_config, dtls::Certificate own_certificate)
     : environment(env),
       config(peer_config),
+      events(environment.memory, environment.limits.api_rx_queue),
       data_memory(environment.memory, environment.limits.sctp_rx_window),
       data_environment(with_memory(environment, data_memory.memory())),
-      events(environment.memory, environment.limits.api_rx_queue),
       channels(environment, events),
       certificate(std::move(own_certificate)),
       agent(environment, ice::AgentConfig{.lite = peer_config.ice_lite,

@@ -139,9 +139,20 @@ struct [[gnu::visibility("hidden")]] Peer::Impl {
 
   Environment environment;
   PeerConfig config;
+  // What a silent connection is asked for stands together.
+  ConnectionState connection_state = ConnectionState::New, told_connection_state = ConnectionState::New;
+  GatheringState gathering_state = GatheringState::New;
+  SignalingState signaling_state = SignalingState::Stable;
+  Close close_reason = Close::None;
+  // Nothing but ICE has anything to do before quiet_until, unless a call or a datagram comes that is not ICE's.
+  bool is_quiet = false;
+  Time quiet_until = kNever;
+  struct {
+    std::uint64_t datagrams_sent = 0, datagrams_received = 0, bytes_sent = 0, bytes_received = 0;
+  } counters;
+  EventQueue events;
   MemoryPool data_memory;        // the association's, which messages and fragments come from and go back to
   Environment data_environment;  // the same but for that
-  EventQueue events;
   Channels channels;
   DropCounters drops;  // ours; each engine counts its own
   dtls::Certificate certificate;
@@ -166,17 +177,6 @@ struct [[gnu::visibility("hidden")]] Peer::Impl {
   Owned<dtls::Session> dtls;
   Owned<sctp::Association> association;
   std::optional<Path> path;  // the last one selected: where data goes, and where a goodbye goes
-  // What a silent connection is asked for stands together.
-  ConnectionState connection_state = ConnectionState::New, told_connection_state = ConnectionState::New;
-  GatheringState gathering_state = GatheringState::New;
-  SignalingState signaling_state = SignalingState::Stable;
-  Close close_reason = Close::None;
-  // Nothing but ICE has anything to do before quiet_until, unless a call or a datagram comes that is not ICE's.
-  bool is_quiet = false;
-  Time quiet_until = kNever;
-  struct {
-    std::uint64_t datagrams_sent = 0, datagrams_received = 0, bytes_sent = 0, bytes_received = 0;
-  } counters;
   bool dtls_started = false;
   bool payload_is_whole = false;  // what poll_payload() gave last must not be cut on the way
   Buffer packet_buffer;           // one SCTP packet from DTLS to the association; none while DTLS rests

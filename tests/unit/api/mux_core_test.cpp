@@ -398,6 +398,34 @@ TEST_CASE("an address with a good check on it is not taken away, but for one who
   CHECK_FALSE(is_holders());
 }
 
+TEST_CASE("who has lost an address has it back by writing there, once nobody has it") {
+  Mux mux;
+  Member member(mux);
+  const Address address = client_address(1);
+  const auto writes = [&] { member.send(address, request("peer:aaaa")); };
+  const auto is_its_own = [&] {
+    mux.arrive(address, {23});
+    return member.receive().has_value();
+  };
+  writes();
+  REQUIRE(is_its_own());
+  SECTION("another had it") {
+    Member other(mux);
+    other.good_check(address);
+    CHECK_FALSE(is_its_own());
+    CHECK(other.receive());
+    writes();
+    CHECK_FALSE(is_its_own());
+  }
+  SECTION("the socket was closed") {
+    member.hooks.close(member.hooks.context, member.socket);
+    member.socket = member.hooks.open(member.hooks.context, kServer.with_port(0), 0, 0, member.bound);
+    CHECK_FALSE(is_its_own());
+  }
+  writes();
+  CHECK(is_its_own());
+}
+
 TEST_CASE("the tables of a mux are bounded") {
   Mux mux({.max_addresses = 50, .max_addresses_each = 20, .max_waiting = 10});
   Member one(mux), two(mux), three(mux);
