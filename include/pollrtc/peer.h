@@ -94,7 +94,9 @@ struct PeerConfig {
   // The sockets of add_local_address() serve other peers as well. A TURN server tells its clients apart by the address they
   // come from (RFC 8656 §3), so it is spoken to by UDP from those of add_relay_address() alone.
   bool shared_sockets = false;
-  bool announce_zero_checksum = false;  // RFC 9653; some peers refuse an INIT that carries it
+  // SCTP without a checksum of its own inside DTLS, if the other end takes it (RFC 9653). Some peers refuse an INIT that offers
+  // it, so another pollrtc, which its description names in a=tool, is offered it in any case, and others where this says so.
+  bool announce_zero_checksum = false;
   // A certificate of the user's own with its EC key, both PEM (generate_certificate() makes such a pair); empty: a
   // fresh one. Read by create(), not kept.
   std::string_view certificate_pem = {}, private_key_pem = {};

@@ -233,7 +233,7 @@ void Peer::Impl::on_dtls_connected(Time now) {
   c.max_ip = sizes.max_ip;
   c.below = sizes.below;
   c.max_message_rx = environment.limits.sctp_max_message_rx;
-  c.announce_zero_checksum = config.announce_zero_checksum;
+  c.announce_zero_checksum = config.announce_zero_checksum || remote.is_pollrtc;
   c.parameters = sctp::Parameters::over_watched_path();
   if (config.transport_goal == TransportGoal::LowLatency)
     c.parameters.congestion = sctp::CongestionAlgorithm::LowLatency;

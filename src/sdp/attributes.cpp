@@ -223,6 +223,11 @@ Status read_sctp_port(Target& target, std::string_view value) {  // RFC 8841 §5
   return {};
 }
 
+Status read_tool(Target& target, std::string_view value) {  // RFC 8866 §6.3
+  if (target.description.tool.empty()) target.description.tool = value;
+  return {};
+}
+
 Status read_max_message_size(Target& target, std::string_view value) {  // RFC 8841 §6.2
   const auto size = parse_number(value, kMaxNumber);
   if (!size || has_leading_zero(value))
@@ -255,7 +260,7 @@ struct Attribute {
   Status (*read)(Target&, std::string_view);
 };
 
-constexpr std::array<Attribute, 18> kAttributes = {{
+constexpr std::array<Attribute, 19> kAttributes = {{
     {"ice-ufrag", kBoth, Value::Required, read_ufrag},
     {"ice-pwd", kBoth, Value::Required, read_pwd},
     {"ice-options", kBoth, Value::Required, read_ice_options},
@@ -265,6 +270,7 @@ constexpr std::array<Attribute, 18> kAttributes = {{
     {"end-of-candidates", kBoth, Value::Flag, read_end_of_candidates},
     {"ice-lite", kSession, Value::Flag, read_ice_lite},
     {"ice-pacing", kSession, Value::Required, read_ice_pacing},
+    {"tool", kSession, Value::Required, read_tool},
     {"group", kSession, Value::Required, read_group},
     {"mid", kMedia, Value::Required, read_mid},
     {"bundle-only", kMedia, Value::Flag, read_bundle_only},

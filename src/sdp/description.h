@@ -77,6 +77,7 @@ struct IgnoredCandidates {
 struct Description {
   Origin origin;
   std::string timing = "0 0";  // the t= line; an answer repeats its offer's (RFC 3264 §6)
+  std::string tool;            // what made it, as a=tool says (RFC 8866 §6.3); empty: not said
   std::vector<std::vector<std::string>> bundle_groups;  // mids; the first is the tag (RFC 9143 §7)
   TransportAttributes transport;
   bool ice_lite = false;                    // RFC 8839 §5.3
@@ -86,6 +87,7 @@ struct Description {
   friend bool operator==(const Description&, const Description&) = default;
 };
 
+inline constexpr std::string_view kOwnTool = "pollrtc";              // in what we write
 inline constexpr std::uint64_t kMaxNumber = std::uint64_t{1} << 63;  // larger numbers are read as this one
 
 // ParseFailed: a line breaks its grammar or its order. Refused: the lines contradict each other. TooLarge,

@@ -63,6 +63,7 @@ std::string write_description(const Description& description) {
               origin.address);
   writer.line("s=-");
   writer.line("t=", description.timing);
+  if (!description.tool.empty()) writer.line("a=tool:", description.tool);
   for (const auto& group : description.bundle_groups)
     writer.line("a=group:BUNDLE", group.empty() ? "" : " ", Writer::joined(group));
   if (description.ice_lite) writer.line("a=ice-lite");

@@ -104,6 +104,7 @@ Result<Description> make_offer(const LocalParameters& local, const Description* 
 
   Description offer;
   offer.origin = local.origin;
+  offer.tool = kOwnTool;
   if (current != nullptr) {
     offer.timing = current->timing;  // RFC 9429 §5.2.2
     for (const Section& section : current->sections) {
@@ -137,6 +138,7 @@ Result<Description> make_answer(const LocalParameters& local, const Description&
     return invalid("the facts are not those of this offer");
   Description answer;
   answer.origin = local.origin;
+  answer.tool = kOwnTool;
   answer.timing = offer.timing;  // RFC 3264 §6
   for (const Section& section : offer.sections) answer.sections.push_back(rejected(section));
   if (!remote.has_data) return answer;

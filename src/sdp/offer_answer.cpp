@@ -122,6 +122,7 @@ Result<Remote> resolve(const Description& description, std::size_t index) {
   remote.section_count = description.sections.size();
   remote.index = index;
   remote.mid = section.mid;
+  remote.is_pollrtc = description.tool == kOwnTool;
   resolve_ice(description, section, levels, remote);
   resolve_dtls(levels, remote);
   remote.is_legacy = !is_new_form(section);

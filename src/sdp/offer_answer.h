@@ -66,6 +66,7 @@ struct Remote {
   DtlsRole our_role = DtlsRole::Client;
 
   std::uint16_t sctp_port = 5000;  // theirs; 0: no association (RFC 8841 §9.3)
+  bool is_pollrtc = false;         // the other end is one of ours
   bool is_legacy = false;          // DTLS/SCTP with sctpmap: both ends use the port in the m= line
   std::uint64_t max_message_size = kDefaultMaxMessageSize;  // theirs, effective: kAnySize when they said 0
 };

@@ -35,6 +35,38 @@ TEST_CASE("each end can be the DTLS client: the offer's setup decides, the ids f
   }
 }
 
+TEST_CASE("inside DTLS ours leave SCTP's checksum out towards each other, and towards nobody else") {
+  struct Sent {
+    int packets = 0, without = 0;
+    static void note(void* context, const TappedPacket& packet) {
+      Sent& sent = *static_cast<Sent*>(context);
+      if (packet.layer != PacketLayer::Sctp || !packet.is_sent) return;
+      ++sent.packets;
+      if (load_u32(packet.bytes.data() + 8) == 0) ++sent.without;
+    }
+    bool has_zero() const { return without != 0; }
+  };
+  const TextEdit foreign = [](std::string text) { return replaced(text, "a=tool:pollrtc\r\n", ""); };
+  for (const bool knows_alice : {false, true}) {
+    for (const bool knows_bob : {false, true}) {
+      INFO("bob knows alice " << knows_alice << ", alice knows bob " << knows_bob);
+      Sent by_alice, by_bob;
+      PeerConfig alice, bob;
+      alice.tap = {Sent::note, &by_alice};
+      bob.tap = {Sent::note, &by_bob};
+      TwoPeers t(1, {}, alice, bob);
+      const auto channels = connect_edited(t, knows_alice ? nullptr : foreign, knows_bob ? nullptr : foreign);
+      speak(t, channels);
+      // Who takes packets without one has said so, and says it where it knows who asks.
+      CHECK(by_alice.has_zero() == knows_alice);
+      CHECK(by_bob.has_zero() == knows_bob);
+      // INIT and COOKIE ECHO have one in any case (RFC 9653 §5.2).
+      CHECK(by_alice.packets - by_alice.without >= 1);
+      CHECK(by_bob.packets - by_bob.without >= 1);
+    }
+  }
+}
+
 TEST_CASE("another certificate than the one announced: failed, and no channel ever opens",
           "[API-32][DTLS-04]") {
   for (const bool offerer_is_client : {false, true}) {

@@ -225,7 +225,7 @@ TEST_CASE("lines that mean nothing here are ignored", "[SDP-25][SDP-75][SDP-76]"
       replace(plain, "t=0 0\r\n", "c=IN IP6 ::\r\nb=CT:1\r\nb=X-YZ:128\r\nt=0 0\r\nk=prompt\r\n");
   noisy = replace(noisy, "a=extmap-allow-mixed",
                   "a=candidate:9 1 udp 1 192.0.2.9 9 typ "
-                  "host\r\na=sendrecv\r\na=identity:x\r\na=tool:x\r\na=extmap-allow-mixed");
+                  "host\r\na=sendrecv\r\na=identity:x\r\na=extmap-allow-mixed");
   noisy = replace(noisy, "c=IN IP4 192.0.2.173\r\n",
                   "c=IN IP4 192.0.2.173\r\nc=IN IP4 192.0.2.174\r\nb=AS:30\r\nk=base64:x\r\n");
   noisy +=
@@ -233,6 +233,16 @@ TEST_CASE("lines that mean nothing here are ignored", "[SDP-25][SDP-75][SDP-76]"
       "cname:x\r\n";
   CHECK(parsed(noisy) == parsed(plain));
   CHECK(write_description(answer_to(noisy)) == write_description(answer_to(plain)));
+}
+
+TEST_CASE("the tool is the session's, and the first that is named") {
+  const std::string plain = chrome_offer();
+  CHECK(parsed(plain).tool.empty());
+  const std::string named = replace(plain, "t=0 0\r\n", "t=0 0\r\na=tool:foobar V3.2\r\na=tool:pollrtc\r\n");
+  CHECK(parsed(named).tool == "foobar V3.2");
+  CHECK(parsed(write_description(parsed(named))) == parsed(named));
+  CHECK(parsed(plain + "a=tool:x\r\n") == parsed(plain));
+  CHECK_FALSE(is_read(replace(plain, "t=0 0\r\n", "t=0 0\r\na=tool\r\n")));
 }
 
 TEST_CASE("a group has no more mids than there may be sections", "[SDP-19]") {

@@ -213,6 +213,17 @@ TEST_CASE("sctp-port 0 rejects no section and is answered with 0", "[SDP-44]") {
   CHECK(answer->sctp_port == 0);
 }
 
+TEST_CASE("whether the other end is one of ours is what its tool says, all of it") {
+  const auto is_ours = [](std::string_view tool) {
+    return offered(replace(chrome_offer(), "t=0 0\r\n", "t=0 0\r\na=tool:" + std::string(tool) + "\r\n"))
+        ->is_pollrtc;
+  };
+  CHECK_FALSE(offered(chrome_offer())->is_pollrtc);
+  CHECK(is_ours("pollrtc"));
+  CHECK_FALSE(is_ours("pollrtc2"));
+  CHECK_FALSE(is_ours("a pollrtc"));
+}
+
 TEST_CASE("trickle is looked for at both levels", "[SDP-61]") {
   CHECK(offered(chrome_offer())->trickle);
   CHECK(offered(hoisted(chrome_offer(), {"a=ice-options"}))->trickle);
